@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_SAMPLER_H
+#define JEM_SAMPLER_H
+
+/**
+ * @file
+ * SGLD: chains that climb towards likely images (Welling and Teh 2011; JEM section 4).
+ *
+ *     x <- x + step_size * clamp(d log p(x)/dx, clamp_grad) + noise_std * N(0, I)
+ *     x <- clamp(x, clamp_x)
+ *
+ * with log p(x) = logsumexp f(x), or f(x)[y] when class numbers are given. The paper's values
+ * (step_size 1, noise_std 0.01, 20 steps, no clamps) are the defaults; JEM++ and SADA-JEM are
+ * other settings of the same sampler (clamps at 1, no noise, 5 to 20 steps). A clamp of 0 is
+ * off.
+ *
+ * A chain starts from p0 ("start.kind"): "uniform", every value U(-1, 1), or "gaussian", the
+ * informative start of JEM++: a Gaussian per class with the mean and covariance of a data
+ * set's images, cut to [-1, 1].
+ *
+ * Random numbers come from Philox4x32-10 under the key (seed, stream). Every chain has a number
+ * of its own, counted from 0 since the last jem_sampler_seed(); chain c gets the same noise
+ * whatever batch or thread it runs in, so one call with n = 64 equals two calls with n = 32.
+ */
+
+#include <jem/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Make a sampler. Reads "sgld.*", "start.kind" and, as its seed, "train.seed".
+ *
+ * @param head the head whose density is climbed; kept alive; not to be used elsewhere while
+ *             the sampler runs
+ * @param opts settings, or NULL for the paper's
+ * @param out  the new sampler, to be given back with jem_sampler_free(); NULL on failure
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_create(jem_head *head, const jem_options *opts,
+                                      jem_sampler **out);
+
+/**
+ * Start the random stream (seed, stream) from its beginning: chain and start numbers count
+ * from 0 again.
+ *
+ * @param s      the sampler
+ * @param seed   any number
+ * @param stream any number; equal seeds with different streams are independent
+ * @return JEM_OK; JEM_E_ARGUMENT
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_seed(jem_sampler *s, int64_t seed, int64_t stream);
+
+/**
+ * Learn the "gaussian" start distribution: per class the mean and the covariance of the
+ * images of `data` (plus 1e-4 I), kept as a factor A with A A' = covariance: at most as many
+ * columns as the class has images or the image has values.
+ *
+ * @param s    the sampler
+ * @param data labelled images of the model's shape, at least two in every class
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SHAPE, JEM_E_STATE (an empty class), JEM_E_NOMEM
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_fit_start(jem_sampler *s, const jem_dataset *data);
+
+/**
+ * Draw start images from p0.
+ *
+ * @param s the sampler
+ * @param y class numbers, or NULL (a "gaussian" start then draws the class uniformly)
+ * @param x gets n x C x H x W values
+ * @param n number of images, >= 0
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_STATE ("gaussian" and not fitted)
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_init(jem_sampler *s, const int32_t *y, float *x, int64_t n);
+
+/**
+ * Run chains in place.
+ *
+ * @param s     the sampler
+ * @param x     n x C x H x W finite values; start images in, samples out; unchanged on failure
+ * @param y     class numbers for log p(x|y), or NULL for log p(x)
+ * @param n     number of chains, >= 0
+ * @param steps number of SGLD steps, 0 to 2^24 - 1; negative for the option "sgld.steps"
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_NOMEM, JEM_E_NUMERIC (a chain left the
+ *         finite numbers; the text names the chain)
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_run(jem_sampler *s, float *x, const int32_t *y, int64_t n,
+                                   int64_t steps);
+
+/**
+ * Give a sampler back.
+ *
+ * @param s the sampler, or NULL
+ * @since 0.1
+ */
+JEM_API void jem_sampler_free(jem_sampler *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_CORE_CONTEXT_H
+#define JEM_CORE_CONTEXT_H
+
+/* The environment that every object holds a reference to. */
+
+#include <stdatomic.h>
+
+#include <jem/context.h>
+
+struct jem__backend; /* backend/backend.h; core only carries the pointer */
+struct jem__pool;    /* core/threads.c */
+
+struct jem_context {
+    atomic_int refs;
+    jem_alloc_fn alloc;
+    jem_release_fn release;
+    void *alloc_user;
+    int32_t log_level;
+    jem_log_fn log;
+    void *log_user;
+    struct jem__pool *pool;
+    const struct jem__backend *backend;
+    char kernels[96];
+};
+
+/* `alloc` NULL: the C library's allocator. `backend` may be NULL in tests of core. Starts with
+ * one thread per processor. */
+jem_status jem__context_create(const struct jem__backend *backend, const char *kernels,
+                               jem_alloc_fn alloc, jem_release_fn release, void *user,
+                               jem_context **out);
+jem_context *jem__context_ref(jem_context *ctx); /* returns ctx */
+void jem__context_unref(jem_context *ctx);       /* NULL accepted */
+
+#endif

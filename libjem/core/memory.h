@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_CORE_MEMORY_H
+#define JEM_CORE_MEMORY_H
+
+/* Memory of the context's allocator. Every block is 64-byte aligned and remembers its size, so
+ * that release gets what alloc gave. malloc and friends are called nowhere else. */
+
+#include <jem/context.h>
+
+/* count * size zeroed bytes (at least 1). NULL after jem__fail(JEM_E_NOMEM, ...), also when the
+ * product overflows: `if (p == NULL) return JEM_E_NOMEM;` is enough. */
+void *jem__alloc(jem_context *ctx, int64_t count, int64_t size);
+/* The same without zeroing, for large blocks that are written at once. */
+void *jem__alloc_raw(jem_context *ctx, int64_t count, int64_t size);
+/* A copy of a zero-ended text. */
+char *jem__strdup(jem_context *ctx, const char *text);
+void jem__free(jem_context *ctx, void *block); /* NULL accepted */
+
+/* a * b in *out; 0 when it overflows or a factor is negative, else 1. */
+int32_t jem__mul(int64_t a, int64_t b, int64_t *out);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_ENERGY_HEAD_H
+#define JEM_ENERGY_HEAD_H
+
+/* Densities of a model, with the workspace to compute them. `caller` is the public function, for
+ * error texts. Inputs are checked for NaN and infinity as they are uploaded. */
+
+#include <stdatomic.h>
+
+#include <jem/energy.h>
+
+#include "nets/model.h"
+
+struct jem_head {
+    atomic_int refs;
+    jem_model *model; /* a reference */
+    jem__device *dev;
+    jem__workspace *ws; /* frozen */
+    int64_t max_batch;
+    double *scores; /* max_batch */
+    float *host;    /* scratch: max_batch x max(classes, 1) */
+};
+
+jem_status jem__head_create(jem_model *model, int64_t max_batch, jem_head **out);
+jem_head *jem__head_ref(jem_head *head);
+void jem__head_unref(jem_head *head);
+
+jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, int64_t n,
+                            float *out);
+jem_status jem__head_prob_y(jem_head *head, const char *caller, const float *x, int64_t n,
+                            float *out);
+jem_status jem__head_log_px(jem_head *head, const char *caller, const float *x,
+                            const int32_t *y, int64_t n, float *out);
+/* Gradient in x of alpha * F + beta * f_y: alpha 1, beta 0 with y NULL is log p(x). */
+jem_status jem__head_gradient(jem_head *head, const char *caller, const float *x,
+                              const int32_t *y, int64_t n, double alpha, double beta,
+                              float *out);
+jem_status jem__head_mass(jem_head *head, const char *caller, const float *x, int64_t n,
+                          float *out);
+
+#endif

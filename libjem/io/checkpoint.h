@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_IO_CHECKPOINT_H
+#define JEM_IO_CHECKPOINT_H
+
+/* Models in safetensors files.
+ *
+ * Tensors carry the parameter names; `__metadata__` carries "format" = "libjem",
+ * "format_version" = "1", "libjem_version", and every option as text under its own name. A
+ * training adds tensors and metadata of its own (train/state.c). */
+
+#include "io/safetensors.h"
+#include "nets/model.h"
+
+#define JEM__CHECKPOINT_VERSION 1
+
+/* Adds metadata and parameters of `model`, with its values in `host` (param_count floats, row-major,
+ * kept alive by the caller until the builder is written). `opts`: the settings to be noted. */
+jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
+                                     const jem_options *opts, float *host);
+/* The options noted in a file (a new bag). */
+jem_status jem__checkpoint_options(jem_context *ctx, const char *caller, jem__st_file *f,
+                                   jem_options **out);
+/* A model from an open file; tensors that no parameter asks for are left alone. */
+jem_status jem__checkpoint_model(jem_context *ctx, const char *caller, jem__st_file *f,
+                                 jem_model **out);
+
+jem_status jem__model_save(const jem_model *model, const char *caller, const char *path);
+jem_status jem__model_load(jem_context *ctx, const char *caller, const char *path,
+                           jem_model **out);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_NETS_MODEL_H
+#define JEM_NETS_MODEL_H
+
+/* A network with weights: what the handle jem_model points to. */
+
+#include <stdatomic.h>
+
+#include <jem/model.h>
+
+#include "core/options.h"
+#include "nets/network.h"
+
+struct jem_model {
+    atomic_int refs;
+    jem_context *ctx;  /* a reference */
+    jem_options *opts; /* a copy; only "model.*" is meant */
+    jem__network *net;
+    jem__device *dev;   /* for upload and download of parameters */
+    jem__tensor params; /* the flat block, owned */
+    int64_t c, h, w, classes;
+};
+
+/* Zero weights (for loading); jem__model_init draws them as PyTorch does. */
+jem_status jem__model_create(jem_context *ctx, const jem_options *opts, jem_model **out);
+jem_status jem__model_init(jem_model *model, int64_t seed);
+jem_model *jem__model_ref(jem_model *model);
+void jem__model_unref(jem_model *model);
+
+/* All parameters, or any flat block of that layout, to and from row-major order in the order of
+ * net->params. `host` holds net->param_count floats. */
+jem_status jem__model_upload(jem_model *model, const jem__tensor *block, const float *host);
+jem_status jem__model_download(const jem_model *model, const jem__tensor *block, float *host);
+int32_t jem__model_find(const jem_model *model, const char *name); /* -1: none */
+int64_t jem__model_image_size(const jem_model *model);             /* c * h * w */
+
+#endif

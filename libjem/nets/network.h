@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_NETS_NETWORK_H
+#define JEM_NETS_NETWORK_H
+
+/* A network is a list of layers; each reads one earlier value, may add another (the residual),
+ * and writes a new one. Running the list forward gives logits, running it backward gives
+ * gradients. Values are numbered: 0 is the image, the last one is the logits.
+ *
+ * Two ways to run it, with different workspaces:
+ *   frozen     weights do not change: only sign bits are kept, values share a few blocks.
+ *              Gives logits and the gradient in the image. What SGLD and scoring use.
+ *   training   every value is kept, for the gradient in the weights. */
+
+#include "backend/backend.h"
+
+enum jem__layer_kind {
+    JEM__LAYER_CONV, /* out = conv(in or leaky(in)) + bias [+ add] */
+    JEM__LAYER_POOL  /* out = mean over the image of leaky(in) */
+};
+
+typedef struct jem__layer {
+    enum jem__layer_kind kind;
+    int32_t in, add, out; /* value numbers; add = -1: none */
+    int32_t weight, bias; /* parameter numbers; -1: none */
+    jem__conv conv;
+} jem__layer;
+
+typedef struct jem__param {
+    char name[64];
+    int64_t shape[4]; /* out, in, kh, kw; bias: out, 1, 1, 1 */
+    int32_t rank;     /* dimensions in files: conv 4, linear 2, bias 1 */
+    int64_t count;    /* product of shape */
+    int64_t at;       /* where it begins in the flat block of all parameters */
+    int64_t fan_in;   /* c * kh * kw of its layer: the range of its initial values */
+} jem__param;
+
+typedef struct jem__value {
+    int64_t c, h, w;
+} jem__value;
+
+typedef struct jem__network {
+    jem_context *ctx; /* for memory only, not a reference */
+    jem__layer *layers;
+    jem__param *params;
+    jem__value *values;
+    int32_t n_layers, n_params, n_values;
+    int32_t cap_layers, cap_params, cap_values;
+    int64_t param_count; /* numbers in the flat block */
+    int64_t classes;
+} jem__network;
+
+/* Building. Each adds a layer and returns the number of its output value in *out; sizes are
+ * checked here, so that the backends need not. `name` gives NAME.weight and NAME.bias. */
+jem_status jem__network_create(jem_context *ctx, int64_t c, int64_t h, int64_t w,
+                               jem__network **out);
+jem_status jem__network_conv(jem__network *net, const char *name, int32_t in,
+                             int32_t leaky_input, int64_t k, int64_t kernel, int64_t stride,
+                             int64_t pad, int32_t add, int32_t *out);
+jem_status jem__network_pool(jem__network *net, int32_t in, int32_t *out);
+/* Fully connected over all of value `in`; stored in files with rank 2 (k x chw). */
+jem_status jem__network_linear(jem__network *net, const char *name, int32_t in,
+                               int32_t leaky_input, int64_t k, int32_t *out);
+void jem__network_free(jem__network *net); /* NULL accepted */
+
+/* The architectures (one file each); settings from "model.*". */
+jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int64_t classes);
+jem_status jem__small_conv(jem__network *net, int64_t width, int64_t classes);
+jem_status jem__mlp(jem__network *net, int64_t hidden, int64_t layers, int64_t classes);
+
+/* Memory to run a network on up to max_batch images. */
+typedef struct jem__workspace jem__workspace;
+jem_status jem__workspace_create(const jem__network *net, const jem__backend *backend,
+                                 int64_t max_batch, int32_t training, jem__workspace **out);
+void jem__workspace_free(jem__workspace *ws); /* NULL accepted */
+
+/* Tensors of the workspace for n images: where to upload images, where logits and the image
+ * gradient appear, where to put the gradient in the logits before a backward pass. Valid for
+ * the life of the workspace. */
+jem__tensor jem__workspace_image(const jem__workspace *ws, int64_t n);
+jem__tensor jem__workspace_logits(const jem__workspace *ws, int64_t n);
+jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n);
+jem__tensor jem__workspace_image_gradient(const jem__workspace *ws, int64_t n);
+
+/* logits(image). `params` is the flat block (n = 1, c = param_count, h = w = 1). */
+jem_status jem__network_forward(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
+                                int64_t n);
+/* After forward, from seed: image gradient (frozen or training workspace). */
+jem_status jem__network_backward_x(jem__workspace *ws, jem__device *dev,
+                                   const jem__tensor *params, int64_t n);
+/* After forward, from seed: grads += parameter gradient (training workspace only); no image
+ * gradient is made. `grads` is a flat block like params. */
+jem_status jem__network_backward_w(jem__workspace *ws, jem__device *dev,
+                                   const jem__tensor *params, const jem__tensor *grads,
+                                   int64_t n);
+
+/* A parameter as a tensor inside a flat block. */
+jem__tensor jem__param_tensor(const jem__param *param, const jem__tensor *block);
+
+#endif
