@@ -4,7 +4,7 @@
 
 /**
  * @file
- * Metrics of JEM section 5, on plain arrays: no handle, no state, any thread.
+ * Metrics of JEM section 5, on plain arrays: no state, any thread.
  *
  * Sums are taken in double precision in the order of the images.
  */
@@ -54,7 +54,7 @@ JEM_API jem_status jem_metric_nll(const float *logits, const int32_t *y, int64_t
  * @param y          n labels in [0, classes)
  * @param n          number of images, >= 1
  * @param classes    number of classes, >= 1
- * @param bins       number of bins, 1 to 10,000; the paper uses 20
+ * @param bins       number of bins, 1 to 1,000; the paper uses 20
  * @param count      gets the number of images per bin
  * @param confidence gets the mean confidence per bin
  * @param accuracy   gets the accuracy per bin
@@ -74,9 +74,9 @@ JEM_API jem_status jem_metric_reliability(const float *prob, const int32_t *y, i
  * @param y       n labels in [0, classes)
  * @param n       number of images, >= 1
  * @param classes number of classes, >= 1
- * @param bins    number of bins, 1 to 10,000; the paper uses 20, other work often 15
+ * @param bins    number of bins, 1 to 1,000; the paper uses 20, other work often 15
  * @param out     the error, 0 to 1
- * @return as jem_metric_reliability(); JEM_E_NOMEM
+ * @return as jem_metric_reliability()
  * @since 0.1
  */
 JEM_API jem_status jem_metric_ece(const float *prob, const int32_t *y, int64_t n,
@@ -87,6 +87,7 @@ JEM_API jem_status jem_metric_ece(const float *prob, const int32_t *y, int64_t n
  * higher than one of the other set, ties counting one half (Mann-Whitney). The paper's
  * direction: higher score = in-distribution.
  *
+ * @param ctx   where the memory for sorting comes from
  * @param in    scores of the in-distribution set
  * @param n_in  how many, >= 1
  * @param other scores of the other set
@@ -95,8 +96,8 @@ JEM_API jem_status jem_metric_ece(const float *prob, const int32_t *y, int64_t n
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NUMERIC (a score is NaN), JEM_E_NOMEM
  * @since 0.1
  */
-JEM_API jem_status jem_metric_auroc(const float *in, int64_t n_in, const float *other,
-                                    int64_t n_other, double *out);
+JEM_API jem_status jem_metric_auroc(jem_context *ctx, const float *in, int64_t n_in,
+                                    const float *other, int64_t n_other, double *out);
 
 /**
  * Mean and standard deviation (divisor n) of scores, for example mean energies.

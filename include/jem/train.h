@@ -145,6 +145,17 @@ JEM_API jem_status jem_trainer_param_grad(const jem_trainer *t, const char *name
 JEM_API jem_status jem_trainer_model(jem_trainer *t, jem_model **out);
 
 /**
+ * The exponential moving average of the weights ("train.ema" > 0), as a model of its own. It is
+ * calmer than the weights of the last step, and usually classifies better.
+ *
+ * @param t   the trainer
+ * @param out a copy made now, to be given back with jem_model_free(); NULL on failure
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_STATE ("train.ema" is 0), JEM_E_NOMEM
+ * @since 0.1
+ */
+JEM_API jem_status jem_trainer_average_model(jem_trainer *t, jem_model **out);
+
+/**
  * The replay buffer of the training, for pictures. Do not use it while a step runs.
  *
  * @param t   the trainer

@@ -29,6 +29,8 @@ struct jem_context {
 jem_status jem__context_create(const struct jem__backend *backend, const char *kernels,
                                jem_alloc_fn alloc, jem_release_fn release, void *user,
                                jem_context **out);
+/* A pool of `threads`, 1 to 64, or 0: one per processor; the old pool stays when this fails. */
+jem_status jem__context_set_threads(jem_context *ctx, int32_t threads);
 jem_context *jem__context_ref(jem_context *ctx); /* returns ctx */
 void jem__context_unref(jem_context *ctx);       /* NULL accepted */
 

@@ -13,6 +13,9 @@
 jem_status jem__fail(jem_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* This thread's error text; starts empty. */
+const char *jem__error_text(void);
+
 /* Pass a failure on. Only where nothing has to be given back; else `goto`. */
 #define JEM__TRY(call)                                                                         \
     do {                                                                                       \

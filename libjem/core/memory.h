@@ -7,6 +7,10 @@
 
 #include <jem/context.h>
 
+/* The allocator of a context that was given none. */
+void *jem__default_alloc(int64_t size, int64_t align, void *user);
+void jem__default_release(void *ptr, int64_t size, void *user);
+
 /* count * size zeroed bytes (at least 1). NULL after jem__fail(JEM_E_NOMEM, ...), also when the
  * product overflows: `if (p == NULL) return JEM_E_NOMEM;` is enough. */
 void *jem__alloc(jem_context *ctx, int64_t count, int64_t size);

@@ -4,8 +4,8 @@
 
 /* The table of options, and a bag of values for it.
  *
- * To add an option, add a row to the table in options.c; help texts, docs/options.md, checks and
- * checkpoints follow from it. */
+ * To add an option, add a row to the table in option_table.c; help texts, docs/options.md,
+ * checks and checkpoints follow from it. */
 
 #include <jem/options.h>
 

@@ -27,12 +27,41 @@ void jem__dataset_unref(jem_dataset *d);
 /* Image i as floats: v / 127.5 - 1 for bytes. */
 void jem__dataset_image(const jem_dataset *d, int64_t i, float *out);
 
-/* Parsers, one file each. `name` for error texts, never NULL. */
-jem_status jem__idx_parse(jem_context *ctx, const char *caller, const char *name,
-                          const uint8_t *images, int64_t images_len, const uint8_t *labels,
-                          int64_t labels_len, jem_dataset **out);
-jem_status jem__cifar_parse(jem_context *ctx, const char *caller, const char *name,
+/* What jem/data.h says, without the checks for NULL. */
+jem_status jem__dataset_from_f32(jem_context *ctx, const char *caller, const float *x,
+                                 const int32_t *y, int64_t n, const int64_t shape[3],
+                                 int64_t classes, jem_dataset **out);
+jem_status jem__dataset_from_u8(jem_context *ctx, const char *caller, const uint8_t *x,
+                                const int32_t *y, int64_t n, const int64_t shape[3],
+                                int64_t classes, jem_dataset **out);
+jem_status jem__dataset_concat(jem_dataset *const *parts, int64_t count, jem_dataset **out);
+jem_status jem__dataset_subset(const jem_dataset *d, const char *caller, const int64_t *indices,
+                               int64_t count, jem_dataset **out);
+jem_status jem__dataset_split(const jem_dataset *d, int64_t second, int64_t seed,
+                              jem_dataset **out_a, jem_dataset **out_b);
+
+/* The bytes of a file and what to call them in error texts. */
+typedef struct jem__blob {
+    const char *name; /* never NULL */
+    const uint8_t *bytes;
+    int64_t len;
+} jem__blob;
+
+/* A data set from bytes of a known kind; `labels` with bytes NULL: none given. */
+jem_status jem__dataset_parse(jem_context *ctx, const char *caller, const char *kind,
+                              const jem__blob *images, const jem__blob *labels,
+                              jem_dataset **out);
+/* The same from files; `labels` may be NULL. */
+jem_status jem__dataset_open(jem_context *ctx, const char *caller, const char *kind,
+                             const char *images, const char *labels, jem_dataset **out);
+
+/* Parsers, one file each. */
+jem_status jem__idx_parse(jem_context *ctx, const char *caller, const jem__blob *images,
+                          const jem__blob *labels, jem_dataset **out);
+jem_status jem__cifar_parse(jem_context *ctx, const char *caller,
                             int32_t fine, /* 0: CIFAR-10, 1: CIFAR-100 (fine labels) */
-                            const uint8_t *bytes, int64_t len, jem_dataset **out);
+                            const jem__blob *images, jem_dataset **out);
+/* JEM_E_UNSUPPORTED when the bytes begin like a gzip file. */
+jem_status jem__blob_not_gzip(const jem__blob *blob, const char *caller);
 
 #endif

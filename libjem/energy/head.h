@@ -17,9 +17,15 @@ struct jem_head {
     jem__device *dev;
     jem__workspace *ws; /* frozen */
     int64_t max_batch;
-    double *scores; /* max_batch */
-    float *host;    /* scratch: max_batch x max(classes, 1) */
+    int64_t image_size; /* c * h * w */
+    double *scores;     /* max_batch */
+    float *host;        /* scratch: max_batch x image_size */
 };
+
+/* Checks that every function of this room shares. The texts name index, value and limit. */
+jem_status jem__check_finite(const char *caller, const float *x, int64_t n, int64_t image_size);
+jem_status jem__check_classes(const char *caller, const int32_t *y, int64_t n,
+                              int64_t classes); /* y NULL: nothing to check */
 
 jem_status jem__head_create(jem_model *model, int64_t max_batch, jem_head **out);
 jem_head *jem__head_ref(jem_head *head);

@@ -20,8 +20,8 @@ struct jem_buffer {
     float *images;      /* capacity x image_size */
 };
 
-jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill,
-                              jem_buffer **out); /* fill 0: images will be loaded */
+jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,
+                              jem_buffer **out); /* fill_now 0: images will be loaded */
 jem_buffer *jem__buffer_ref(jem_buffer *b);
 void jem__buffer_unref(jem_buffer *b);
 /* A restart of draw number d uses start number 2^63 + d, so that draws never share numbers with

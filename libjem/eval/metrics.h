@@ -12,12 +12,12 @@ jem_status jem__metric_accuracy(const float *scores, const int32_t *y, int64_t n
 jem_status jem__metric_nll(const float *logits, const int32_t *y, int64_t n, int64_t classes,
                            double *out);
 jem_status jem__metric_reliability(const char *caller, const float *prob, const int32_t *y,
-                                   int64_t n, int64_t classes, int64_t bins, int64_t *count,
-                                   double *confidence, double *accuracy);
+                                   int64_t n, int64_t classes, int64_t count_bins,
+                                   int64_t *count, double *confidence, double *accuracy);
 jem_status jem__metric_ece(const float *prob, const int32_t *y, int64_t n, int64_t classes,
                            int64_t bins, double *out);
-jem_status jem__metric_auroc(const float *in, int64_t n_in, const float *other, int64_t n_other,
-                             double *out);
+jem_status jem__metric_auroc(jem_context *ctx, const float *in, int64_t n_in,
+                             const float *other, int64_t n_other, double *out);
 jem_status jem__metric_mean(const float *scores, int64_t n, double *mean, double *std);
 
 #endif

@@ -6,7 +6,9 @@
  *
  * Tensors carry the parameter names; `__metadata__` carries "format" = "libjem",
  * "format_version" = "1", "libjem_version", and every option as text under its own name. A
- * training adds tensors and metadata of its own (train/state.c). */
+ * training adds tensors and metadata of its own (train/state.c); its metadata keys must not
+ * begin like an option ("model.", "sgld.", "train.", ...): such keys are taken for options, and
+ * refused when unknown. */
 
 #include "io/safetensors.h"
 #include "nets/model.h"

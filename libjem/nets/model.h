@@ -4,6 +4,7 @@
 
 /* A network with weights: what the handle jem_model points to. */
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <jem/model.h>
@@ -16,8 +17,9 @@ struct jem_model {
     jem_context *ctx;  /* a reference */
     jem_options *opts; /* a copy; only "model.*" is meant */
     jem__network *net;
-    jem__device *dev;   /* for upload and download of parameters */
-    jem__tensor params; /* the flat block, owned */
+    jem__device *dev;      /* moves parameters */
+    pthread_mutex_t *lock; /* guards dev: many threads may read a shared model */
+    jem__tensor params;    /* the flat block, owned */
     int64_t c, h, w, classes;
 };
 
@@ -31,6 +33,11 @@ void jem__model_unref(jem_model *model);
  * net->params. `host` holds net->param_count floats. */
 jem_status jem__model_upload(jem_model *model, const jem__tensor *block, const float *host);
 jem_status jem__model_download(const jem_model *model, const jem__tensor *block, float *host);
+/* One parameter of a block; `values` holds params[index].count floats. */
+jem_status jem__model_param_upload(jem_model *model, const jem__tensor *block, int32_t index,
+                                   const float *values);
+jem_status jem__model_param_download(const jem_model *model, const jem__tensor *block,
+                                     int32_t index, float *values);
 int32_t jem__model_find(const jem_model *model, const char *name); /* -1: none */
 int64_t jem__model_image_size(const jem_model *model);             /* c * h * w */
 

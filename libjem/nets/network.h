@@ -27,10 +27,11 @@ typedef struct jem__layer {
 
 typedef struct jem__param {
     char name[64];
-    int64_t shape[4]; /* out, in, kh, kw; bias: out, 1, 1, 1 */
+    int64_t shape[4]; /* in files: k, c, kh, kw; linear: k, chw, 1, 1; bias: k, 1, 1, 1 */
+    int64_t dims[4];  /* n, c, h, w below the seam; differs from shape for linear layers */
     int32_t rank;     /* dimensions in files: conv 4, linear 2, bias 1 */
     int64_t count;    /* product of shape */
-    int64_t at;       /* where it begins in the flat block of all parameters */
+    int64_t at;       /* where it begins in the flat block: a multiple of 16 */
     int64_t fan_in;   /* c * kh * kw of its layer: the range of its initial values */
 } jem__param;
 
@@ -45,12 +46,14 @@ typedef struct jem__network {
     jem__value *values;
     int32_t n_layers, n_params, n_values;
     int32_t cap_layers, cap_params, cap_values;
-    int64_t param_count; /* numbers in the flat block */
+    int64_t param_count; /* numbers in the flat block, zero gaps included */
     int64_t classes;
 } jem__network;
 
 /* Building. Each adds a layer and returns the number of its output value in *out; sizes are
- * checked here, so that the backends need not. `name` gives NAME.weight and NAME.bias. */
+ * checked here, so that the backends need not. `name` gives NAME.weight and NAME.bias.
+ * LeakyReLU is read only where its signs are kept, that is from the output of a convolution; the
+ * image is never an `add`. */
 jem_status jem__network_create(jem_context *ctx, int64_t c, int64_t h, int64_t w,
                                jem__network **out);
 jem_status jem__network_conv(jem__network *net, const char *name, int32_t in,

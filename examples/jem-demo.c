@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+
+/* jem-demo: look at what a training has given. Classifies, scores and calibrates a model on a
+ * test set, tells the test images from others by their density, and writes report.html and
+ * report.json. `make demo` runs it after jem-train. */
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jem/jem.h>
+
+#include "support/cli.h"
+#include "support/data.h"
+#include "support/demo_page.h"
+#include "support/file.h"
+#include "support/image.h"
+#include "support/json_log.h"
+#include "support/outliers.h"
+#include "support/report.h"
+#include "support/settings.h"
+#include "support/table.h"
+
+#define BATCH 250
+
+struct arguments {
+    const char *model, *run, *data, *out;
+    int64_t count, threads;
+    int64_t seed;
+};
+
+/* The three scores of JEM section 5.3; each grows with "in distribution". */
+static int scores_of(jem_model *model, const float *x, int64_t n, struct demo_scores *out)
+{
+    struct evaluation e = {0};
+    jem_head *head = NULL;
+    int code = evaluate_images(model, x, n, BATCH, &e);
+
+    if (code != EXIT_OK)
+        return code;
+    out->n = n;
+    out->log_px = malloc((size_t)n * sizeof *out->log_px);
+    out->prob_y = malloc((size_t)n * sizeof *out->prob_y);
+    out->mass = malloc((size_t)n * sizeof *out->mass);
+    if (out->log_px == NULL || out->prob_y == NULL || out->mass == NULL) {
+        code = report_no_memory();
+        goto done;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        out->log_px[i] = e.log_px[i];
+        out->prob_y[i] = e.prob_y[i * e.classes + e.pred[i]];
+    }
+    code = report_jem(jem_head_create(model, BATCH, &head));
+    if (code == EXIT_OK)
+        code = report_jem(jem_head_mass(head, x, n, out->mass, n));
+done:
+    jem_head_free(head);
+    evaluate_free(&e);
+    return code;
+}
+
+static void scores_free(struct demo_scores *s)
+{
+    free(s->log_px);
+    free(s->prob_y);
+    free(s->mass);
+}
+
+/* Test images against every set of outliers. */
+static int detect(jem_context *ctx, jem_model *model, const float *x, struct demo *d,
+                  int64_t seed)
+{
+    const int64_t n = d->test.n, size = d->shape[0] * d->shape[1] * d->shape[2];
+    float *other = malloc((size_t)(n * size) * sizeof *other);
+    int code = other != NULL ? scores_of(model, x, n, &d->in) : report_no_memory();
+
+    for (int k = 0; k < outlier_count && code == EXIT_OK; k++) {
+        struct demo_outliers *o = &d->outliers[k];
+        o->name = outlier_kinds[k].name;
+        o->what = outlier_kinds[k].what;
+        outliers_make(k, x, n, d->shape, seed, other);
+        code = scores_of(model, other, n, &o->scores);
+        if (code == EXIT_OK)
+            code = report_jem(
+                jem_metric_auroc(ctx, d->in.log_px, n, o->scores.log_px, n, &o->auroc_log_px));
+        if (code == EXIT_OK)
+            code = report_jem(
+                jem_metric_auroc(ctx, d->in.prob_y, n, o->scores.prob_y, n, &o->auroc_prob_y));
+        if (code == EXIT_OK)
+            code = report_jem(
+                jem_metric_auroc(ctx, d->in.mass, n, o->scores.mass, n, &o->auroc_mass));
+    }
+    free(other);
+    return code;
+}
+
+/* The most and the least likely test images, a row each: out/likely.png. */
+static int likely(const struct demo *d, const float *x, const char *folder)
+{
+    enum { COLUMNS = 16 };
+    const int64_t size = d->shape[0] * d->shape[1] * d->shape[2], n = d->test.n;
+    float *grid = calloc((size_t)(2 * COLUMNS * size), sizeof *grid);
+    char path[FILE_PATH_BYTES];
+    int code = EXIT_OK;
+
+    if (grid == NULL)
+        return report_no_memory();
+    for (int64_t row = 0; row < 2; row++) {
+        float last = row == 0 ? FLT_MAX : -FLT_MAX;
+        for (int64_t column = 0; column < COLUMNS; column++) {
+            int64_t best = -1;
+            for (int64_t i = 0; i < n; i++) {
+                const float v = d->in.log_px[i];
+                if (row == 0 && v < last && (best < 0 || v > d->in.log_px[best]))
+                    best = i;
+                if (row == 1 && v > last && (best < 0 || v < d->in.log_px[best]))
+                    best = i;
+            }
+            if (best < 0)
+                break;
+            last = d->in.log_px[best];
+            memcpy(grid + (row * COLUMNS + column) * size, x + best * size,
+                   (size_t)size * sizeof *grid);
+        }
+    }
+    code = file_join(path, folder, "likely.png");
+    if (code == EXIT_OK)
+        code = image_write_grid(path, grid, (int64_t)2 * COLUMNS, d->shape, COLUMNS);
+    free(grid);
+    return code;
+}
+
+static json_t *auroc_json(const struct demo *d)
+{
+    json_t *sets = json_object();
+
+    for (int k = 0; k < outlier_count; k++) {
+        json_t *set = json_object();
+        json_set_number(set, "log_px", d->outliers[k].auroc_log_px);
+        json_set_number(set, "prob_y", d->outliers[k].auroc_prob_y);
+        json_set_number(set, "mass", d->outliers[k].auroc_mass);
+        json_object_set_new(sets, d->outliers[k].name, set);
+    }
+    return sets;
+}
+
+static int write_json(const struct demo *d, const char *folder)
+{
+    static const char *const copied[] = {"seed",    "steps",      "diverged",
+                                         "data",    "validation", "kernels",
+                                         "threads", "best",       "settings"};
+    char path[FILE_PATH_BYTES];
+    json_t *out = json_object();
+    const int code = file_join(path, folder, "report.json");
+
+    json_set_number(out, "test_accuracy", d->test.accuracy);
+    json_set_number(out, "ece", d->test.ece);
+    json_set_number(out, "nll", d->test.nll);
+    json_object_set_new(out, "n_test", json_integer(d->test.n));
+    json_object_set_new(out, "auroc", auroc_json(d));
+    json_object_set_new(out, "protocol",
+                        json_string("test images without input noise; ECE with 20 equal bins; "
+                                    "AUROC: higher score = in distribution, ties one half"));
+    json_object_set(out, "train_seconds", json_object_get(d->train, "seconds_training"));
+    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
+        json_object_set(out, copied[i], json_object_get(d->train, copied[i]));
+    if (code != EXIT_OK) {
+        json_decref(out);
+        return code;
+    }
+    return json_write_file(path, out);
+}
+
+static int print_table(const struct demo *d)
+{
+    static const char *const headings[] = {"out-of-distribution set", ">log p(x)",
+                                           ">max p(y|x)", ">mass", NULL};
+    struct table *t = table_create(headings);
+    int code;
+
+    printf(
+        "test accuracy  %.2f %%\nNLL            %.3f nats\nECE            %.2f %% (%d bins)\n\n"
+        "AUROC of test images against\n",
+        100.0 * d->test.accuracy, d->test.nll, 100.0 * d->test.ece, EVALUATE_BINS);
+    if (t == NULL)
+        return report_no_memory();
+    for (int k = 0; k < outlier_count; k++) {
+        table_cell(t, "%s", d->outliers[k].name);
+        table_cell(t, "%.3f", d->outliers[k].auroc_log_px);
+        table_cell(t, "%.3f", d->outliers[k].auroc_prob_y);
+        table_cell(t, "%.3f", d->outliers[k].auroc_mass);
+    }
+    code = table_print(t, stdout);
+    table_free(t);
+    return code;
+}
+
+static int look(jem_context *ctx, jem_model *model, const jem_dataset *data,
+                const struct arguments *a, struct demo *d)
+{
+    int64_t n = 0;
+    float *x = NULL;
+    int code = report_jem(jem_dataset_size(data, &n));
+
+    if (a->count > 0 && a->count < n)
+        n = a->count;
+    if (code == EXIT_OK)
+        code = evaluate_data(model, data, 0, n, BATCH, &d->test);
+    if (code != EXIT_OK)
+        return code;
+    x = malloc((size_t)(n * d->shape[0] * d->shape[1] * d->shape[2]) * sizeof *x);
+    if (x == NULL)
+        return report_no_memory();
+    code = report_jem(jem_dataset_read(data, 0, n, x, NULL));
+    if (code == EXIT_OK)
+        code = detect(ctx, model, x, d, a->seed);
+    if (code == EXIT_OK)
+        code = likely(d, x, a->out);
+    if (code == EXIT_OK)
+        code = write_json(d, a->out);
+    if (code == EXIT_OK)
+        code = demo_page_write(d, a->run, a->out);
+    if (code == EXIT_OK)
+        code = print_table(d);
+    free(x);
+    return code;
+}
+
+static int run(const struct arguments *a)
+{
+    jem_context *ctx = NULL;
+    jem_model *model = NULL;
+    jem_dataset *data = NULL;
+    struct demo d = {.data_name = a->data};
+    char path[FILE_PATH_BYTES];
+    int64_t shape[4], data_shape[4];
+    int code = settings_context(NULL, a->threads, &ctx);
+
+    if (code == EXIT_OK)
+        code = file_make_folder(a->out);
+    if (code == EXIT_OK)
+        code = report_jem(jem_model_load(ctx, a->model, &model));
+    if (code == EXIT_OK)
+        code = data_open(ctx, a->data, "test", &data);
+    if (code == EXIT_OK)
+        code = report_jem(jem_model_shape(model, shape));
+    if (code == EXIT_OK)
+        code = report_jem(jem_dataset_shape(data, data_shape));
+    if (code == EXIT_OK && memcmp(shape, data_shape, sizeof shape) != 0)
+        code = report_failed("the model %s wants %d x %d x %d and %d classes, the data %s are "
+                             "%d x %d x %d with %d",
+                             a->model, (int)shape[0], (int)shape[1], (int)shape[2],
+                             (int)shape[3], a->data, (int)data_shape[0], (int)data_shape[1],
+                             (int)data_shape[2], (int)data_shape[3]);
+    if (code == EXIT_OK)
+        code = file_join(path, a->run, "train.json");
+    if (code == EXIT_OK)
+        code = json_read_file(path, &d.train);
+    if (code == EXIT_OK) {
+        memcpy(d.shape, shape, sizeof d.shape);
+        code = look(ctx, model, data, a, &d);
+    }
+    if (code == EXIT_OK)
+        printf("\nThe report to look at: %s/report.html\n", a->out);
+
+    json_decref(d.train);
+    evaluate_free(&d.test);
+    scores_free(&d.in);
+    for (int k = 0; k < outlier_count; k++)
+        scores_free(&d.outliers[k].scores);
+    jem_dataset_free(data);
+    jem_model_free(model);
+    jem_context_free(ctx);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {0};
+    const struct cli_option options[] = {
+        {.section = "What to look at",
+         .name = "model",
+         .arg = "FILE",
+         .help = "The model.",
+         .fallback = "build/demo/best.safetensors",
+         .text = &a.model},
+        {.name = "run",
+         .arg = "DIR",
+         .help = "The folder jem-train wrote: train.json, log.jsonl, samples.png.",
+         .fallback = "build/demo",
+         .text = &a.run},
+        {.name = "data",
+         .arg = "KIND",
+         .help = "The test images: " DATA_HELP ".",
+         .fallback = "fashion-mnist",
+         .text = &a.data},
+        {.name = "count",
+         .arg = "N",
+         .help = "Use the first N test images only; 0 for all.",
+         .fallback = "0",
+         .integer = &a.count,
+         .max = INT64_MAX},
+        {.section = "How",
+         .name = "out",
+         .arg = "DIR",
+         .help = "Where report.html and report.json go.",
+         .fallback = "build/demo",
+         .text = &a.out},
+        {.name = "seed",
+         .arg = "N",
+         .help = "Seed of the noise images and pairs.",
+         .fallback = "1",
+         .integer = &a.seed},
+        {.name = "threads",
+         .arg = "N",
+         .help = "Threads; 0 for one per processor.",
+         .fallback = "0",
+         .integer = &a.threads,
+         .max = 64},
+    };
+    const struct cli cli = {
+        .program = "jem-demo",
+        .usage = "[OPTIONS]",
+        .about = "Look at what a training has given: accuracy, calibration, and how well the "
+                 "density tells test images from others. Prints a table and writes a report.",
+        .options = options,
+        .count = (int)(sizeof options / sizeof options[0])};
+    const int code = cli_parse(&cli, argc, argv);
+
+    return code == CLI_GO ? run(&a) : code;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+
+/* jem-sample: images that a model finds likely, by SGLD chains: one grid of chains on log p(x),
+ * one with a row per class of chains on log p(x|y).
+ *
+ * Chains start from noise, where they need hundreds of steps, or from the replay buffer of a
+ * training, whose images have had them already. */
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jem/jem.h>
+
+#include "support/checkpoint.h"
+#include "support/cli.h"
+#include "support/data.h"
+#include "support/evaluate.h"
+#include "support/file.h"
+#include "support/image.h"
+#include "support/progress.h"
+#include "support/report.h"
+#include "support/settings.h"
+#include "support/stop.h"
+#include "support/table.h"
+
+#define STEPS_FROM_NOISE 400
+#define SLICE            20   /* steps between two looks at the clock and at Ctrl-C */
+#define POOL             2000 /* images of a replay buffer to choose from */
+
+static struct {
+    const char *model, *out, *buffer, *data, *seed, *backend;
+    struct cli_list presets, sets;
+    int64_t steps, count, per_class, batch, threads;
+    int quiet;
+} arg;
+
+static const struct cli_option options[] = {
+    {"Model and results", "model", "FILE",
+     "a model or a training (default: the file of --from-buffer)", NULL, .text = &arg.model},
+    {NULL, "out", "DIR", "folder for samples.png and classes.png", NULL, .text = &arg.out},
+    {"Chains", "steps", "N",
+     "SGLD steps of a chain; 0 shows the starts; -1: 400 from noise, \"sgld.steps\" from a "
+     "buffer",
+     "-1", .integer = &arg.steps, .min = -1, .max = 1000000},
+    {NULL, "count", "N", "chains on log p(x)", "100", .integer = &arg.count, .max = 100000},
+    {NULL, "per-class", "N", "chains on log p(x|y) for each class", "10",
+     .integer = &arg.per_class, .max = 1000},
+    {NULL, "from-buffer", "FILE",
+     "start from the replay buffer in FILE (a training's last.safetensors) instead of noise",
+     NULL, .text = &arg.buffer},
+    {NULL, "data", "KIND",
+     "images to fit the start to with --set start.kind=gaussian, and names for the "
+     "classes: " DATA_HELP,
+     NULL, .text = &arg.data},
+    {"Settings (the file's, where it has some)", "preset", "NAME",
+     "a named set of settings; may be repeated", NULL, .list = &arg.presets},
+    {NULL, "set", "NAME=VALUE", "one setting, for example sgld.noise_std=0.005", NULL,
+     .list = &arg.sets},
+    {NULL, "seed", "N", "short for --set train.seed=N", NULL, .text = &arg.seed},
+    {"Computing", "batch", "N", "chains at a time; changes memory and speed, no result", "100",
+     .integer = &arg.batch, .min = 1, .max = 65536},
+    {NULL, "threads", "N", "0: one per processor; changes no result", "0",
+     .integer = &arg.threads, .max = 64},
+    {NULL, "backend", "NAME", "cpu or reference", "cpu", .text = &arg.backend},
+    {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
+};
+
+static const struct cli command_line = {
+    .program = "jem-sample",
+    .usage = "--model FILE --out DIR [options]",
+    .about = "Draw images from a model that jem-train made, as grids of pictures.",
+    .notes = "Examples:\n"
+             "  jem-sample --from-buffer demo/last.safetensors --out samples\n"
+             "  jem-sample --model demo/best.safetensors --out samples --steps 1000\n",
+    .options = options,
+    .count = (int)(sizeof options / sizeof options[0]),
+};
+
+struct sampling {
+    jem_context *ctx;
+    jem_options *opts;
+    jem_model *model;
+    jem_head *head;
+    jem_sampler *sampler;
+    int64_t shape[4], size; /* size: values of an image */
+    int64_t steps;
+    struct progress progress;
+
+    float *pool; /* images of the replay buffer, or NULL */
+    int64_t pool_count;
+    struct evaluation pool_scores;
+};
+
+static int check_arguments(void)
+{
+    if (arg.model == NULL)
+        arg.model = arg.buffer;
+    if (arg.model == NULL)
+        return report_usage("--model FILE or --from-buffer FILE is missing");
+    if (arg.out == NULL)
+        return report_usage("--out DIR is missing: where should the pictures go?");
+    if (arg.count == 0 && arg.per_class == 0)
+        return report_usage("--count 0 and --per-class 0 leave nothing to draw");
+    return CLI_GO;
+}
+
+/* Settings: the file's, then presets, then --set, then --seed. */
+static int choose_settings(struct sampling *s)
+{
+    struct checkpoint file;
+    int rc = checkpoint_open(arg.buffer != NULL ? arg.buffer : arg.model, &file);
+
+    if (rc == EXIT_OK)
+        rc = checkpoint_settings(&file, s->opts);
+    if (rc == EXIT_OK && arg.buffer != NULL)
+        rc = checkpoint_buffer(&file, s->shape, POOL, &s->pool, &s->pool_count);
+    checkpoint_close(&file);
+    if (rc == EXIT_OK)
+        rc = settings_apply(s->opts, &arg.presets, &arg.sets);
+    if (rc == EXIT_OK && arg.seed != NULL &&
+        jem_options_set_str(s->opts, "train.seed", arg.seed) != JEM_OK)
+        rc = report_usage("--seed %s: %s", arg.seed, jem_last_error());
+    s->steps = arg.steps;
+    if (arg.steps < 0)
+        s->steps = arg.buffer == NULL ? STEPS_FROM_NOISE
+                                      : (int64_t)settings_number(s->opts, "sgld.steps");
+    return rc;
+}
+
+static int fit_start(struct sampling *s)
+{
+    char kind[64];
+    jem_dataset *data = NULL;
+    int rc = settings_text(s->opts, "start.kind", kind);
+
+    if (rc != EXIT_OK || s->pool != NULL || strcmp(kind, "gaussian") != 0)
+        return rc;
+    if (arg.data == NULL)
+        return report_usage(
+            "start.kind is gaussian: give the training images with --data KIND, "
+            "or say --set start.kind=uniform");
+    rc = data_open(s->ctx, arg.data, "train", &data);
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_sampler_fit_start(s->sampler, data));
+    jem_dataset_free(data);
+    return rc;
+}
+
+static int set_up(struct sampling *s)
+{
+    int rc = settings_context(arg.backend, arg.threads, &s->ctx);
+
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_options_create(s->ctx, &s->opts));
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_model_load(s->ctx, arg.model, &s->model));
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_model_shape(s->model, s->shape));
+    s->size = s->shape[0] * s->shape[1] * s->shape[2];
+    if (rc == EXIT_OK)
+        rc = choose_settings(s);
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_head_create(s->model, arg.batch, &s->head));
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_sampler_create(s->head, s->opts, &s->sampler));
+    if (rc == EXIT_OK)
+        rc = fit_start(s);
+    if (rc == EXIT_OK && s->pool != NULL)
+        rc = evaluate_images(s->model, s->pool, s->pool_count, arg.batch, &s->pool_scores);
+    if (rc == EXIT_OK)
+        rc = file_make_folder(arg.out);
+    return rc;
+}
+
+static void print_settings(const struct sampling *s)
+{
+    static const char *const names[] = {"sgld.step_size", "sgld.noise_std", "sgld.clamp_grad",
+                                        "sgld.clamp_x",   "start.kind",     "train.seed"};
+    char text[64];
+
+    printf("steps = %" PRId64, s->steps);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (settings_text(s->opts, names[i], text) == EXIT_OK)
+            printf(", %s = %s", names[i], text);
+    printf("\n\n");
+}
+
+/* The image of the pool that class y is surest of among those not taken yet; takes it. When all
+ * are taken they are all free again. */
+static int64_t take_surest(const struct evaluation *e, int64_t y, uint8_t *taken)
+{
+    int64_t best = -1;
+
+    if (memchr(taken, 0, (size_t)e->n) == NULL)
+        memset(taken, 0, (size_t)e->n);
+    for (int64_t i = 0; i < e->n; i++)
+        if (!taken[i] &&
+            (best < 0 || e->prob_y[i * e->classes + y] > e->prob_y[best * e->classes + y]))
+            best = i;
+    taken[best] = 1;
+    return best;
+}
+
+/* Start images: from p0, or from the pool, for chain i with class y[i] a likely one. */
+static int start_chains(struct sampling *s, const int32_t *y, float *x, int64_t n)
+{
+    const size_t bytes = (size_t)s->size * sizeof x[0];
+    uint8_t *taken;
+
+    if (s->pool == NULL)
+        return report_jem(jem_sampler_init(s->sampler, y, x, n));
+    taken = calloc((size_t)s->pool_count, 1);
+    if (taken == NULL)
+        return report_no_memory();
+    for (int64_t i = 0; i < n; i++) {
+        int64_t from = i % s->pool_count;
+
+        if (y != NULL && i > 0 && y[i] != y[i - 1])
+            memset(taken, 0, (size_t)s->pool_count);
+        if (y != NULL)
+            from = take_surest(&s->pool_scores, y[i], taken);
+        memcpy(x + i * s->size, s->pool + from * s->size, bytes);
+    }
+    free(taken);
+    return EXIT_OK;
+}
+
+static int run_chains(struct sampling *s, const char *what, const int32_t *y, float *x,
+                      int64_t n)
+{
+    const double start = progress_clock();
+    int64_t done = 0;
+
+    while (done < s->steps && stop_signal() == 0) {
+        const int64_t m = s->steps - done < SLICE ? s->steps - done : SLICE;
+        const int rc = report_jem(jem_sampler_run(s->sampler, x, y, n, m));
+        char left[32];
+
+        if (rc != EXIT_OK)
+            return rc;
+        done += m;
+        if (progress_due(&s->progress))
+            progress_show(&s->progress, "%s: step %" PRId64 "/%" PRId64 "  left %s", what, done,
+                          s->steps,
+                          format_duration((progress_clock() - start) / (double)done *
+                                              (double)(s->steps - done),
+                                          left));
+    }
+    progress_clear(&s->progress);
+    if (done < s->steps)
+        report_note("stopped after %" PRId64 " steps of %s; drawing what is there", done, what);
+    return EXIT_OK;
+}
+
+/* Row `name` of the table: chains first, ..., first + n - 1, before and after. `y` < 0: the
+ * confidence is that of the most probable class. */
+static void add_row(struct table *t, const char *name, const struct evaluation *before,
+                    const struct evaluation *after, int64_t first, int64_t n, int64_t y)
+{
+    double start = 0, end = 0, sure = 0;
+
+    for (int64_t i = first; i < first + n; i++) {
+        start += (double)before->log_px[i];
+        end += (double)after->log_px[i];
+        sure += (double)after->prob_y[i * after->classes + (y < 0 ? after->pred[i] : y)];
+    }
+    table_cell(t, "%s", name);
+    table_cell(t, "%" PRId64, n);
+    table_cell(t, "%.3f", start / (double)n);
+    table_cell(t, "%.3f", end / (double)n);
+    table_cell(t, "%.3f", sure / (double)n);
+}
+
+static void add_class_rows(struct table *t, const struct evaluation *before,
+                           const struct evaluation *after)
+{
+    for (int64_t k = 0; k < after->classes; k++) {
+        const char *known = data_class_name(arg.data, k);
+        char name[64];
+
+        snprintf(name, sizeof name, "class %" PRId64 " %s", k, known == NULL ? "" : known);
+        add_row(t, name, before, after, k * arg.per_class, arg.per_class, k);
+    }
+}
+
+/* One grid: n chains, with classes y or without, as a picture and as rows of the table. */
+static int draw_grid(struct sampling *s, const char *what, const int32_t *y, int64_t n,
+                     int64_t columns, struct table *t)
+{
+    float *x = malloc((size_t)(n * s->size) * sizeof *x);
+    struct evaluation before = {0}, after = {0};
+    char path[FILE_PATH_BYTES];
+    int rc = x == NULL ? report_no_memory() : start_chains(s, y, x, n);
+
+    if (rc == EXIT_OK)
+        rc = evaluate_images(s->model, x, n, arg.batch, &before);
+    if (rc == EXIT_OK)
+        rc = run_chains(s, what, y, x, n);
+    if (rc == EXIT_OK)
+        rc = evaluate_images(s->model, x, n, arg.batch, &after);
+    if (rc == EXIT_OK)
+        rc = snprintf(path, sizeof path, "%s/%s.png", arg.out, what) < FILE_PATH_BYTES
+                 ? image_write_grid(path, x, n, s->shape, columns)
+                 : report_failed("--out %.60s...: too long", arg.out);
+    if (rc == EXIT_OK && y == NULL)
+        add_row(t, "any class", &before, &after, 0, n, -1);
+    else if (rc == EXIT_OK)
+        add_class_rows(t, &before, &after);
+    evaluate_free(&before);
+    evaluate_free(&after);
+    free(x);
+    return rc;
+}
+
+static int draw_classes(struct sampling *s, struct table *t)
+{
+    const int64_t n = arg.per_class * s->shape[3];
+    int32_t *y = malloc((size_t)n * sizeof *y);
+    int rc;
+
+    if (y == NULL)
+        return report_no_memory();
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (int32_t)(i / arg.per_class);
+    rc = draw_grid(s, "classes", y, n, arg.per_class, t);
+    free(y);
+    return rc;
+}
+
+static int run(struct sampling *s)
+{
+    static const char *const headings[] = {"chains on",   ">number",     ">log p(x) at start",
+                                           ">at the end", ">confidence", NULL};
+    struct table *t;
+    int rc = set_up(s);
+
+    if (rc != EXIT_OK)
+        return rc;
+    t = table_create(headings);
+    if (t == NULL)
+        return report_no_memory();
+    progress_start(&s->progress, arg.quiet);
+    print_settings(s);
+    if (arg.count > 0)
+        rc =
+            draw_grid(s, "samples", NULL, arg.count, (int64_t)ceil(sqrt((double)arg.count)), t);
+    if (rc == EXIT_OK && arg.per_class > 0 && stop_signal() == 0)
+        rc = draw_classes(s, t);
+    if (rc == EXIT_OK)
+        rc = table_print(t, stdout);
+    if (rc == EXIT_OK)
+        printf("\npictures   %s/*.png\n", arg.out);
+    table_free(t);
+    return rc == EXIT_OK && stop_signal() != 0 ? 128 + stop_signal() : rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct sampling s = {0};
+    int rc = cli_parse(&command_line, argc, argv);
+
+    if (rc == CLI_GO)
+        rc = check_arguments();
+    if (rc == CLI_GO) {
+        stop_install();
+        rc = run(&s);
+    }
+    free(s.pool);
+    evaluate_free(&s.pool_scores);
+    jem_sampler_free(s.sampler);
+    jem_head_free(s.head);
+    jem_model_free(s.model);
+    jem_options_free(s.opts);
+    jem_context_free(s.ctx);
+    cli_list_free(&arg.presets);
+    cli_list_free(&arg.sets);
+    return rc;
+}

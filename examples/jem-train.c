@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+
+/* jem-train: trains a JEM, validates it as it goes, and can be stopped and continued at any
+ * time. All of the learning is in libjem's jem_trainer_*; this program owns the loop: when to
+ * look, when to save, when to stop.
+ *
+ * Files in OUT: last.safetensors (everything needed to go on), best.safetensors (the model with
+ * the best validation accuracy), log.jsonl, train.json, samples.png. */
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jem/jem.h>
+
+#include "support/cli.h"
+#include "support/data.h"
+#include "support/json_log.h"
+#include "support/report.h"
+#include "support/stop.h"
+#include "support/table.h"
+#include "support/train_run.h"
+
+#define LOG_EVERY       50 /* steps */
+#define FAILURES_IN_ROW 10 /* failed steps in a row that --on-divergence resume bears */
+
+static struct train_arguments arg;
+
+static const struct cli_option options[] = {
+    {"Data and files", "data", "KIND", DATA_HELP " (default: fashion-mnist)", NULL,
+     .text = &arg.data},
+    {NULL, "out", "DIR", "folder for the results; made if needed (with --resume: that file's)",
+     NULL, .text = &arg.out},
+    {NULL, "overwrite", NULL, "replace the training that is in DIR already", NULL,
+     .flag = &arg.overwrite},
+    {NULL, "log", "FILE", "log of JSON lines (default: DIR/log.jsonl)", NULL, .text = &arg.log},
+    {"Settings", "preset", "NAME",
+     "a named set of settings; may be repeated; applied before --set", NULL,
+     .list = &arg.presets},
+    {NULL, "set", "NAME=VALUE",
+     "one setting; may be repeated. The data decide model.channels, model.height, model.width "
+     "and model.classes",
+     NULL, .list = &arg.sets},
+    {NULL, "seed", "N", "short for --set train.seed=N", NULL, .text = &arg.seed},
+    {"Beginning", "resume", "FILE",
+     "go on with the training in FILE (last.safetensors); its settings hold", NULL,
+     .text = &arg.resume},
+    {NULL, "init", "FILE", "begin a new training with the weights of the model in FILE", NULL,
+     .text = &arg.init},
+    {"Ending", "steps", "N", "stop after N steps of this run; 0: at the end of the schedule",
+     "0", .integer = &arg.steps, .max = INT64_MAX},
+    {NULL, "time-budget", "SECONDS",
+     "stop after so many seconds of training (validation not counted); 0: no limit", "0",
+     .real = &arg.time_budget},
+    {NULL, "on-divergence", "WHAT",
+     "when a step fails for NaN, infinity or a huge loss: stop; or resume: try it again with "
+     "other samples, up to 10 times in a row",
+     "stop", .text = &arg.on_divergence},
+    {"Watching", "validation", "N",
+     "training images held out for validation; 0: none; -1: 5000, or a tenth of a small set. "
+     "The test set is never touched",
+     "-1", .integer = &arg.validation, .min = -1, .max = INT64_MAX},
+    {NULL, "validate-every", "STEPS", "steps between validations", "500",
+     .integer = &arg.validate_every, .min = 1, .max = INT64_MAX},
+    {NULL, "save-every", "SECONDS",
+     "seconds between saves of last.safetensors; 0: only at the end", "300",
+     .real = &arg.save_every},
+    {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
+    {"Computing", "threads", "N", "0: one per processor; changes no result", "0",
+     .integer = &arg.threads, .max = 64},
+    {NULL, "backend", "NAME", "cpu or reference", "cpu", .text = &arg.backend},
+};
+
+static const struct cli command_line = {
+    .program = "jem-train",
+    .usage = "--out DIR [options]",
+    .about = "Train an image classifier that is an energy-based model of its images as well "
+             "(JEM, Grathwohl et al. 2020). Stop it with Ctrl-C and go on with --resume.",
+    .notes = "Examples:\n"
+             "  jem-train --preset demo --data fashion-mnist --out demo\n"
+             "  jem-train --preset jem-cifar10 --data cifar10:cifar-10-batches-bin --out c10\n"
+             "  jem-train --resume demo/last.safetensors\n",
+    .options = options,
+    .count = (int)(sizeof options / sizeof options[0]),
+};
+
+/* What the table cannot say: which options go together. */
+static int check_arguments(void)
+{
+    const int has_settings = arg.sets.count > 0 || arg.presets.count > 0 || arg.seed != NULL;
+
+    if (arg.out == NULL && arg.resume == NULL)
+        return report_usage("--out DIR is missing: where should the results go?");
+    if (arg.resume != NULL && has_settings)
+        return report_usage(
+            "--resume goes on with the settings in the file; --set, --preset and "
+            "--seed do not go with it (for new settings: --init)");
+    if (arg.resume != NULL && arg.init != NULL)
+        return report_usage("--resume and --init do not go together: the one goes on with a "
+                            "training, the other begins a new one");
+    if (strcmp(arg.on_divergence, "stop") != 0 && strcmp(arg.on_divergence, "resume") != 0)
+        return report_usage("--on-divergence %s: must be stop or resume", arg.on_divergence);
+    return CLI_GO;
+}
+
+static double seconds_left(const struct run *r)
+{
+    const double rate = (double)(r->step - r->first_step) / r->seconds;
+    const double left = (double)(r->limit - r->step) / rate;
+    const double budget = r->arg->time_budget - r->seconds;
+
+    return r->arg->time_budget > 0 && budget < left ? budget : left;
+}
+
+static void show_progress(struct run *r)
+{
+    const double rate = (double)(r->step - r->first_step) / r->seconds;
+    const double gap = train_metric(r, "energy_gap");
+    char left[32], shown_gap[32] = "";
+
+    if (!r->said_total && r->seconds > 3) {
+        progress_say(&r->progress, "%.3g steps a second: about %s for this run", rate,
+                     format_duration(r->seconds + seconds_left(r), left));
+        r->said_total = 1;
+    }
+    if (!progress_due(&r->progress))
+        return;
+    if (!isnan(gap))
+        snprintf(shown_gap, sizeof shown_gap, "  gap %.3g", gap);
+    progress_show(&r->progress,
+                  "step %" PRId64 "/%" PRId64
+                  "  loss %.3f  accuracy %.2f%s  %.3g steps/s  left %s",
+                  r->step, r->limit, train_metric(r, "loss"), train_metric(r, "accuracy"),
+                  shown_gap, rate, format_duration(seconds_left(r), left));
+}
+
+/* A step failed for its numbers. The weights are those of the last good step, but a model on its
+ * way out of the finite numbers is seldom worth more than an older one: the state goes to a
+ * file of its own, and last.safetensors stays. */
+static int on_divergence(struct run *r)
+{
+    char path[FILE_PATH_BYTES];
+    json_t *line = train_new_line(r, "diverged");
+    const int again =
+        strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
+    int rc;
+
+    r->diverged++;
+    json_object_set_new(line, "message", json_string(jem_last_error()));
+    json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
+    progress_clear(&r->progress);
+    report_note("step %" PRId64 " failed: %s%s", r->step + 1, jem_last_error(),
+                again ? "; trying other samples" : "");
+    rc = json_log_line(r->log, line);
+    if (rc != EXIT_OK || again)
+        return rc;
+    r->reason = "diverged";
+    rc = file_join(path, r->folder, "diverged.safetensors");
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_trainer_save(r->trainer, path));
+    report_note("the training diverged after step %" PRId64 "; best.safetensors and "
+                "last.safetensors in %s are as they were saved before, diverged.safetensors is "
+                "the state now. Begin again from one of them with calmer settings, for example "
+                "--init FILE --set train.lr=... --set sgld.noise_std=...",
+                r->step, r->folder);
+    return rc;
+}
+
+/* One step and what is due after it. */
+static int advance(struct run *r, struct means *m)
+{
+    const double start = progress_clock();
+    const jem_status status = jem_trainer_step(r->trainer, 1);
+    int rc = EXIT_OK;
+
+    r->seconds += progress_clock() - start;
+    if (status == JEM_E_NUMERIC)
+        return on_divergence(r);
+    if (status != JEM_OK)
+        return report_jem(status);
+    r->failures_in_row = 0;
+    r->step++;
+    train_add_metrics(r, m);
+    if (r->step % LOG_EVERY == 0 || r->step == r->limit)
+        rc = train_log_steps(r, m);
+    show_progress(r);
+    if (rc == EXIT_OK && r->step % r->arg->validate_every == 0)
+        rc = train_validate(r);
+    if (rc == EXIT_OK && r->arg->save_every > 0 &&
+        progress_clock() - r->saved_at > r->arg->save_every)
+        rc = train_save(r);
+    return rc;
+}
+
+static int train(struct run *r)
+{
+    struct means m = {{0}, 0};
+    int rc = EXIT_OK;
+
+    while (rc == EXIT_OK && strcmp(r->reason, "running") == 0) {
+        if (stop_signal() != 0)
+            r->reason = "interrupted";
+        else if (r->step >= r->total)
+            r->reason = "finished";
+        else if (r->step >= r->limit)
+            r->reason = "steps";
+        else if (r->arg->time_budget > 0 && r->seconds >= r->arg->time_budget)
+            r->reason = "time";
+        else
+            rc = advance(r, &m);
+    }
+    progress_clear(&r->progress);
+    if (rc != EXIT_OK || strcmp(r->reason, "diverged") == 0)
+        return rc;
+    if (stop_signal() != 0)
+        report_note("stopping; saving to %s", r->last);
+    else if (r->validated_step != r->step || r->best_step == 0)
+        rc = train_validate(r);
+    return rc == EXIT_OK ? train_save(r) : rc;
+}
+
+static void print_summary(const struct run *r)
+{
+    char time[32];
+
+    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total, r->reason);
+    printf("training   %s", format_duration(r->earlier_seconds + r->seconds, time));
+    printf(", validation %s\n",
+           format_duration(r->earlier_validate_seconds + r->validate_seconds, time));
+    if (!isnan(r->best_accuracy))
+        printf("accuracy   %.2f %% on %" PRId64 " validation images, at step %" PRId64 "\n",
+               100 * r->best_accuracy, r->validation, r->best_step);
+    if (file_exists(r->best))
+        printf("model      %s\n", r->best);
+    printf("go on      jem-train --resume %s\n", r->last);
+}
+
+static int finish(struct run *r)
+{
+    json_t *line = train_new_line(r, "end");
+    int rc, rc_samples;
+
+    json_object_set_new(line, "reason", json_string(r->reason));
+    rc = json_log_line(r->log, line);
+    rc_samples = train_draw_samples(r);
+    if (rc == EXIT_OK)
+        rc = train_write_record(r);
+    print_summary(r);
+    if (strcmp(r->reason, "diverged") == 0)
+        return EXIT_FAILED;
+    return rc != EXIT_OK ? rc : rc_samples;
+}
+
+static int run(struct run *r)
+{
+    int rc = train_set_up(r);
+
+    if (rc == EXIT_OK)
+        rc = train_open_log(r);
+    if (rc == EXIT_OK) /* a folder that cannot be written shows now, not after hours */
+        rc = train_save(r);
+    if (rc != EXIT_OK)
+        return rc;
+    progress_start(&r->progress, r->arg->quiet);
+    progress_say(&r->progress, "%s: %" PRId64 " steps, from step %" PRId64 "; %s, %d thread(s)",
+                 r->data_name, r->limit - r->step, r->step, jem_context_kernels(r->ctx),
+                 (int)jem_context_threads(r->ctx));
+    rc = train(r);
+    if (rc == EXIT_OK)
+        rc = finish(r);
+    return rc == EXIT_OK && stop_signal() != 0 ? 128 + stop_signal() : rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct run r = {.arg = &arg, .reason = "running", .best_accuracy = (double)NAN};
+    int rc = cli_parse(&command_line, argc, argv);
+
+    if (rc == CLI_GO)
+        rc = check_arguments();
+    if (rc == CLI_GO) {
+        stop_install();
+        rc = run(&r);
+    }
+    train_tear_down(&r);
+    cli_list_free(&arg.presets);
+    cli_list_free(&arg.sets);
+    return rc;
+}

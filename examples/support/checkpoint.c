@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Reads the header of a safetensors file: 8 bytes of length (little-endian), JSON, values. */
+
+#include "checkpoint.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "settings.h"
+
+#define HEADER_CAP 100000000u
+
+static int read_header(struct checkpoint *c)
+{
+    uint8_t b[8];
+    uint64_t length = 0;
+    json_error_t error;
+    char *text;
+
+    if (fread(b, 1, 8, c->file) != 8)
+        return report_failed("%s: too short for a safetensors file", c->path);
+    for (int i = 7; i >= 0; i--)
+        length = length << 8 | b[i];
+    if (length > HEADER_CAP || (int64_t)length > c->size - 8)
+        return report_failed("%s: not a safetensors file, or cut short: its header would have "
+                             "%" PRIu64 " bytes, the file has %" PRId64,
+                             c->path, length, c->size);
+    text = malloc((size_t)length + 1);
+    if (text == NULL)
+        return report_no_memory();
+    if (fread(text, 1, (size_t)length, c->file) != (size_t)length) {
+        free(text);
+        return report_failed("cannot read %s: %s", c->path, strerror(errno));
+    }
+    c->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    free(text);
+    if (c->header == NULL)
+        return report_failed("%s: its header is not JSON: %s", c->path, error.text);
+    c->data_at = 8 + (int64_t)length;
+    return EXIT_OK;
+}
+
+int checkpoint_open(const char *path, struct checkpoint *out)
+{
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->path = path;
+    out->file = fopen(path, "rb");
+    if (out->file == NULL)
+        return report_failed("cannot open %s: %s", path, strerror(errno));
+    if (fseeko(out->file, 0, SEEK_END) != 0 || (out->size = ftello(out->file)) < 0 ||
+        fseeko(out->file, 0, SEEK_SET) != 0)
+        rc = report_failed("cannot read %s: %s", path, strerror(errno));
+    else
+        rc = read_header(out);
+    if (rc != EXIT_OK)
+        checkpoint_close(out);
+    return rc;
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+    if (c->file != NULL)
+        fclose(c->file);
+    json_decref(c->header);
+    memset(c, 0, sizeof *c);
+}
+
+int checkpoint_settings(const struct checkpoint *c, jem_options *opts)
+{
+    return settings_from_json(opts, json_object_get(c->header, "__metadata__"));
+}
+
+/* Where the values of the buffer begin, and how many images there are. */
+static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t *at,
+                       int64_t *n)
+{
+    const json_t *tensor = json_object_get(c->header, "replay_buffer");
+    const json_t *sizes = json_object_get(tensor, "shape");
+    const json_t *offsets = json_object_get(tensor, "data_offsets");
+    const char *type = json_string_value(json_object_get(tensor, "dtype"));
+    const int64_t image = shape[0] * shape[1] * shape[2];
+    int64_t begin, end;
+
+    if (tensor == NULL)
+        return report_failed("%s holds no replay buffer; give a training's last.safetensors",
+                             c->path);
+    begin = json_integer_value(json_array_get(offsets, 0));
+    end = json_integer_value(json_array_get(offsets, 1));
+    *n = json_integer_value(json_array_get(sizes, 0));
+    for (size_t i = 0; i < 3; i++)
+        if (json_integer_value(json_array_get(sizes, i + 1)) != shape[i])
+            return report_failed("%s: its replay buffer is not of the model's image size",
+                                 c->path);
+    if (type == NULL || strcmp(type, "F32") != 0 || *n < 1 || *n > INT64_MAX / 4 / image ||
+        begin < 0 || end < begin || end > c->size - c->data_at || end - begin != *n * image * 4)
+        return report_failed("%s: type, shape and place of its replay buffer do not agree",
+                             c->path);
+    *at = c->data_at + begin;
+    return EXIT_OK;
+}
+
+int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,
+                      float **x, int64_t *n)
+{
+    int64_t at = 0;
+    size_t values;
+    int rc = find_buffer(c, shape, &at, n);
+
+    *x = NULL;
+    if (rc != EXIT_OK)
+        return rc;
+    *n = *n < most ? *n : most;
+    values = (size_t)(*n * shape[0] * shape[1] * shape[2]);
+    *x = malloc(values * sizeof **x);
+    if (*x == NULL)
+        return report_no_memory();
+    if (fseeko(c->file, at, SEEK_SET) != 0 ||
+        fread(*x, sizeof **x, values, c->file) != values) {
+        free(*x);
+        *x = NULL;
+        return report_failed("cannot read %s: %s", c->path, strerror(errno));
+    }
+    return EXIT_OK; /* little-endian machines only, as libjem's build demands */
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_CHECKPOINT_H
+#define EXAMPLES_SUPPORT_CHECKPOINT_H
+
+/* A look into libjem's files, which are ordinary safetensors files: the settings that a
+ * training noted in the metadata, and its replay buffer. (To use a model, load it with
+ * jem_model_load(); this is for what a program wants to know besides.) */
+
+#include <stdio.h>
+
+#include <jansson.h>
+#include <jem/jem.h>
+
+struct checkpoint {
+    const char *path;
+    FILE *file;
+    int64_t size;    /* of the file */
+    int64_t data_at; /* where the values begin */
+    json_t *header;
+};
+
+int checkpoint_open(const char *path, struct checkpoint *out);
+void checkpoint_close(struct checkpoint *c);
+
+/* Take the noted settings over into a bag; what the file does not name stays. */
+int checkpoint_settings(const struct checkpoint *c, jem_options *opts);
+
+/* The replay buffer: *x gets n images of the given shape (free()), at most `most` of them. Fails
+ * with a clear text when the file holds none. */
+int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,
+                      float **x, int64_t *n);
+
+#endif

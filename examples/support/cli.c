@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Table-driven command lines over getopt_long(). getopt finds the options; the values are
+ * checked here, because its own messages name neither limits nor near misses. */
+
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jem/version.h>
+
+#include "report.h"
+#include "settings.h"
+
+#define HELP_COLUMN 30
+#define HELP_WIDTH  88
+#define FIRST_VALUE 256 /* getopt's val of option 0: above every character */
+
+/* Words of `text` from column `at` on, in lines that begin at `column`. */
+static void print_wrapped(const char *text, int at, int column)
+{
+    while (*text != '\0') {
+        int length = (int)strcspn(text, " ");
+
+        if (at > column && at + 1 + length > HELP_WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        } else if (at > column) {
+            putchar(' ');
+            at++;
+        }
+        printf("%.*s", length, text);
+        at += length;
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void print_option(const char *name, const char *arg, const char *help,
+                         const char *fallback)
+{
+    char full[1024];
+    int at = arg == NULL ? printf("  --%s", name) : printf("  --%s %s", name, arg);
+
+    if (at > HELP_COLUMN - 2) {
+        putchar('\n');
+        at = 0;
+    }
+    printf("%*s", HELP_COLUMN - at, "");
+    if (fallback == NULL)
+        snprintf(full, sizeof full, "%s", help);
+    else
+        snprintf(full, sizeof full, "%s [%s]", help, fallback);
+    print_wrapped(full, HELP_COLUMN, HELP_COLUMN);
+}
+
+static void print_help(const struct cli *cli)
+{
+    printf("Usage: %s %s\n\n", cli->program, cli->usage);
+    print_wrapped(cli->about, 0, 0);
+    for (int i = 0; i < cli->count; i++) {
+        const struct cli_option *o = &cli->options[i];
+
+        if (o->section != NULL)
+            printf("\n%s:\n", o->section);
+        print_option(o->name, o->arg, o->help, o->fallback);
+    }
+    printf("\nHelp:\n");
+    print_option("list-options", NULL, "every setting that --set takes, and every preset",
+                 NULL);
+    print_option("help", NULL, "this text", NULL);
+    print_option("version", NULL, "the version of libjem", NULL);
+    if (cli->notes != NULL)
+        printf("\n%s", cli->notes);
+    printf("\nExit status: 0 done, 1 failed, 2 bad usage.\n");
+}
+
+static int list_add(struct cli_list *list, const char *item)
+{
+    const char **items =
+        realloc(list->items, ((size_t)list->count + 1) * sizeof list->items[0]);
+
+    if (items == NULL)
+        return report_no_memory();
+    list->items = items;
+    list->items[list->count++] = item;
+    return EXIT_OK;
+}
+
+void cli_list_free(struct cli_list *list)
+{
+    free(list->items);
+    list->items = NULL;
+    list->count = 0;
+}
+
+static int set_integer(const struct cli_option *o, const char *value)
+{
+    const int64_t min = o->min == 0 && o->max == 0 ? INT64_MIN : o->min;
+    const int64_t max = o->max == 0 ? INT64_MAX : o->max;
+    char *end = NULL;
+    long long v;
+
+    errno = 0;
+    v = strtoll(value, &end, 10);
+    if (end == value || *end != '\0')
+        return report_usage("--%s %s: not a whole number", o->name, value);
+    if (errno == ERANGE || v < min || v > max) {
+        if (max == INT64_MAX)
+            return report_usage("--%s %s: must be at least %" PRId64, o->name, value, min);
+        return report_usage("--%s %s: must lie between %" PRId64 " and %" PRId64, o->name,
+                            value, min, max);
+    }
+    *o->integer = v;
+    return EXIT_OK;
+}
+
+static int set_real(const struct cli_option *o, const char *value)
+{
+    char *end = NULL;
+    const double v = strtod(value, &end);
+
+    if (end == value || *end != '\0' || !isfinite(v) || v < 0)
+        return report_usage("--%s %s: must be a number, at least 0", o->name, value);
+    *o->real = v;
+    return EXIT_OK;
+}
+
+static int set_value(const struct cli_option *o, const char *value)
+{
+    if (o->flag != NULL) {
+        *o->flag = 1;
+        return EXIT_OK;
+    }
+    if (o->text != NULL) {
+        *o->text = value;
+        return EXIT_OK;
+    }
+    if (o->integer != NULL)
+        return set_integer(o, value);
+    if (o->real != NULL)
+        return set_real(o, value);
+    return list_add(o->list, value);
+}
+
+/* Levenshtein distance of two names that are shorter than 63 characters. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[64];
+    const size_t n = strlen(b);
+
+    if (n >= 63 || strlen(a) >= 63)
+        return 64;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i + 1;
+        for (size_t j = 0; j < n; j++) {
+            size_t best = diagonal + (a[i] != b[j]);
+
+            best = row[j + 1] + 1 < best ? row[j + 1] + 1 : best;
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            diagonal = row[j + 1];
+            row[j + 1] = best;
+        }
+    }
+    return row[n];
+}
+
+static int refuse_unknown(const struct option *known, const char *word)
+{
+    char name[64];
+    const char *nearest = NULL;
+    size_t best = 64;
+
+    snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
+    name[strcspn(name, "=")] = '\0';
+    for (int i = 0; known[i].name != NULL; i++) {
+        const size_t d = distance(name, known[i].name);
+
+        if (d < best) {
+            best = d;
+            nearest = known[i].name;
+        }
+    }
+    if (nearest != NULL && best <= 2 + strlen(name) / 4)
+        return report_usage("unknown option %s; did you mean --%s?", word, nearest);
+    if (strchr(name, '.') != NULL)
+        return report_usage("unknown option %s; settings are given as --set NAME=VALUE", word);
+    return report_usage("unknown option %s", word);
+}
+
+/* getopt's table: the program's options, then help, version and list-options. */
+static struct option *make_table(const struct cli *cli)
+{
+    static const char *const own[] = {"help", "version", "list-options"};
+    struct option *table = calloc((size_t)cli->count + 4, sizeof *table);
+
+    if (table == NULL)
+        return NULL;
+    for (int i = 0; i < cli->count; i++) {
+        table[i].name = cli->options[i].name;
+        table[i].has_arg = cli->options[i].arg == NULL ? no_argument : required_argument;
+        table[i].val = FIRST_VALUE + i;
+    }
+    for (int i = 0; i < 3; i++) {
+        table[cli->count + i].name = own[i];
+        table[cli->count + i].has_arg = no_argument;
+        table[cli->count + i].val = FIRST_VALUE + cli->count + i;
+    }
+    return table;
+}
+
+/* --help, --version, --list-options. */
+static int answer(const struct cli *cli, int which)
+{
+    if (which == 0)
+        print_help(cli);
+    else if (which == 1)
+        printf("%s (libjem %s)\n", cli->program, jem_version_string());
+    else
+        settings_print_all();
+    if (fflush(stdout) != 0)
+        return report_failed("cannot write to standard output: %s", strerror(errno));
+    return EXIT_OK;
+}
+
+static int parse_words(const struct cli *cli, const struct option *table, int argc, char **argv)
+{
+    int found, rc;
+
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+        const int index = found - FIRST_VALUE;
+
+        if (found == 'h')
+            return answer(cli, 0);
+        if (found == ':')
+            return report_usage("%s needs a value", argv[optind - 1]);
+        if (found == '?' && optopt >= FIRST_VALUE)
+            return report_usage("%s: this option takes no value", argv[optind - 1]);
+        if (found == '?')
+            return refuse_unknown(table, argv[optind - 1]);
+        if (index >= cli->count)
+            return answer(cli, index - cli->count);
+        rc = set_value(&cli->options[index], optarg);
+        if (rc != EXIT_OK)
+            return rc;
+    }
+    for (int i = optind; i < argc; i++) {
+        if (cli->operands == NULL)
+            return report_usage("unexpected word \"%s\"", argv[i]);
+        rc = list_add(cli->operands, argv[i]);
+        if (rc != EXIT_OK)
+            return rc;
+    }
+    return CLI_GO;
+}
+
+int cli_parse(const struct cli *cli, int argc, char **argv)
+{
+    struct option *table;
+    int rc;
+
+    report_program(cli->program);
+    for (int i = 0; i < cli->count; i++) {
+        if (cli->options[i].fallback == NULL)
+            continue;
+        rc = set_value(&cli->options[i], cli->options[i].fallback);
+        if (rc != EXIT_OK)
+            return rc;
+    }
+    table = make_table(cli);
+    if (table == NULL)
+        return report_no_memory();
+    rc = parse_words(cli, table, argc, argv);
+    free(table);
+    return rc;
+}

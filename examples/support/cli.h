@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_CLI_H
+#define EXAMPLES_SUPPORT_CLI_H
+
+/* The command line, from a table.
+ *
+ * A program lists its options once; parsing, defaults, --help, --version, --list-options and
+ * the complaint about a mistyped name come from the list. */
+
+#include <stdint.h>
+
+/* A list of texts that point into argv. */
+struct cli_list {
+    const char **items;
+    int64_t count;
+};
+
+struct cli_option {
+    const char *section;  /* not NULL: a heading is printed before this option */
+    const char *name;     /* "steps" for --steps */
+    const char *arg;      /* "N": what the help calls the value; NULL for a flag */
+    const char *help;     /* one or two sentences */
+    const char *fallback; /* the default as it would be typed, shown by --help; or NULL */
+
+    /* Where the value goes; exactly one is set, and it decides the type. */
+    int *flag;
+    const char **text;
+    int64_t *integer;
+    double *real; /* seconds and the like: finite, >= 0 */
+    struct cli_list *list;
+
+    int64_t min, max; /* of an integer; both 0: any */
+};
+
+struct cli {
+    const char *program;
+    const char *usage; /* what follows the name in the first line of --help */
+    const char *about; /* a paragraph */
+    const char *notes; /* printed after the options; or NULL */
+    const struct cli_option *options;
+    int count;
+    struct cli_list *operands; /* words without "--"; NULL: refused */
+};
+
+/* cli_parse() wants the program to go on. */
+#define CLI_GO (-1)
+
+/* Fill in all values: defaults first, then argv. Returns CLI_GO, or the exit code with which
+ * the program should end: EXIT_OK after --help, EXIT_USAGE after an error it has reported. */
+int cli_parse(const struct cli *cli, int argc, char **argv);
+
+void cli_list_free(struct cli_list *list);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_DEMO_PAGE_H
+#define EXAMPLES_SUPPORT_DEMO_PAGE_H
+
+/* What jem-demo found out, and the page that shows it. */
+
+#include <jansson.h>
+
+#include "evaluate.h"
+
+#define DEMO_OUTLIERS 4
+
+/* Three scores of n images; all grow with "in distribution". */
+struct demo_scores {
+    int64_t n;
+    float *log_px, *prob_y, *mass;
+};
+
+struct demo_outliers {
+    const char *name, *what;
+    struct demo_scores scores;
+    double auroc_log_px, auroc_prob_y, auroc_mass;
+};
+
+struct demo {
+    const char *data_name;
+    int64_t shape[3];
+    struct evaluation test;
+    struct demo_scores in;
+    struct demo_outliers outliers[DEMO_OUTLIERS];
+    json_t *train; /* train.json; NULL when there is none */
+};
+
+/* Write OUT/report.html from the findings, and from log.jsonl and samples.png of RUN where they
+ * exist. Returns an exit code. */
+int demo_page_write(const struct demo *d, const char *run, const char *out);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Files and their names. zlib reads plain files as they are, so .gz or not makes no
+ * difference to a caller. */
+
+#include "file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include <zlib.h>
+
+#include "report.h"
+
+static int gz_failed(gzFile file, const char *path)
+{
+    int code = Z_OK;
+    const char *text = gzerror(file, &code);
+
+    if (code == Z_ERRNO)
+        return report_failed("cannot read %s: %s", path, strerror(errno));
+    if (code == Z_BUF_ERROR)
+        return report_failed("%s: the gzip file is cut short; copy or download it again", path);
+    return report_failed("%s: not a sound gzip file: %s", path, text);
+}
+
+static int read_all(gzFile file, const char *path, uint8_t **out, size_t *out_length)
+{
+    size_t room = (size_t)1 << 20, length = 0;
+    uint8_t *bytes = malloc(room);
+
+    if (bytes == NULL)
+        return report_no_memory();
+    for (;;) {
+        const size_t wanted = room - length < (1u << 30) ? room - length : 1u << 30;
+        const int got = gzread(file, bytes + length, (unsigned)wanted);
+        int code = Z_OK;
+
+        if (got < 0 || (got == 0 && (gzerror(file, &code), code != Z_OK))) {
+            free(bytes);
+            return gz_failed(file, path);
+        }
+        if (got == 0)
+            break;
+        length += (size_t)got;
+        if (length == room && room < FILE_CAP + 1) {
+            uint8_t *larger = realloc(bytes, room * 2);
+
+            if (larger == NULL) {
+                free(bytes);
+                return report_no_memory();
+            }
+            bytes = larger;
+            room *= 2;
+        }
+        if (length > FILE_CAP) {
+            free(bytes);
+            return report_failed("%s: more than %zu bytes when unpacked; refused", path,
+                                 FILE_CAP);
+        }
+    }
+    *out = bytes;
+    *out_length = length;
+    return EXIT_OK;
+}
+
+int file_read(const char *path, uint8_t **out, size_t *out_length)
+{
+    gzFile file;
+    int rc;
+
+    *out = NULL;
+    *out_length = 0;
+    errno = 0;
+    file = gzopen(path, "rb");
+    if (file == NULL)
+        return report_failed("cannot open %s: %s", path,
+                             errno != 0 ? strerror(errno) : "out of memory");
+    gzbuffer(file, 1u << 17);
+    rc = read_all(file, path, out, out_length);
+    gzclose_r(file);
+    return rc;
+}
+
+int file_exists(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0;
+}
+
+int file_make_folder(const char *path)
+{
+    char part[FILE_PATH_BYTES];
+    struct stat info;
+
+    if (strlen(path) >= sizeof part || path[0] == '\0')
+        return report_failed("folder name \"%.60s\": empty or too long", path);
+    for (size_t i = 1; i <= strlen(path); i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return report_failed("cannot make folder %s: %s", part, strerror(errno));
+    }
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return report_failed("%s is not a folder; name another one", path);
+    return EXIT_OK;
+}
+
+int file_join(char out[FILE_PATH_BYTES], const char *folder, const char *name)
+{
+    const int length = snprintf(out, FILE_PATH_BYTES, "%s/%s", folder, name);
+
+    if (length < 0 || length >= FILE_PATH_BYTES)
+        return report_failed("file name too long: %.60s.../%.60s", folder, name);
+    return EXIT_OK;
+}
+
+int file_folder_of(char out[FILE_PATH_BYTES], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+
+    if (length >= FILE_PATH_BYTES)
+        return report_failed("file name too long: %.60s...", path);
+    if (slash == NULL) {
+        memcpy(out, ".", 2);
+    } else {
+        memcpy(out, path, length);
+        out[length] = '\0';
+        if (length == 0)
+            memcpy(out, "/", 2);
+    }
+    return EXIT_OK;
+}
+
+int file_has_ending(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), m = strlen(ending);
+
+    return n >= m && strcasecmp(path + n - m, ending) == 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_FILE_H
+#define EXAMPLES_SUPPORT_FILE_H
+
+/* Whole files, folders and names of files. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FILE_PATH_BYTES 4096
+
+/* The bytes of a file, unpacked if it is a gzip file; to be given back with free(). Refuses
+ * more than FILE_CAP bytes, so that a small gzip bomb cannot fill the memory. */
+#define FILE_CAP ((size_t)1 << 30)
+int file_read(const char *path, uint8_t **out, size_t *out_length);
+
+int file_exists(const char *path);
+
+/* Make a folder and its parents. */
+int file_make_folder(const char *path);
+
+/* out = folder/name. */
+int file_join(char out[FILE_PATH_BYTES], const char *folder, const char *name);
+
+/* out = the folder of a file ("." when the name has none). */
+int file_folder_of(char out[FILE_PATH_BYTES], const char *path);
+
+/* Does the name end so, whatever the case of its letters? */
+int file_has_ending(const char *path, const char *ending);
+
+#endif

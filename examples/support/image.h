@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_IMAGE_H
+#define EXAMPLES_SUPPORT_IMAGE_H
+
+/* Image files in, PNG files out, and grids of images to look at. */
+
+#include <stdint.h>
+
+#define IMAGE_MAX_SIDE 4096
+
+struct image {
+    int64_t channels; /* 1 grey, 3 colour */
+    int64_t height, width;
+    uint8_t *pixels; /* height x width x channels, to be given back with image_free() */
+};
+
+/* Read a PNG or JPEG file (told apart by its first bytes). Transparent parts become black. */
+int image_read(const char *path, struct image *out);
+void image_free(struct image *image);
+
+/* As a model wants it: C x H x W floats in [-1, 1]. The size must be the model's; a colour file
+ * for a grey model is converted by luma (0.299 R + 0.587 G + 0.114 B); a grey file for a
+ * colour model is refused. `shape` is channels, height, width. */
+int image_to_floats(const struct image *image, const char *path, const int64_t shape[3],
+                    float *out);
+
+int image_write_png(const char *path, const struct image *image);
+
+/* n images of shape C x H x W in [-1, 1] in rows of `columns`, parted by white lines and
+ * enlarged by a whole number so that small images are comfortable to look at. Values beyond
+ * [-1, 1] are cut. Of images with other than 1 or 3 channels the first channel is shown. */
+int image_write_grid(const char *path, const float *x, int64_t n, const int64_t shape[3],
+                     int64_t columns);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Brings images of every source into the one form that libjem takes, and says with both sizes
+ * what does not fit the model. */
+
+#include "image_input.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data.h"
+#include "file.h"
+#include "image.h"
+#include "npy.h"
+#include "report.h"
+
+static int allocate(int64_t n, const int64_t shape[4], struct image_input *out)
+{
+    const size_t image = (size_t)(shape[0] * shape[1] * shape[2]);
+
+    if (n < 1)
+        return report_failed("there is no image to look at");
+    if ((size_t)n > SIZE_MAX / sizeof(float) / image)
+        return report_no_memory();
+    out->n = n;
+    out->x = malloc((size_t)n * image * sizeof out->x[0]);
+    out->labels = malloc((size_t)n * sizeof out->labels[0]);
+    if (out->x == NULL || out->labels == NULL)
+        return report_no_memory();
+    for (int64_t i = 0; i < n; i++)
+        out->labels[i] = -1;
+    return EXIT_OK;
+}
+
+void image_input_free(struct image_input *in)
+{
+    free(in->x);
+    free(in->labels);
+    free(in->name);
+    memset(in, 0, sizeof *in);
+}
+
+/* "10000 x 28 x 28" */
+static const char *sizes_text(int dims, const int64_t *shape, char out[128])
+{
+    int at = 0;
+
+    out[0] = '\0';
+    for (int i = 0; i < dims && at < 100; i++)
+        at += snprintf(out + at, 128 - (size_t)at, "%s%" PRId64, i > 0 ? " x " : "", shape[i]);
+    return out;
+}
+
+/* The number of images in an array, or -1 when its shape is not the model's. The shape is read
+ * from its end; what is missing at its front must be 1. */
+static int64_t count_images(const struct npy_array *a, const int64_t shape[4])
+{
+    int64_t full[4] = {1, 1, 1, 1};
+
+    if (a->dims < 2 || a->dims > 4)
+        return -1;
+    if (a->dims == 3 && a->shape[0] != shape[0] && shape[0] == 1) {
+        full[0] = a->shape[0]; /* N x H x W */
+        full[2] = a->shape[1];
+        full[3] = a->shape[2];
+    } else {
+        memcpy(full + 4 - a->dims, a->shape, (size_t)a->dims * sizeof full[0]);
+    }
+    return memcmp(full + 1, shape, 3 * sizeof full[0]) == 0 ? full[0] : -1;
+}
+
+static int take_array(const char *path, const struct npy_array *a, const int64_t shape[4],
+                      struct image_input *out)
+{
+    const int64_t n = count_images(a, shape), image = shape[0] * shape[1] * shape[2];
+    char have[128], want[128];
+    int rc;
+
+    if (n < 0)
+        return report_failed(
+            "%s holds an array of %s; the model reads N x %s (images x channels "
+            "x height x width)",
+            path, sizes_text(a->dims, a->shape, have), sizes_text(3, shape, want));
+    if (a->type == 'i')
+        return report_failed("%s holds integers of %d bytes; images are floats in [-1, 1] or "
+                             "bytes 0..255 (save with .astype(numpy.uint8))",
+                             path, a->item);
+    rc = allocate(n, shape, out);
+    for (int64_t i = 0; i < n * image && rc == EXIT_OK; i++) {
+        const double v = npy_value(a, i);
+
+        if (!isfinite(v) || fabs(v) > 3.4e38)
+            return report_failed("%s: image %" PRId64 " has a value that is NaN, infinite or "
+                                 "beyond float",
+                                 path, i / image);
+        out->x[i] = a->type == 'u' ? (float)v / 127.5f - 1.0f : (float)v;
+    }
+    return rc;
+}
+
+static int read_array(const char *path, const int64_t shape[4], struct image_input *out)
+{
+    struct npy_array a;
+    int rc = npy_read(path, &a);
+
+    if (rc == EXIT_OK)
+        rc = take_array(path, &a, shape, out);
+    npy_free(&a);
+    return rc;
+}
+
+static int read_images(const struct cli_list *paths, const int64_t shape[4],
+                       struct image_input *out)
+{
+    const int64_t size = shape[0] * shape[1] * shape[2];
+    int rc = allocate(paths->count, shape, out);
+
+    if (rc == EXIT_OK) {
+        out->name = malloc((size_t)paths->count * sizeof out->name[0]);
+        rc = out->name == NULL ? report_no_memory() : EXIT_OK;
+    }
+    for (int64_t i = 0; i < paths->count && rc == EXIT_OK; i++) {
+        const char *slash = strrchr(paths->items[i], '/');
+        struct image image;
+
+        if (file_has_ending(paths->items[i], ".npy"))
+            return report_usage("%s: one .npy file at a time, and not together with images",
+                                paths->items[i]);
+        out->name[i] = slash == NULL ? paths->items[i] : slash + 1;
+        rc = image_read(paths->items[i], &image);
+        if (rc == EXIT_OK)
+            rc = image_to_floats(&image, paths->items[i], shape, out->x + i * size);
+        image_free(&image);
+    }
+    return rc;
+}
+
+int image_input_files(const struct cli_list *paths, const int64_t shape[4],
+                      struct image_input *out)
+{
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    if (paths->count == 1 && file_has_ending(paths->items[0], ".npy"))
+        rc = read_array(paths->items[0], shape, out);
+    else
+        rc = read_images(paths, shape, out);
+    if (rc != EXIT_OK)
+        image_input_free(out);
+    return rc;
+}
+
+int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
+                     const int64_t shape[4], struct image_input *out)
+{
+    jem_dataset *data = NULL;
+    int64_t d[4], n = 0;
+    char have[128], want[128];
+    int rc = data_open(ctx, spec, split, &data);
+
+    memset(out, 0, sizeof *out);
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_dataset_shape(data, d));
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_dataset_size(data, &n));
+    if (rc == EXIT_OK && memcmp(d, shape, 3 * sizeof d[0]) != 0)
+        rc =
+            report_failed("--data %s: its images are %s, the model reads %s (channels x height "
+                          "x width)",
+                          spec, sizes_text(3, d, have), sizes_text(3, shape, want));
+    if (rc == EXIT_OK && d[3] != shape[3])
+        rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
+                           d[3], shape[3]);
+    n = count > 0 && count < n ? count : n;
+    if (rc == EXIT_OK)
+        rc = allocate(n, shape, out);
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_dataset_read(data, 0, n, out->x, out->labels));
+    jem_dataset_free(data);
+    if (rc != EXIT_OK)
+        image_input_free(out);
+    return rc;
+}

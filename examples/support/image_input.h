@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_IMAGE_INPUT_H
+#define EXAMPLES_SUPPORT_IMAGE_INPUT_H
+
+/* Images that a model is asked about: one .npy array, image files, or part of a data set. */
+
+#include <jem/jem.h>
+
+#include "cli.h"
+
+struct image_input {
+    int64_t n;
+    float *x;          /* n x C x H x W */
+    int32_t *labels;   /* n; -1 where unknown */
+    const char **name; /* n names, or NULL: images are named by their number */
+};
+
+/* One .npy file: N x C x H x W (C may be left out when it is 1; one image alone may leave out N),
+ * floats in [-1, 1] or bytes 0..255. Or any number of PNG and JPEG files. `shape`: channels,
+ * height, width, classes of the model. */
+int image_input_files(const struct cli_list *paths, const int64_t shape[4],
+                      struct image_input *out);
+
+/* The first `count` images (0: all) of a data set. */
+int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
+                     const int64_t shape[4], struct image_input *out);
+
+void image_input_free(struct image_input *in);
+
+#endif

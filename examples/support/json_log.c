@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+
+/* JSON through jansson. */
+
+#include "json_log.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "file.h"
+#include "report.h"
+
+#define DIGITS JSON_REAL_PRECISION(7)
+
+int json_log_open(const char *path, int append, FILE **out)
+{
+    *out = fopen(path, append ? "a" : "w");
+    if (*out == NULL)
+        return report_failed("cannot write %s: %s", path, strerror(errno));
+    return EXIT_OK;
+}
+
+int json_log_line(FILE *log, json_t *object)
+{
+    int ok = object != NULL && json_dumpf(object, log, JSON_COMPACT | DIGITS) == 0;
+
+    ok = ok && fputc('\n', log) != EOF && fflush(log) == 0;
+    json_decref(object);
+    return ok ? EXIT_OK : report_failed("cannot write the log: %s", strerror(errno));
+}
+
+void json_set_number(json_t *object, const char *name, double value)
+{
+    const int whole = floor(value) == value && fabs(value) < 1e15;
+
+    if (!isfinite(value))
+        json_object_set_new(object, name, json_null());
+    else if (whole)
+        json_object_set_new(object, name, json_integer((json_int_t)value));
+    else
+        json_object_set_new(object, name, json_real(value));
+}
+
+int json_write_file(const char *path, json_t *object)
+{
+    char temporary[FILE_PATH_BYTES];
+    const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    int ok = object != NULL && length > 0 && length < FILE_PATH_BYTES;
+
+    ok = ok && json_dump_file(object, temporary, JSON_INDENT(2) | DIGITS) == 0;
+    ok = ok && rename(temporary, path) == 0;
+    json_decref(object);
+    return ok ? EXIT_OK : report_failed("cannot write %s: %s", path, strerror(errno));
+}
+
+int json_read_file(const char *path, json_t **out)
+{
+    json_error_t error;
+
+    *out = NULL;
+    if (!file_exists(path))
+        return EXIT_OK;
+    *out = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (*out == NULL)
+        return report_failed("%s, line %d: %s", path, error.line, error.text);
+    return EXIT_OK;
+}

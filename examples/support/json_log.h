@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_JSON_LOG_H
+#define EXAMPLES_SUPPORT_JSON_LOG_H
+
+/* JSON files: logs of one object per line, flushed line by line so that a killed program loses
+ * none, and single objects. */
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+/* Open a log; `append` keeps the lines that are there. */
+int json_log_open(const char *path, int append, FILE **out);
+
+/* Write one line and give the object back (also on failure). `object` NULL: no memory. */
+int json_log_line(FILE *log, json_t *object);
+
+/* A number; NaN and infinities, which JSON does not know, become null. */
+void json_set_number(json_t *object, const char *name, double value);
+
+/* One object in a file, indented; gives the object back. Written to a temporary file first. */
+int json_write_file(const char *path, json_t *object);
+
+/* Read an object; *out = NULL without an error when there is no such file. */
+int json_read_file(const char *path, json_t **out);
+
+#endif

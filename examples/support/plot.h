@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SUPPORT_PLOT_H
+#define SUPPORT_PLOT_H
+
+/* Small plots as inline SVG: axes with round tick values and units, curves, histograms, bars. A
+ * plot is begun with its ranges, drawn into, and ended; everything goes straight to `out`. */
+
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct plot {
+    FILE *out;
+    double x0, x1, y0, y1;           /* data ranges */
+    double left, right, top, bottom; /* pixels of the drawing area */
+    int legend;                      /* entries so far */
+} plot;
+
+/* An empty range is widened. Labels carry the units: "SGLD step size (1)", "time (s)". */
+void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const char *y_label,
+                double x0, double x1, double y0, double y1);
+
+/* A curve; points that are not finite break it. `name` NULL: not in the legend. */
+void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
+               const char *name);
+
+/* A horizontal or slanted helper line, grey and dashed. */
+void plot_guide(plot *p, double x0, double y0, double x1, double y1);
+
+/* A filled step curve of `bins` equal bins from x0 to x1. */
+void plot_histogram(plot *p, const double *heights, size_t bins, double x0, double x1,
+                    int colour, const char *name);
+
+/* One bar from (x0, 0) to (x1, height). */
+void plot_bar(plot *p, double x0, double x1, double height, int colour);
+
+void plot_end(plot *p);
+
+/* Text with <, >, & and " made harmless. */
+void html_text(FILE *out, const char *text);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Messages on stderr. One place, so that all of them begin with the program's name and all
+ * exit codes agree. */
+
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <jem/status.h>
+
+static const char *program = "jem";
+
+void report_program(const char *name)
+{
+    program = name;
+}
+
+const char *report_program_name(void)
+{
+    return program;
+}
+
+static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static void say(const char *format, va_list args)
+{
+    fprintf(stderr, "%s: ", program);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+int report_failed(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+    return EXIT_FAILED;
+}
+
+int report_usage(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+    fprintf(stderr, "%s: see %s --help\n", program, program);
+    return EXIT_USAGE;
+}
+
+int report_jem(jem_status status)
+{
+    if (status == JEM_OK)
+        return EXIT_OK;
+    fprintf(stderr, "%s: %s (%s)\n", program, jem_last_error(), jem_status_name(status));
+    return EXIT_FAILED;
+}
+
+void report_note(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+int report_no_memory(void)
+{
+    return report_failed("out of memory");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_REPORT_H
+#define EXAMPLES_SUPPORT_REPORT_H
+
+/* What the programs say to people on stderr: "jem-train: what, where, what to do".
+ *
+ * Functions of support/ that can fail print their own error and return a program's exit code:
+ * EXIT_OK, EXIT_FAILED or EXIT_USAGE. A caller only passes it on. */
+
+#include <jem/types.h>
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* The name that begins every message. */
+void report_program(const char *name);
+const char *report_program_name(void);
+
+/* An error: returns EXIT_FAILED. */
+int report_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Bad usage: returns EXIT_USAGE, after pointing at --help. */
+int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A libjem call failed: the text of jem_last_error(); returns EXIT_FAILED. JEM_OK: EXIT_OK. */
+int report_jem(jem_status status);
+
+/* Something to know, without consequence. */
+void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Out of memory: returns EXIT_FAILED. */
+int report_no_memory(void);
+
+#endif

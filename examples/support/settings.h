@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_SETTINGS_H
+#define EXAMPLES_SUPPORT_SETTINGS_H
+
+/* libjem's named options on the command line (--preset, --set) and in JSON, and the context
+ * that every program opens. */
+
+#include <jansson.h>
+#include <jem/jem.h>
+
+#include "cli.h"
+
+/* A context with its warnings on stderr. `threads` 0: one per processor. */
+int settings_context(const char *backend, int64_t threads, jem_context **out);
+
+/* Presets in their order, then "name=value" texts in theirs, whatever their order between each
+ * other on the command line. */
+int settings_apply(jem_options *opts, const struct cli_list *presets,
+                   const struct cli_list *sets);
+
+/* The table of --list-options, on stdout. */
+void settings_print_all(void);
+
+/* An option as a number, as text, or as JSON of all of them. */
+double settings_number(const jem_options *opts, const char *name);
+int settings_text(const jem_options *opts, const char *name, char out[64]);
+json_t *settings_json(const jem_options *opts);
+
+/* Take over every option that a JSON object of texts names; other members are left alone. */
+int settings_from_json(jem_options *opts, const json_t *object);
+
+#endif

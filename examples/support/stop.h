@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_STOP_H
+#define EXAMPLES_SUPPORT_STOP_H
+
+/* Ctrl-C and TERM: the first one asks the program to save and end, the second one ends it. */
+
+void stop_install(void);
+
+/* The signal that came, or 0. A program that ends because of it exits with 128 + signal. */
+int stop_signal(void);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What jem-train writes down: a log of JSON lines while it runs, train.json about the run as a
+ * whole, and the state to go on from. */
+
+#include "train_run.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "json_log.h"
+#include "report.h"
+#include "settings.h"
+
+/* What jem_trainer_metric() knows, in the order of the log. The means are over the steps since
+ * the last line; the others are the last step's. */
+static const struct {
+    const char *name;
+    int mean;
+} metrics[TRAIN_METRICS] = {
+    {"epoch", 0},
+    {"learning_rate", 0},
+    {"loss", 1},
+    {"loss_px", 1},
+    {"loss_py_x", 1},
+    {"loss_pxy", 1},
+    {"loss_l2", 1},
+    {"accuracy", 1},
+    {"log_px_data", 1},
+    {"log_px_sample", 1},
+    {"energy_gap", 1},
+    {"grad_norm", 1},
+    {"sample_saturation", 1},
+};
+
+double train_metric(const struct run *r, const char *name)
+{
+    double value = (double)NAN;
+
+    return jem_trainer_metric(r->trainer, name, &value) == JEM_OK ? value : (double)NAN;
+}
+
+void train_add_metrics(const struct run *r, struct means *m)
+{
+    for (int i = 0; i < TRAIN_METRICS; i++)
+        if (metrics[i].mean)
+            m->sum[i] += train_metric(r, metrics[i].name);
+    m->steps++;
+}
+
+/* What both the first line of the log and train.json say about the run. */
+static json_t *describe(const struct run *r)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "data", json_string(r->data_name));
+    json_object_set_new(object, "validation", json_integer(r->validation));
+    json_object_set_new(object, "seed",
+                        json_integer((json_int_t)settings_number(r->opts, "train.seed")));
+    json_object_set_new(object, "steps_total", json_integer(r->total));
+    json_object_set_new(object, "threads", json_integer(jem_context_threads(r->ctx)));
+    json_object_set_new(object, "kernels", json_string(jem_context_kernels(r->ctx)));
+    json_object_set_new(object, "libjem", json_string(jem_version_string()));
+    json_object_set_new(object, "settings", settings_json(r->opts));
+    return object;
+}
+
+int train_write_record(const struct run *r)
+{
+    json_t *object = describe(r), *best = json_object();
+
+    json_object_set_new(object, "exit_reason", json_string(r->reason));
+    json_object_set_new(object, "steps", json_integer(r->step));
+    json_set_number(object, "seconds_training", r->earlier_seconds + r->seconds);
+    json_set_number(object, "seconds_validation",
+                    r->earlier_validate_seconds + r->validate_seconds);
+    json_object_set_new(object, "diverged", json_integer(r->diverged));
+    json_set_number(best, "validation_accuracy", r->best_accuracy);
+    json_object_set_new(best, "step", json_integer(r->best_step));
+    json_object_set_new(object, "best", best);
+    return json_write_file(r->record, object);
+}
+
+/* A line of the log that begins with its type and where the training is. */
+json_t *train_new_line(const struct run *r, const char *type)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "type", json_string(type));
+    json_object_set_new(object, "step", json_integer(r->step));
+    json_set_number(object, "seconds", r->earlier_seconds + r->seconds);
+    return object;
+}
+
+int train_open_log(struct run *r)
+{
+    char path[FILE_PATH_BYTES];
+    json_t *line, *about;
+    int rc = file_join(path, r->folder, "log.jsonl");
+
+    if (rc == EXIT_OK)
+        rc = json_log_open(r->arg->log != NULL ? r->arg->log : path, r->arg->resume != NULL,
+                           &r->log);
+    if (rc != EXIT_OK)
+        return rc;
+    line = train_new_line(r, r->arg->resume != NULL ? "resume" : "start");
+    about = describe(r);
+    json_object_update(line, about);
+    json_decref(about);
+    return json_log_line(r->log, line);
+}
+
+int train_log_steps(struct run *r, struct means *m)
+{
+    json_t *line = train_new_line(r, "step");
+
+    for (int i = 0; i < TRAIN_METRICS; i++) {
+        const double value =
+            metrics[i].mean ? m->sum[i] / (double)m->steps : train_metric(r, metrics[i].name);
+
+        json_set_number(line, metrics[i].name, value);
+    }
+    memset(m, 0, sizeof *m);
+    return json_log_line(r->log, line);
+}
+
+int train_save(struct run *r)
+{
+    const int rc = report_jem(jem_trainer_save(r->trainer, r->last));
+
+    r->saved_at = progress_clock();
+    return rc == EXIT_OK ? train_write_record(r) : rc;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_TRAIN_RUN_H
+#define EXAMPLES_SUPPORT_TRAIN_RUN_H
+
+/* One run of jem-train: what was asked for, what is open, how far it is. The program's file has
+ * the command line and the loop; around it lie setting up (train_setup.c), writing down
+ * (train_record.c) and validating (train_validate.c). */
+
+#include <stdio.h>
+
+#include <jansson.h>
+#include <jem/jem.h>
+
+#include "cli.h"
+#include "file.h"
+#include "progress.h"
+
+struct train_arguments {
+    const char *data, *out, *resume, *init, *backend, *log, *seed, *on_divergence;
+    struct cli_list presets, sets;
+    int64_t steps, threads, validation, validate_every;
+    double time_budget, save_every;
+    int quiet, overwrite;
+};
+
+struct run {
+    const struct train_arguments *arg;
+    const char *data_name;
+    jem_context *ctx;
+    jem_options *opts;
+    jem_dataset *images, *held_out; /* training and validation; the latter may be NULL */
+    jem_trainer *trainer;
+    json_t *before; /* train.json of the run that is continued; or NULL */
+    FILE *log;
+    struct progress progress;
+    char folder[FILE_PATH_BYTES], last[FILE_PATH_BYTES], best[FILE_PATH_BYTES];
+    char record[FILE_PATH_BYTES]; /* train.json */
+
+    int64_t shape[4];
+    int64_t validation;               /* images held out */
+    int64_t first_step, step, limit;  /* of this run */
+    int64_t total;                    /* of the whole training */
+    double seconds, validate_seconds; /* of this run */
+    double earlier_seconds, earlier_validate_seconds;
+    double saved_at;
+    int64_t validated_step, best_step;
+    double best_accuracy; /* NaN: none yet */
+    int64_t diverged, failures_in_row;
+    int said_total;
+    const char *reason; /* why the run ended; "running" until then */
+};
+
+/* Sums of the metrics over the steps since the last line of the log. */
+#define TRAIN_METRICS 13
+struct means {
+    double sum[TRAIN_METRICS];
+    int64_t steps;
+};
+
+/* All of these return exit codes. */
+
+/* train_setup.c: context, settings, data, folder, trainer; give everything back. */
+int train_set_up(struct run *r);
+void train_tear_down(struct run *r);
+
+/* train_record.c: log.jsonl, train.json, last.safetensors. */
+double train_metric(const struct run *r, const char *name); /* NaN when there is none */
+int train_open_log(struct run *r);
+json_t *train_new_line(const struct run *r, const char *type);
+void train_add_metrics(const struct run *r, struct means *m);
+int train_log_steps(struct run *r, struct means *m);
+int train_save(struct run *r);
+int train_write_record(const struct run *r);
+
+/* train_validate.c: judge the model, keep the best; a picture of the replay buffer. */
+int train_validate(struct run *r);
+int train_draw_samples(const struct run *r);
+
+#endif

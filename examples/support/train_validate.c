@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Judging a model while it trains: accuracy, calibration and log p(x) on images that the
+ * training never sees, and log p(x) of the replay buffer's samples to hold against it. */
+
+#include "train_run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "evaluate.h"
+#include "image.h"
+#include "json_log.h"
+#include "report.h"
+#include "settings.h"
+
+#define EVALUATION_BATCH 100 /* images; changes speed, never a result */
+#define BUFFER_IMAGES    500 /* of the replay buffer, scored at a validation */
+#define GRID_SIDE        10
+
+/* The first images of the replay buffer; *n = 0 when the training has none. */
+static int read_buffer(const struct run *r, int64_t most, float **x, int64_t *n)
+{
+    jem_buffer *buffer = NULL;
+    jem_status status = jem_trainer_buffer(r->trainer, &buffer);
+
+    *x = NULL;
+    *n = 0;
+    if (status == JEM_E_STATE)
+        return EXIT_OK;
+    if (status == JEM_OK)
+        status = jem_buffer_size(buffer, n);
+    *n = *n < most ? *n : most;
+    if (status == JEM_OK) {
+        *x = malloc((size_t)(*n * r->shape[0] * r->shape[1] * r->shape[2]) * sizeof **x);
+        status = *x == NULL ? JEM_OK : jem_buffer_read(buffer, 0, *n, *x);
+    }
+    jem_buffer_free(buffer);
+    if (status == JEM_OK && *x == NULL)
+        return report_no_memory();
+    return report_jem(status);
+}
+
+/* The mean log p(x) of samples, to be held against that of real images. */
+static int score_buffer(const struct run *r, jem_model *model, double *mean)
+{
+    struct evaluation e;
+    float *x;
+    int64_t n;
+    int rc = read_buffer(r, BUFFER_IMAGES, &x, &n);
+
+    *mean = (double)NAN;
+    if (rc == EXIT_OK && n > 0) {
+        rc = evaluate_images(model, x, n, EVALUATION_BATCH, &e);
+        if (rc == EXIT_OK) {
+            *mean = e.mean_log_px;
+            evaluate_free(&e);
+        }
+    }
+    free(x);
+    return rc;
+}
+
+/* The averaged model where the training keeps one: it is what people will use. */
+static int model_to_judge(const struct run *r, jem_model **model)
+{
+    if (settings_number(r->opts, "train.ema") > 0)
+        return report_jem(jem_trainer_average_model(r->trainer, model));
+    return report_jem(jem_trainer_model(r->trainer, model));
+}
+
+static int log_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
+                          int better)
+{
+    json_t *line = train_new_line(r, "validation");
+
+    json_set_number(line, "accuracy", e->accuracy);
+    json_set_number(line, "nll", e->nll);
+    json_set_number(line, "ece", e->ece);
+    json_set_number(line, "log_px", e->mean_log_px);
+    json_set_number(line, "log_px_buffer", buffer_log_px);
+    json_set_number(line, "gap", e->mean_log_px - buffer_log_px);
+    json_object_set_new(line, "best", json_boolean(better));
+    if (isnan(buffer_log_px))
+        progress_say(&r->progress, "step %" PRId64 ": validation accuracy %.2f %%%s", r->step,
+                     100 * e->accuracy, better ? ", the best so far" : "");
+    else
+        progress_say(&r->progress,
+                     "step %" PRId64
+                     ": validation accuracy %.2f %%%s, log p(x) %.2f, of samples "
+                     "%.2f",
+                     r->step, 100 * e->accuracy, better ? ", the best so far" : "",
+                     e->mean_log_px, buffer_log_px);
+    return json_log_line(r->log, line);
+}
+
+/* Without images to validate on, or without labels, the latest model counts as the best. */
+int train_validate(struct run *r)
+{
+    const double start = progress_clock();
+    struct evaluation e = {0};
+    jem_model *model = NULL;
+    double buffer_log_px = (double)NAN;
+    int better = 1;
+    int rc = model_to_judge(r, &model);
+
+    e.accuracy = e.nll = e.ece = e.mean_log_px = (double)NAN;
+    if (rc == EXIT_OK && r->held_out != NULL)
+        rc = evaluate_data(model, r->held_out, 0, r->validation, EVALUATION_BATCH, &e);
+    if (rc == EXIT_OK && r->held_out != NULL)
+        rc = score_buffer(r, model, &buffer_log_px);
+    if (rc == EXIT_OK && !isnan(e.accuracy))
+        better = isnan(r->best_accuracy) || e.accuracy > r->best_accuracy;
+    if (rc == EXIT_OK && better) {
+        r->best_accuracy = e.accuracy;
+        r->best_step = r->step;
+        rc = report_jem(jem_model_save(model, r->best));
+    }
+    r->validate_seconds += progress_clock() - start;
+    r->validated_step = r->step;
+    if (rc == EXIT_OK && r->held_out != NULL)
+        rc = log_validation(r, &e, buffer_log_px, better);
+    evaluate_free(&e);
+    jem_model_free(model);
+    return rc;
+}
+
+int train_draw_samples(const struct run *r)
+{
+    char path[FILE_PATH_BYTES];
+    float *x;
+    int64_t n;
+    int rc = read_buffer(r, GRID_SIDE * GRID_SIDE, &x, &n);
+
+    if (rc == EXIT_OK && n > 0)
+        rc = file_join(path, r->folder, "samples.png");
+    if (rc == EXIT_OK && n > 0)
+        rc = image_write_grid(path, x, n, r->shape, GRID_SIDE);
+    free(x);
+    return rc;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The public functions of energy.h: check the arguments, call energy/head.
+ *
+ * Arrays may be NULL when n is 0: an empty array has no address in many languages. */
+
+#include <jem/energy.h>
+
+#include <inttypes.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "energy/head.h"
+
+#define MAX_BATCH 65536
+
+/* What all calls have in common: `width` results per image. */
+static jem_status check(const char *caller, const jem_head *head, const float *x, int64_t n,
+                        const float *out, int64_t out_len, int64_t width)
+{
+    int64_t need;
+
+    if (n < 0)
+        return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
+    if (x == NULL && n > 0)
+        return jem__fail(JEM_E_ARGUMENT, "%s: x is NULL", caller);
+    if (out == NULL && n > 0)
+        return jem__fail(JEM_E_ARGUMENT, "%s: out is NULL", caller);
+    if (!jem__mul(n, head->image_size * (int64_t)sizeof(float), &need)) {
+        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 ", is more than memory can hold",
+                         caller, n);
+    }
+    if (!jem__mul(n, width, &need) || out_len < need) {
+        return jem__fail(JEM_E_SPACE,
+                         "%s: out_len = %" PRId64 ", must be at least %" PRId64 " x %" PRId64,
+                         caller, out_len, n, width);
+    }
+    return JEM_OK;
+}
+
+static jem_status no_head(const char *caller)
+{
+    return jem__fail(JEM_E_ARGUMENT, "%s: head is NULL", caller);
+}
+
+jem_status jem_head_create(jem_model *model, int64_t max_batch, jem_head **out)
+{
+    if (out == NULL)
+        return jem__fail(JEM_E_ARGUMENT, "jem_head_create: out is NULL");
+    *out = NULL;
+    if (model == NULL)
+        return jem__fail(JEM_E_ARGUMENT, "jem_head_create: model is NULL");
+    if (max_batch < 1 || max_batch > MAX_BATCH) {
+        return jem__fail(JEM_E_RANGE,
+                         "jem_head_create: max_batch = %" PRId64 ", must be 1 to %d", max_batch,
+                         MAX_BATCH);
+    }
+    return jem__head_create(model, max_batch, out);
+}
+
+jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, float *out,
+                           int64_t out_len)
+{
+    static const char *const caller = "jem_head_logits";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, head->model->classes));
+    return jem__head_logits(head, caller, x, n, out);
+}
+
+jem_status jem_head_prob_y(jem_head *head, const float *x, int64_t n, float *out,
+                           int64_t out_len)
+{
+    static const char *const caller = "jem_head_prob_y";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, head->model->classes));
+    return jem__head_prob_y(head, caller, x, n, out);
+}
+
+jem_status jem_head_log_px(jem_head *head, const float *x, const int32_t *y, int64_t n,
+                           float *out, int64_t out_len)
+{
+    static const char *const caller = "jem_head_log_px";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, 1));
+    return jem__head_log_px(head, caller, x, y, n, out);
+}
+
+jem_status jem_head_grad_log_px(jem_head *head, const float *x, const int32_t *y, int64_t n,
+                                float *out, int64_t out_len)
+{
+    static const char *const caller = "jem_head_grad_log_px";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
+    return jem__head_gradient(head, caller, x, y, n, y == NULL, y != NULL, out);
+}
+
+/* log p(y|x) = f_y - F. */
+jem_status jem_head_grad_log_py(jem_head *head, const float *x, const int32_t *y, int64_t n,
+                                float *out, int64_t out_len)
+{
+    static const char *const caller = "jem_head_grad_log_py";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
+    if (y == NULL && n > 0)
+        return jem__fail(JEM_E_ARGUMENT, "%s: y is NULL", caller);
+    return jem__head_gradient(head, caller, x, y, n, -1.0, 1.0, out);
+}
+
+jem_status jem_head_mass(jem_head *head, const float *x, int64_t n, float *out, int64_t out_len)
+{
+    static const char *const caller = "jem_head_mass";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, 1));
+    return jem__head_mass(head, caller, x, n, out);
+}
+
+void jem_head_free(jem_head *head)
+{
+    jem__head_unref(head);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The CPU backend: its table, its lanes and memory, and the way of images in and out. */
+
+#include "backend/cpu/cpu.h"
+
+#include "core/memory.h"
+#include "core/threads.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The best set this processor runs. */
+static const jem__kernels *best_kernels(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        return &jem__kernels_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &jem__kernels_avx2;
+#endif
+    return &jem__kernels_blis;
+}
+
+static void describe_kernels(const jem__kernels *kernels, char *out, int64_t out_size)
+{
+    if (kernels == &jem__kernels_blis)
+        snprintf(out, (size_t)out_size, "cpu (BLIS %s)", jem__blis_version());
+    else
+        snprintf(out, (size_t)out_size, "cpu (%s)", kernels->name);
+}
+
+static void describe(char *out, int64_t out_size)
+{
+    describe_kernels(best_kernels(), out, out_size);
+}
+
+static jem_status device_create(jem_context *ctx, jem__device **out)
+{
+    jem__device *dev = jem__alloc(ctx, 1, sizeof *dev);
+
+    *out = dev;
+    if (dev == NULL)
+        return JEM_E_NOMEM;
+    dev->ctx = ctx;
+    dev->kernels = best_kernels();
+    return JEM_OK;
+}
+
+static void device_free(jem__device *dev)
+{
+    if (dev == NULL)
+        return;
+    jem__free(dev->ctx, dev->scratch);
+    jem__free(dev->ctx, dev);
+}
+
+jem_status jem__cpu_scratch(jem__device *dev, int64_t shared, int64_t per_worker,
+                            jem__scratch *out)
+{
+    const int64_t align = 16; /* floats: one 64-byte line, so that workers do not share one */
+    const int64_t head = jem__ceil_div(shared, align) * align;
+    const int64_t each = jem__ceil_div(per_worker, align) * align;
+    const int64_t total = head + each * jem__pool_threads(dev->ctx->pool);
+
+    if (total > dev->scratch_floats) {
+        jem__free(dev->ctx, dev->scratch);
+        dev->scratch_floats = 0;
+        dev->scratch = jem__alloc_raw(dev->ctx, total, sizeof *dev->scratch);
+        if (dev->scratch == NULL)
+            return JEM_E_NOMEM;
+        dev->scratch_floats = total;
+    }
+    *out = (jem__scratch){dev->scratch, dev->scratch + head, each};
+    return JEM_OK;
+}
+
+static jem_status create_mem(jem_context *ctx, int64_t count, int64_t size, jem__mem **out)
+{
+    jem__mem *mem = jem__alloc(ctx, 1, sizeof *mem);
+    void *block = NULL;
+
+    *out = NULL;
+    if (mem == NULL)
+        return JEM_E_NOMEM;
+    block = jem__alloc(ctx, count, size);
+    if (block == NULL) {
+        jem__free(ctx, mem);
+        return JEM_E_NOMEM;
+    }
+    if (size == 1)
+        mem->bits = block;
+    else
+        mem->floats = block;
+    *out = mem;
+    return JEM_OK;
+}
+
+static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
+{
+    return create_mem(ctx, count, sizeof(float), out);
+}
+
+static jem_status mem_create_bits(jem_context *ctx, int64_t bytes, jem__mem **out)
+{
+    return create_mem(ctx, bytes, 1, out);
+}
+
+static void mem_free(jem_context *ctx, jem__mem *mem)
+{
+    if (mem == NULL)
+        return;
+    jem__free(ctx, mem->floats);
+    jem__free(ctx, mem->bits);
+    jem__free(ctx, mem);
+}
+
+static int64_t signs_bytes(int64_t c, int64_t h, int64_t w)
+{
+    return h * w * jem__sign_row(c);
+}
+
+/* Channels first <-> channels last, image by image. */
+typedef struct layout_job {
+    const float *src;
+    float *dst;
+    int64_t c, pixels;
+    int32_t to_channels_last;
+} layout_job;
+
+static void layout_image(void *arg, int64_t image, int32_t worker)
+{
+    const layout_job *job = arg;
+    const int64_t size = job->c * job->pixels;
+    const float *src = job->src + image * size;
+    float *dst = job->dst + image * size;
+
+    (void)worker;
+    if (job->c == 1 || job->pixels == 1) {
+        memcpy(dst, src, (size_t)size * sizeof *dst);
+        return;
+    }
+    for (int64_t c = 0; c < job->c; c++)
+        for (int64_t p = 0; p < job->pixels; p++) {
+            if (job->to_channels_last)
+                dst[p * job->c + c] = src[c * job->pixels + p];
+            else
+                dst[c * job->pixels + p] = src[p * job->c + c];
+        }
+}
+
+static jem_status upload(jem__device *dev, const jem__tensor *dst, const float *src)
+{
+    layout_job job = {src, jem__floats(dst), dst->c, dst->h * dst->w, 1};
+
+    jem__parallel_for(dev->ctx, dst->n, layout_image, &job);
+    return JEM_OK;
+}
+
+static jem_status download(jem__device *dev, const jem__tensor *src, float *dst)
+{
+    layout_job job = {jem__floats(src), dst, src->c, src->h * src->w, 0};
+
+    jem__parallel_for(dev->ctx, src->n, layout_image, &job);
+    return JEM_OK;
+}
+
+const jem__backend jem__backend_cpu = {
+    .name = "cpu",
+    .describe = describe,
+    .device_create = device_create,
+    .device_free = device_free,
+    .mem_create = mem_create,
+    .mem_create_bits = mem_create_bits,
+    .mem_free = mem_free,
+    .signs_bytes = signs_bytes,
+    .upload = upload,
+    .download = download,
+    .conv_forward = jem__cpu_conv_forward,
+    .conv_backward_x = jem__cpu_conv_backward_x,
+    .conv_backward_w = jem__cpu_conv_backward_w,
+    .pool_forward = jem__cpu_pool_forward,
+    .pool_backward = jem__cpu_pool_backward,
+    .density = jem__cpu_density,
+    .sgld_step = jem__cpu_sgld_step,
+    .fill = jem__cpu_fill,
+    .copy = jem__cpu_copy,
+    .lerp = jem__cpu_lerp,
+    .sum_squares = jem__cpu_sum_squares,
+    .adam_step = jem__cpu_adam_step,
+    .sgd_step = jem__cpu_sgd_step,
+};

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Operations that look at one image at a time: pooling, densities, the SGLD update. A task is an
+ * image, or a few where an image is little work. */
+
+#include "backend/cpu/cpu.h"
+#include "core/threads.h"
+
+#include <math.h>
+
+typedef struct pool_job {
+    const jem__kernels *kernels;
+    jem__scratch scratch;
+    const float *in;
+    float *out;
+    const uint8_t *bits;
+    int64_t c, pixels;
+} pool_job;
+
+static void pool_image(void *arg, int64_t image, int32_t worker)
+{
+    const pool_job *job = arg;
+    const float *x = job->in + image * job->pixels * job->c;
+    float *y = job->out + image * job->c;
+    const float scale = 1.0F / (float)job->pixels;
+
+    (void)worker;
+    for (int64_t j = 0; j < job->c; j++)
+        y[j] = 0.0F;
+    for (int64_t p = 0; p < job->pixels; p++, x += job->c)
+        for (int64_t j = 0; j < job->c; j++) {
+            const float small = JEM__LEAK * x[j];
+            y[j] += x[j] > small ? x[j] : small;
+        }
+    for (int64_t j = 0; j < job->c; j++)
+        y[j] *= scale;
+}
+
+jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x, const jem__tensor *y)
+{
+    pool_job job = {
+        .in = jem__floats(x), .out = jem__floats(y), .c = x->c, .pixels = x->h * x->w};
+
+    jem__parallel_for(dev->ctx, x->n, pool_image, &job);
+    return JEM_OK;
+}
+
+/* gx = (1 or leak) * gy / pixels; gy / pixels is made once per image. */
+static void unpool_image(void *arg, int64_t image, int32_t worker)
+{
+    const pool_job *job = arg;
+    const float *gy = job->in + image * job->c;
+    float *gx = job->out + image * job->pixels * job->c;
+    float *share = job->scratch.workers + worker * job->scratch.per_worker;
+    const int64_t row = jem__sign_row(job->c);
+    const uint8_t *bits = job->bits + image * job->pixels * row;
+    const float scale = 1.0F / (float)job->pixels;
+
+    for (int64_t j = 0; j < job->c; j++)
+        share[j] = gy[j] * scale;
+    for (int64_t p = 0; p < job->pixels; p++)
+        job->kernels->finish_backward(share, bits + p * row, NULL, gx + p * job->c, job->c);
+}
+
+jem_status jem__cpu_pool_backward(jem__device *dev, const jem__tensor *gy,
+                                  const jem__signs *signs_x, const jem__tensor *gx)
+{
+    pool_job job = {.kernels = dev->kernels,
+                    .in = jem__floats(gy),
+                    .out = jem__floats(gx),
+                    .bits = jem__bits(signs_x),
+                    .c = gx->c,
+                    .pixels = gx->h * gx->w};
+
+    JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
+    jem__parallel_for(dev->ctx, gx->n, unpool_image, &job);
+    return JEM_OK;
+}
+
+#define DENSITY_IMAGES 16 /* per task */
+
+typedef struct density_job {
+    jem__density what;
+    const float *logits;
+    const int32_t *y;
+    double *log_px, *log_pxy;
+    float *seed;
+    int64_t n, classes;
+} density_job;
+
+/* F = m + log sum exp(f - m) with m the largest logit: no overflow, and no cancellation. */
+static void density_image(const density_job *job, int64_t i)
+{
+    const int64_t classes = job->classes;
+    const float *f = job->logits + i * classes;
+    double largest = (double)f[0], sum = 0.0;
+
+    for (int64_t k = 1; k < classes; k++)
+        if ((double)f[k] > largest)
+            largest = (double)f[k];
+    for (int64_t k = 0; k < classes; k++)
+        sum += exp((double)f[k] - largest);
+    const double log_px = largest + log(sum);
+    if (job->log_px != NULL)
+        job->log_px[i] = log_px;
+    if (job->log_pxy != NULL)
+        job->log_pxy[i] = (double)f[job->y[i]];
+    if (job->seed == NULL)
+        return;
+    const double slope = job->what.scale * (job->what.alpha + 2.0 * job->what.lambda * log_px);
+    float *seed = job->seed + i * classes;
+    for (int64_t k = 0; k < classes; k++) {
+        double value = slope * (exp((double)f[k] - largest) / sum);
+        if (job->y != NULL && k == job->y[i])
+            value += job->what.scale * job->what.beta;
+        seed[k] = (float)value;
+    }
+}
+
+static void density_task(void *arg, int64_t task, int32_t worker)
+{
+    const density_job *job = arg;
+    const int64_t end = jem__min(job->n, (task + 1) * DENSITY_IMAGES);
+
+    (void)worker;
+    for (int64_t i = task * DENSITY_IMAGES; i < end; i++)
+        density_image(job, i);
+}
+
+jem_status jem__cpu_density(jem__device *dev, const jem__density *what,
+                            const jem__tensor *logits, const int32_t *y, double *log_px,
+                            double *log_pxy, const jem__tensor *seed)
+{
+    density_job job = {.what = *what,
+                       .logits = jem__floats(logits),
+                       .y = y,
+                       .log_px = log_px,
+                       .log_pxy = y != NULL ? log_pxy : NULL,
+                       .seed = seed != NULL ? jem__floats(seed) : NULL,
+                       .n = logits->n,
+                       .classes = logits->c};
+
+    jem__parallel_for(dev->ctx, jem__ceil_div(job.n, DENSITY_IMAGES), density_task, &job);
+    return JEM_OK;
+}
+
+typedef struct sgld_job {
+    jem__sgld_step what;
+    const float *g;
+    float *x;
+    int64_t c, pixels;
+    jem__scratch scratch;
+} sgld_job;
+
+static inline float clamped(float value, float limit)
+{
+    /* Written so that a NaN stays one, for the check above the seam to find. */
+    if (value > limit)
+        return limit;
+    return value < -limit ? -limit : value;
+}
+
+static void sgld_image(void *arg, int64_t image, int32_t worker)
+{
+    const sgld_job *job = arg;
+    const jem__sgld_step *s = &job->what;
+    const int64_t size = job->c * job->pixels;
+    const float *g = job->g + image * size;
+    float *x = job->x + image * size;
+    float *noise = job->scratch.workers + worker * job->scratch.per_worker;
+    const float clamp_g = s->clamp_grad > 0.0F ? s->clamp_grad : INFINITY;
+    const float clamp_x = s->clamp_x > 0.0F ? s->clamp_x : INFINITY;
+
+    if (s->noise_std > 0.0F) {
+        const jem__rng rng = {s->key, JEM__RNG_SGLD, s->step, s->first_chain + (uint64_t)image};
+        jem__rng_normal(&rng, 0, size, noise);
+    }
+    /* Noise is numbered c, h, w; memory runs h, w, c. */
+    for (int64_t c = 0; c < job->c; c++)
+        for (int64_t p = 0; p < job->pixels; p++) {
+            const int64_t i = p * job->c + c;
+            float value = x[i] + s->step_size * clamped(g[i], clamp_g);
+            if (s->noise_std > 0.0F)
+                value += s->noise_std * noise[c * job->pixels + p];
+            x[i] = clamped(value, clamp_x);
+        }
+}
+
+jem_status jem__cpu_sgld_step(jem__device *dev, const jem__sgld_step *what,
+                              const jem__tensor *g, const jem__tensor *x)
+{
+    sgld_job job = {.what = *what,
+                    .g = jem__floats(g),
+                    .x = jem__floats(x),
+                    .c = x->c,
+                    .pixels = x->h * x->w};
+
+    JEM__TRY(jem__cpu_scratch(dev, 0, job.c * job.pixels, &job.scratch));
+    jem__parallel_for(dev->ctx, x->n, sgld_image, &job);
+    return JEM_OK;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The reference backend: what every operation of the seam means, written as the plainest loop
+ * in double precision. It is slow on purpose. The tests hold every other backend against it, so
+ * nothing here may be clever, and no formula is shared with backend/cpu. */
+
+#include "backend/reference/reference.h"
+
+#include <stdio.h>
+
+#include "core/memory.h"
+
+double *jem__reference_numbers(jem__mem *mem)
+{
+    return mem->numbers;
+}
+
+int64_t jem__reference_count(const jem__tensor *t)
+{
+    return t->n * t->c * t->h * t->w;
+}
+
+double *jem__reference_image(const jem__tensor *t, int64_t i)
+{
+    return t->mem->numbers + t->at + i * t->c * t->h * t->w;
+}
+
+static int64_t signs_bytes(int64_t c, int64_t h, int64_t w)
+{
+    return (c * h * w + 7) / 8;
+}
+
+uint8_t *jem__reference_signs(const jem__signs *signs, int64_t c, int64_t h, int64_t w,
+                              int64_t i)
+{
+    return signs->mem->bits + signs->at + i * signs_bytes(c, h, w);
+}
+
+void jem__reference_sign_put(uint8_t *bits, int64_t at, double value)
+{
+    const int bit = 1 << (at % 8);
+
+    if (value > 0)
+        bits[at / 8] = (uint8_t)(bits[at / 8] | bit);
+    else
+        bits[at / 8] = (uint8_t)(bits[at / 8] & ~bit);
+}
+
+double jem__reference_slope(const uint8_t *bits, int64_t at)
+{
+    return (bits[at / 8] >> (at % 8)) & 1 ? 1 : (double)JEM__LEAK;
+}
+
+/* leaky(v) = v where v > 0, leak * v elsewhere; NaN stays NaN. */
+double jem__reference_leaky(double value)
+{
+    return value > 0 ? value : (double)JEM__LEAK * value;
+}
+
+static void describe(char *out, int64_t out_size)
+{
+    snprintf(out, (size_t)out_size, "reference (double precision)");
+}
+
+static jem_status device_create(jem_context *ctx, jem__device **out)
+{
+    jem__device *dev = jem__alloc(ctx, 1, (int64_t)sizeof *dev);
+
+    *out = dev;
+    if (dev == NULL)
+        return JEM_E_NOMEM;
+    dev->ctx = ctx;
+    return JEM_OK;
+}
+
+static void device_free(jem__device *dev)
+{
+    if (dev != NULL)
+        jem__free(dev->ctx, dev);
+}
+
+static void mem_free(jem_context *ctx, jem__mem *mem)
+{
+    if (mem == NULL)
+        return;
+    jem__free(ctx, mem->numbers);
+    jem__free(ctx, mem->bits);
+    jem__free(ctx, mem);
+}
+
+static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
+{
+    jem__mem *mem = jem__alloc(ctx, 1, (int64_t)sizeof *mem);
+
+    *out = NULL;
+    if (mem == NULL)
+        return JEM_E_NOMEM;
+    mem->numbers = jem__alloc(ctx, count, (int64_t)sizeof *mem->numbers);
+    if (mem->numbers == NULL) {
+        mem_free(ctx, mem);
+        return JEM_E_NOMEM;
+    }
+    *out = mem;
+    return JEM_OK;
+}
+
+static jem_status mem_create_bits(jem_context *ctx, int64_t bytes, jem__mem **out)
+{
+    jem__mem *mem = jem__alloc(ctx, 1, (int64_t)sizeof *mem);
+
+    *out = NULL;
+    if (mem == NULL)
+        return JEM_E_NOMEM;
+    mem->bits = jem__alloc(ctx, bytes, 1);
+    if (mem->bits == NULL) {
+        mem_free(ctx, mem);
+        return JEM_E_NOMEM;
+    }
+    *out = mem;
+    return JEM_OK;
+}
+
+static jem_status upload(jem__device *dev, const jem__tensor *dst, const float *src)
+{
+    const int64_t count = jem__reference_count(dst);
+    double *to = jem__reference_image(dst, 0);
+
+    (void)dev;
+    for (int64_t e = 0; e < count; e++)
+        to[e] = (double)src[e];
+    return JEM_OK;
+}
+
+static jem_status download(jem__device *dev, const jem__tensor *src, float *dst)
+{
+    const int64_t count = jem__reference_count(src);
+    const double *from = jem__reference_image(src, 0);
+
+    (void)dev;
+    for (int64_t e = 0; e < count; e++)
+        dst[e] = (float)from[e];
+    return JEM_OK;
+}
+
+const jem__backend jem__backend_reference = {
+    .name = "reference",
+    .describe = describe,
+    .device_create = device_create,
+    .device_free = device_free,
+    .mem_create = mem_create,
+    .mem_create_bits = mem_create_bits,
+    .mem_free = mem_free,
+    .signs_bytes = signs_bytes,
+    .upload = upload,
+    .download = download,
+    .conv_forward = jem__reference_conv_forward,
+    .conv_backward_x = jem__reference_conv_backward_x,
+    .conv_backward_w = jem__reference_conv_backward_w,
+    .pool_forward = jem__reference_pool_forward,
+    .pool_backward = jem__reference_pool_backward,
+    .density = jem__reference_density,
+    .sgld_step = jem__reference_sgld_step,
+    .fill = jem__reference_fill,
+    .copy = jem__reference_copy,
+    .lerp = jem__reference_lerp,
+    .sum_squares = jem__reference_sum_squares,
+    .adam_step = jem__reference_adam_step,
+    .sgd_step = jem__reference_sgd_step,
+};

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The replay buffer of persistent contrastive divergence.
+ *
+ * What a draw gives depends on its number alone (draw number d, counted over the life of the
+ * buffer): which slot, whether it is restarted, and with which start. Start numbers are parted
+ * so that no two uses share one: jem_sampler_init() counts from 0, the fill at birth of slot i
+ * is 2^62 + i, the restart of draw d is 2^63 + d. */
+
+#include "energy/replay_buffer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+
+#define FILL_STARTS    (UINT64_C(1) << 62)
+#define RESTART_STARTS (UINT64_C(1) << 63)
+#define FILL_CHUNK     1024 /* slots filled by one parallel call */
+
+/* Slots of one class when the buffer is parted. What capacity / classes leaves over at the end
+ * is never drawn. */
+static int64_t part_size(const jem_buffer *b)
+{
+    return b->capacity / b->classes;
+}
+
+/* The class whose start fills a slot: that of its part, else the classes in turn. */
+static int32_t slot_class(const jem_buffer *b, int64_t slot)
+{
+    if (b->class_parts && slot / part_size(b) < b->classes)
+        return (int32_t)(slot / part_size(b));
+    return (int32_t)(slot % b->classes);
+}
+
+static void fill(jem_buffer *b)
+{
+    const jem_sampler *s = b->sampler;
+    int32_t y[FILL_CHUNK];
+
+    for (int64_t first = 0; first < b->capacity; first += FILL_CHUNK) {
+        const int64_t left = b->capacity - first;
+        const int64_t count = left < FILL_CHUNK ? left : FILL_CHUNK;
+
+        for (int64_t i = 0; i < count; i++)
+            y[i] = slot_class(b, first + i);
+        jem__start_draw(s->start, s->key, FILL_STARTS + (uint64_t)first, y, count,
+                        b->images + first * b->image_size, NULL);
+    }
+}
+
+static jem_status not_fitted(const char *caller)
+{
+    return jem__fail(JEM_E_STATE,
+                     "%s: the \"gaussian\" start has not been fitted, call "
+                     "jem_sampler_fit_start() first",
+                     caller);
+}
+
+jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,
+                              jem_buffer **out)
+{
+    jem_context *ctx = s->head->model->ctx;
+    jem_buffer *b = jem__alloc(ctx, 1, sizeof *b);
+    jem_status status = JEM_E_NOMEM;
+    int64_t count;
+
+    *out = NULL;
+    if (b == NULL)
+        return JEM_E_NOMEM;
+    atomic_init(&b->refs, 1);
+    b->sampler = jem__sampler_ref(s);
+    b->capacity = jem__option_i64(opts, "pcd.capacity");
+    b->classes = s->head->model->classes;
+    b->image_size = s->head->image_size;
+    b->class_parts = jem__option_i64(opts, "pcd.class_parts") != 0;
+    b->restart_prob = jem__option_f64(opts, "pcd.restart_prob");
+    if (b->class_parts && b->classes > b->capacity) {
+        status = jem__fail(JEM_E_RANGE,
+                           "jem_buffer_create: pcd.capacity = %" PRId64
+                           ", must be at least the %" PRId64 " classes with pcd.class_parts",
+                           b->capacity, b->classes);
+        goto fail;
+    }
+    if (fill_now && !jem__start_ready(s->start)) {
+        status = not_fitted("jem_buffer_create");
+        goto fail;
+    }
+    if (!jem__mul(b->capacity, b->image_size, &count)) {
+        status = jem__fail(JEM_E_NOMEM,
+                           "jem_buffer_create: %" PRId64 " images of %" PRId64 " values",
+                           b->capacity, b->image_size);
+        goto fail;
+    }
+    b->images = jem__alloc(ctx, count, sizeof *b->images);
+    if (b->images == NULL)
+        goto fail;
+    if (fill_now)
+        fill(b);
+    *out = b;
+    return JEM_OK;
+
+fail:
+    jem__buffer_unref(b);
+    return status;
+}
+
+jem_buffer *jem__buffer_ref(jem_buffer *b)
+{
+    atomic_fetch_add(&b->refs, 1);
+    return b;
+}
+
+void jem__buffer_unref(jem_buffer *b)
+{
+    jem_sampler *s;
+
+    if (b == NULL || atomic_fetch_sub(&b->refs, 1) != 1)
+        return;
+    s = b->sampler;
+    jem__free(s->head->model->ctx, b->images);
+    jem__free(s->head->model->ctx, b);
+    jem__sampler_unref(s);
+}
+
+/* One draw into x; returns its slot. Words 0 and 1 choose the slot, word 2 decides on the
+ * restart. */
+static int64_t draw(const jem_buffer *b, uint64_t number, const int32_t *y, float *x)
+{
+    const jem_sampler *s = b->sampler;
+    const jem__rng rng = {.key = s->key, .purpose = JEM__RNG_SLOT, .index = number};
+    uint32_t words[4];
+    int64_t slot;
+
+    jem__rng_words(&rng, 0, 4, words);
+    if (b->class_parts)
+        slot = *y * part_size(b) + jem__rng_below(words, part_size(b));
+    else
+        slot = jem__rng_below(words, b->capacity);
+    if ((words[2] >> 8) * 0x1p-24 < b->restart_prob)
+        jem__start_draw(s->start, s->key, RESTART_STARTS + number, y, 1, x, NULL);
+    else
+        memcpy(x, b->images + slot * b->image_size, (size_t)b->image_size * sizeof *x);
+    return slot;
+}
+
+jem_status jem__buffer_draw(jem_buffer *b, const char *caller, const int32_t *y, int64_t n,
+                            float *x, int64_t *slots)
+{
+    if (b->class_parts && y == NULL && n > 0) {
+        return jem__fail(JEM_E_ARGUMENT,
+                         "%s: y is NULL, but with pcd.class_parts a draw needs a class",
+                         caller);
+    }
+    JEM__TRY(jem__check_classes(caller, y, n, b->classes));
+    if (!jem__start_ready(b->sampler->start))
+        return not_fitted(caller);
+    for (int64_t i = 0; i < n; i++) {
+        slots[i] = draw(b, b->next_draw + (uint64_t)i, y == NULL ? NULL : y + i,
+                        x + i * b->image_size);
+    }
+    b->next_draw += (uint64_t)n;
+    return JEM_OK;
+}
+
+jem_status jem__buffer_store(jem_buffer *b, const char *caller, const int64_t *slots, int64_t n,
+                             const float *x)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (slots[i] < 0 || slots[i] >= b->capacity) {
+            return jem__fail(JEM_E_RANGE,
+                             "%s: slots[%" PRId64 "] = %" PRId64 ", must be 0 to %" PRId64,
+                             caller, i, slots[i], b->capacity - 1);
+        }
+    }
+    JEM__TRY(jem__check_finite(caller, x, n, b->image_size));
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(b->images + slots[i] * b->image_size, x + i * b->image_size,
+               (size_t)b->image_size * sizeof *x);
+    }
+    return JEM_OK;
+}

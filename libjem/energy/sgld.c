@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Stochastic gradient Langevin dynamics: the loop
+ *
+ *     x <- x + step_size * clamp(d log p(x) / dx) + noise_std * N(0, I)
+ *
+ * as four calls to the backend per step. Between upload and download no number leaves it.
+ *
+ * A call works through its chains in batches of the head's max_batch and keeps the results
+ * aside until all have ended well, so that a failure leaves the caller's images as they were.
+ * The chain numbers of a failed run are used up all the same: trying again then tries other
+ * noise, where the same noise would fail again. */
+
+#include "energy/sgld.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/memory.h"
+
+jem_status jem__sampler_create(jem_head *head, const jem_options *opts, jem_sampler **out)
+{
+    const jem_model *model = head->model;
+    jem_sampler *s = jem__alloc(model->ctx, 1, sizeof *s);
+    jem_status status;
+
+    *out = NULL;
+    if (s == NULL)
+        return JEM_E_NOMEM;
+    atomic_init(&s->refs, 1);
+    s->head = jem__head_ref(head);
+    s->step_size = (float)jem__option_f64(opts, "sgld.step_size");
+    s->noise_std = (float)jem__option_f64(opts, "sgld.noise_std");
+    s->clamp_grad = (float)jem__option_f64(opts, "sgld.clamp_grad");
+    s->clamp_x = (float)jem__option_f64(opts, "sgld.clamp_x");
+    s->steps = jem__option_i64(opts, "sgld.steps");
+    jem__sampler_seed(s, jem__option_i64(opts, "train.seed"), 0);
+    status = jem__start_create(model->ctx, opts, head->image_size, model->classes, &s->start);
+    if (status != JEM_OK) {
+        jem__sampler_unref(s);
+        return status;
+    }
+    *out = s;
+    return JEM_OK;
+}
+
+jem_sampler *jem__sampler_ref(jem_sampler *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void jem__sampler_unref(jem_sampler *s)
+{
+    jem_head *head;
+
+    if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    head = s->head;
+    jem__start_free(s->start);
+    jem__free(head->model->ctx, s);
+    jem__head_unref(head);
+}
+
+void jem__sampler_seed(jem_sampler *s, int64_t seed, int64_t stream)
+{
+    s->key = jem__rng_key(seed, stream);
+    s->next_chain = 0;
+    s->next_start = 0;
+}
+
+jem_status jem__sampler_init(jem_sampler *s, const char *caller, const int32_t *y, float *x,
+                             int64_t n)
+{
+    JEM__TRY(jem__check_classes(caller, y, n, s->head->model->classes));
+    if (!jem__start_ready(s->start)) {
+        return jem__fail(JEM_E_STATE,
+                         "%s: the \"gaussian\" start has not been fitted, call "
+                         "jem_sampler_fit_start() first",
+                         caller);
+    }
+    jem__start_draw(s->start, s->key, s->next_start, y, n, x, NULL);
+    s->next_start += (uint64_t)n;
+    return JEM_OK;
+}
+
+/* Run `count` <= max_batch chains from x to `out`. */
+static jem_status run_batch(const jem_sampler *s, uint64_t first_chain, const float *x,
+                            const int32_t *y, int64_t count, int64_t steps, float *out)
+{
+    const jem__density what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1};
+    const jem_head *head = s->head;
+    const jem_model *model = head->model;
+    const jem__backend *backend = model->ctx->backend;
+    const jem__tensor image = jem__workspace_image(head->ws, count);
+    const jem__tensor logits = jem__workspace_logits(head->ws, count);
+    const jem__tensor seed = jem__workspace_seed(head->ws, count);
+    const jem__tensor gradient = jem__workspace_image_gradient(head->ws, count);
+    jem__sgld_step step = {.step_size = s->step_size,
+                           .noise_std = s->noise_std,
+                           .clamp_grad = s->clamp_grad,
+                           .clamp_x = s->clamp_x,
+                           .key = s->key,
+                           .first_chain = first_chain};
+
+    JEM__TRY(backend->upload(head->dev, &image, x));
+    for (int64_t i = 0; i < steps; i++) {
+        step.step = (uint32_t)i;
+        JEM__TRY(jem__network_forward(head->ws, head->dev, &model->params, count));
+        JEM__TRY(backend->density(head->dev, &what, &logits, y, NULL, NULL, &seed));
+        JEM__TRY(jem__network_backward_x(head->ws, head->dev, &model->params, count));
+        JEM__TRY(backend->sgld_step(head->dev, &step, &gradient, &image));
+    }
+    return backend->download(head->dev, &image, out);
+}
+
+/* Did image `i` of the call, chain first_chain + i, stay finite? A NaN stays through all later
+ * steps, clamps included, so looking at the end is enough. */
+static jem_status check_chain(const jem_sampler *s, const char *caller, uint64_t first_chain,
+                              int64_t i, const float *x, int64_t steps)
+{
+    for (int64_t j = 0; j < s->head->image_size; j++) {
+        if (!isfinite(x[j])) {
+            return jem__fail(JEM_E_NUMERIC,
+                             "%s: chain %" PRIu64 " (image %" PRId64
+                             " of this call) holds %g after %" PRId64 " steps of size %g",
+                             caller, first_chain + (uint64_t)i, i, (double)x[j], steps,
+                             (double)s->step_size);
+        }
+    }
+    return JEM_OK;
+}
+
+/* All batches into `result`, which holds n images. */
+static jem_status run_all(const jem_sampler *s, const char *caller, uint64_t first_chain,
+                          const float *x, const int32_t *y, int64_t n, int64_t steps,
+                          float *result)
+{
+    const int64_t size = s->head->image_size;
+
+    for (int64_t first = 0; first < n; first += s->head->max_batch) {
+        const int64_t left = n - first;
+        const int64_t count = left < s->head->max_batch ? left : s->head->max_batch;
+
+        JEM__TRY(run_batch(s, first_chain + (uint64_t)first, x + first * size,
+                           y == NULL ? NULL : y + first, count, steps, result + first * size));
+        for (int64_t i = first; i < first + count; i++)
+            JEM__TRY(check_chain(s, caller, first_chain, i, result + i * size, steps));
+    }
+    return JEM_OK;
+}
+
+jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const int32_t *y,
+                            int64_t n, int64_t steps)
+{
+    const jem_head *head = s->head;
+    jem_context *ctx = head->model->ctx;
+    const uint64_t first_chain = s->next_chain;
+    float *result = head->host; /* room for one batch; more needs memory of its own */
+    int64_t count;
+    jem_status status;
+
+    JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
+    JEM__TRY(jem__check_finite(caller, x, n, head->image_size));
+    if (steps < 0)
+        steps = s->steps;
+    if (!jem__mul(n, head->image_size, &count)) {
+        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 " images of %" PRId64 " values",
+                         caller, n, head->image_size);
+    }
+    if (n > head->max_batch) {
+        result = jem__alloc_raw(ctx, count, sizeof *result);
+        if (result == NULL)
+            return JEM_E_NOMEM;
+    }
+    s->next_chain += (uint64_t)n;
+    status = run_all(s, caller, first_chain, x, y, n, steps, result);
+    if (status == JEM_OK && count > 0)
+        memcpy(x, result, (size_t)count * sizeof *x);
+    if (result != head->host)
+        jem__free(ctx, result);
+    return status;
+}

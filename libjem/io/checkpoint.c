@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* Models in files.
+ *
+ * The tensors a model needs follow from the options noted in the file, so a file is checked in
+ * that order: options against the table, the network they describe (a few kilobytes, whatever
+ * they say), then each parameter's shape against the tensors that the file really holds. Only
+ * then is memory for weights asked for, which the file has shown to back. */
+
+#include "io/checkpoint.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jem/version.h>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/option_table.h"
+
+static jem_status add_options(jem__st_builder *b, const jem_options *opts)
+{
+    char value[JEM__TEXT_SIZE];
+    for (int32_t i = 0; i < JEM__OPTION_COUNT; i++) {
+        const char *name = jem__option_rows[i].name;
+        JEM__TRY(jem__options_get_str(opts, name, value, sizeof value));
+        JEM__TRY(jem__st_add_metadata(b, name, value));
+    }
+    return JEM_OK;
+}
+
+jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
+                                     const jem_options *opts, float *host)
+{
+    char text[32];
+    JEM__TRY(jem__st_add_metadata(b, "format", "libjem"));
+    snprintf(text, sizeof text, "%d", JEM__CHECKPOINT_VERSION);
+    JEM__TRY(jem__st_add_metadata(b, "format_version", text));
+    snprintf(text, sizeof text, "%d.%d.%d", JEM_VERSION_MAJOR, JEM_VERSION_MINOR,
+             JEM_VERSION_PATCH);
+    JEM__TRY(jem__st_add_metadata(b, "libjem_version", text));
+    JEM__TRY(add_options(b, opts));
+    for (int32_t i = 0; i < model->net->n_params; i++) {
+        const jem__param *p = &model->net->params[i];
+        JEM__TRY(jem__st_add(b, p->name, "F32", p->rank, p->shape, host + p->at));
+    }
+    return JEM_OK;
+}
+
+/* "format" and "format_version" say whether this library can know what the rest means. */
+static jem_status check_format(const char *caller, const jem__st_file *f)
+{
+    const char *path = jem__st_path(f), *format = jem__st_metadata(f, "format");
+    if (format == NULL || strcmp(format, "libjem") != 0)
+        return jem__fail(JEM_E_FORMAT,
+                         "%s: %s: not written by libjem: no \"format\" = \"libjem\" in its "
+                         "metadata",
+                         caller, path);
+    const char *version = jem__st_metadata(f, "format_version");
+    int64_t number = 0;
+    const size_t digits = version == NULL ? 0 : strspn(version, "0123456789");
+    if (digits == 0 || digits > 9 || version[digits] != '\0')
+        return jem__fail(JEM_E_FORMAT, "%s: %s: \"format_version\" is not a number", caller,
+                         path);
+    for (size_t i = 0; i < digits; i++)
+        number = 10 * number + (version[i] - '0');
+    if (number > JEM__CHECKPOINT_VERSION)
+        return jem__fail(JEM_E_VERSION,
+                         "%s: %s: format version %" PRId64 ", this libjem reads up to %d",
+                         caller, path, number, JEM__CHECKPOINT_VERSION);
+    if (number < 1)
+        return jem__fail(JEM_E_FORMAT, "%s: %s: format version 0, must be at least 1", caller,
+                         path);
+    return JEM_OK;
+}
+
+/* Whether a metadata key has the form of an option: its part up to the dot is that of one in the
+ * table. Other keys belong to trainings and to other programs. */
+static int32_t names_option(const char *key)
+{
+    const char *dot = strchr(key, '.');
+    if (dot == NULL)
+        return 0;
+    for (int32_t i = 0; i < JEM__OPTION_COUNT; i++) {
+        if (strncmp(jem__option_rows[i].name, key, (size_t)(dot - key) + 1) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* An option that the file does not note keeps its default: options added later must default to
+ * what libjem did before. */
+jem_status jem__checkpoint_options(jem_context *ctx, const char *caller, jem__st_file *f,
+                                   jem_options **out)
+{
+    jem_options *opts;
+    *out = NULL;
+    JEM__TRY(check_format(caller, f));
+    JEM__TRY(jem__options_create(ctx, &opts));
+    for (int64_t i = 0; i < jem__st_metadata_count(f); i++) {
+        const char *key, *value;
+        jem__st_metadata_at(f, i, &key, &value);
+        if (!names_option(key))
+            continue;
+        const jem_status status = jem__options_set_str(opts, key, value);
+        if (status == JEM_OK)
+            continue;
+        jem__options_free(opts);
+        if (status == JEM_E_NOMEM)
+            return status;
+        return jem__fail(JEM_E_FORMAT, "%s: %s: %s", caller, jem__st_path(f),
+                         jem__error_text());
+    }
+    *out = opts;
+    return JEM_OK;
+}
+
+/* The tensor of a parameter: there, of type F32, of the parameter's shape. */
+static jem_status find_tensor(const char *caller, const jem__st_file *f, const jem__param *p,
+                              const jem__st_tensor **out)
+{
+    const jem__st_tensor *t = jem__st_find(f, p->name);
+    if (t == NULL)
+        return jem__fail(JEM_E_FORMAT, "%s: %s: parameter \"%s\" is missing", caller,
+                         jem__st_path(f), p->name);
+    if (strcmp(t->dtype, "F32") != 0)
+        return jem__fail(JEM_E_FORMAT, "%s: %s: parameter \"%s\" has dtype %s, must be F32",
+                         caller, jem__st_path(f), p->name, t->dtype);
+    if (t->rank != p->rank)
+        return jem__fail(JEM_E_SHAPE,
+                         "%s: %s: parameter \"%s\" has %" PRId32
+                         " dimensions, the model's settings ask for %" PRId32,
+                         caller, jem__st_path(f), p->name, t->rank, p->rank);
+    for (int32_t i = 0; i < p->rank; i++) {
+        if (t->shape[i] != p->shape[i])
+            return jem__fail(JEM_E_SHAPE,
+                             "%s: %s: parameter \"%s\" has size %" PRId64
+                             " in dimension %" PRId32 ", the model's settings ask for %" PRId64,
+                             caller, jem__st_path(f), p->name, t->shape[i], i, p->shape[i]);
+    }
+    *out = t;
+    return JEM_OK;
+}
+
+/* The network that options describe, without weights. */
+static jem_status describe_network(jem_context *ctx, const jem_options *opts,
+                                   jem__network **out)
+{
+    const char *arch = jem__option_str(opts, "model.arch");
+    const int64_t classes = jem__option_i64(opts, "model.classes");
+    JEM__TRY(jem__network_create(ctx, jem__option_i64(opts, "model.channels"),
+                                 jem__option_i64(opts, "model.height"),
+                                 jem__option_i64(opts, "model.width"), out));
+    if (strcmp(arch, "wrn") == 0)
+        return jem__wide_resnet(*out, jem__option_i64(opts, "model.depth"),
+                                jem__option_i64(opts, "model.widen"), classes);
+    if (strcmp(arch, "small") == 0)
+        return jem__small_conv(*out, jem__option_i64(opts, "model.filters"), classes);
+    return jem__mlp(*out, jem__option_i64(opts, "model.hidden"),
+                    jem__option_i64(opts, "model.layers"), classes);
+}
+
+/* Does the file hold what the network of these options needs? */
+static jem_status check_parameters(jem_context *ctx, const char *caller, const jem__st_file *f,
+                                   const jem_options *opts)
+{
+    jem__network *net = NULL;
+    jem_status status = describe_network(ctx, opts, &net);
+    if (status != JEM_OK && status != JEM_E_NOMEM)
+        jem__fail(status, "%s: %s: %s", caller, jem__st_path(f), jem__error_text());
+    for (int32_t i = 0; status == JEM_OK && i < net->n_params; i++) {
+        const jem__st_tensor *t;
+        status = find_tensor(caller, f, &net->params[i], &t);
+    }
+    jem__network_free(net);
+    return status;
+}
+
+/* One parameter after the other through `host`, which holds the longest of them. */
+static jem_status read_parameters(const char *caller, jem__st_file *f, jem_model *model,
+                                  float *host)
+{
+    for (int32_t i = 0; i < model->net->n_params; i++) {
+        const jem__param *p = &model->net->params[i];
+        const jem__st_tensor *t;
+        JEM__TRY(find_tensor(caller, f, p, &t));
+        JEM__TRY(jem__st_read_f32(f, t, host, p->count));
+        for (int64_t e = 0; e < p->count; e++) {
+            if (!isfinite(host[e]))
+                return jem__fail(
+                    JEM_E_NUMERIC,
+                    "%s: %s: parameter \"%s\" is %s at index %" PRId64 ", must be finite",
+                    caller, jem__st_path(f), p->name, isnan(host[e]) ? "NaN" : "infinite", e);
+        }
+        JEM__TRY(jem__model_param_upload(model, &model->params, i, host));
+    }
+    return JEM_OK;
+}
+
+static jem_status fill_model(const char *caller, jem__st_file *f, jem_model *model)
+{
+    int64_t longest = 0;
+    for (int32_t i = 0; i < model->net->n_params; i++) {
+        const int64_t count = model->net->params[i].count;
+        longest = count > longest ? count : longest;
+    }
+    float *host = jem__alloc_raw(model->ctx, longest, sizeof *host);
+    if (host == NULL)
+        return JEM_E_NOMEM;
+    const jem_status status = read_parameters(caller, f, model, host);
+    jem__free(model->ctx, host);
+    return status;
+}
+
+jem_status jem__checkpoint_model(jem_context *ctx, const char *caller, jem__st_file *f,
+                                 jem_model **out)
+{
+    jem_options *opts;
+    jem_model *model = NULL;
+    *out = NULL;
+    JEM__TRY(jem__checkpoint_options(ctx, caller, f, &opts));
+    jem_status status = check_parameters(ctx, caller, f, opts);
+    if (status == JEM_OK)
+        status = jem__model_create(ctx, opts, &model);
+    if (status == JEM_OK)
+        status = fill_model(caller, f, model);
+    jem__options_free(opts);
+    if (status != JEM_OK) {
+        jem__model_unref(model);
+        return status;
+    }
+    *out = model;
+    return JEM_OK;
+}
+
+jem_status jem__model_save(const jem_model *model, const char *caller, const char *path)
+{
+    jem__st_builder *b = NULL;
+    float *host = jem__alloc_raw(model->ctx, model->net->param_count, sizeof *host);
+    jem_status status = host == NULL ? JEM_E_NOMEM : JEM_OK;
+    if (status == JEM_OK)
+        status = jem__model_download(model, &model->params, host);
+    if (status == JEM_OK)
+        status = jem__st_builder_create(model->ctx, &b);
+    if (status == JEM_OK)
+        status = jem__checkpoint_add_model(b, model, model->opts, host);
+    if (status == JEM_OK)
+        status = jem__st_write(b, caller, path);
+    jem__st_builder_free(b);
+    jem__free(model->ctx, host);
+    return status;
+}
+
+jem_status jem__model_load(jem_context *ctx, const char *caller, const char *path,
+                           jem_model **out)
+{
+    jem__st_file *f;
+    *out = NULL;
+    JEM__TRY(jem__st_open(ctx, caller, path, &f));
+    const jem_status status = jem__checkpoint_model(ctx, caller, f, out);
+    jem__st_close(f);
+    return status;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The learning rate as a function of the step.
+ *
+ * As in the official code the warm-up overrides everything else: step s of `warmup` has the
+ * rate lr * s / warmup, hence 0 in the very first step; milestones count epochs of the data
+ * from 0. The cosine (Loshchilov and Hutter 2017, one period) runs from the end of the warm-up
+ * to the end of the training and stays at 0 after it. */
+
+#include "train/schedule.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+
+#define PI 3.14159265358979323846
+
+static jem_status bad_epochs(const char *text)
+{
+    return jem__fail(
+        JEM_E_RANGE,
+        "jem_trainer_create: train.decay_epochs = \"%s\", must be increasing positive "
+        "integers with commas between them, at most %d, or empty",
+        text, JEM__MAX_MILESTONES);
+}
+
+/* "160,180" into numbers; spaces are allowed around them. */
+static jem_status parse_epochs(const char *text, jem__schedule *out)
+{
+    const char *p = text + strspn(text, " ");
+    if (*p == '\0')
+        return JEM_OK;
+    for (;;) {
+        int64_t epoch = 0;
+        const char *first = p;
+        for (; *p >= '0' && *p <= '9'; p++) {
+            if (epoch > (INT64_MAX - 9) / 10)
+                return bad_epochs(text);
+            epoch = 10 * epoch + (*p - '0');
+        }
+        const int32_t n = out->n_milestones;
+        if (p == first || epoch < 1 || n == JEM__MAX_MILESTONES)
+            return bad_epochs(text);
+        if (n > 0 && epoch <= out->milestones[n - 1])
+            return bad_epochs(text);
+        out->milestones[n] = epoch;
+        out->n_milestones = n + 1;
+        p += strspn(p, " ");
+        if (*p == '\0')
+            return JEM_OK;
+        if (*p != ',')
+            return bad_epochs(text);
+        p++;
+        p += strspn(p, " ");
+    }
+}
+
+jem_status jem__schedule_create(const jem_options *opts, int64_t batches_per_epoch,
+                                jem__schedule *out)
+{
+    const char *kind = jem__option_str(opts, "train.schedule");
+    memset(out, 0, sizeof *out);
+    out->kind = strcmp(kind, "cosine") == 0     ? JEM__SCHEDULE_COSINE
+                : strcmp(kind, "constant") == 0 ? JEM__SCHEDULE_CONSTANT
+                                                : JEM__SCHEDULE_MILESTONES;
+    out->lr = jem__option_f64(opts, "train.lr");
+    out->decay_rate = jem__option_f64(opts, "train.decay_rate");
+    out->warmup = jem__option_i64(opts, "train.warmup_steps");
+    out->batches_per_epoch = batches_per_epoch;
+    out->total = jem__option_i64(opts, "train.steps");
+    if (out->total == 0) {
+        const int64_t epochs = jem__option_i64(opts, "train.epochs");
+        if (!jem__mul(epochs, batches_per_epoch, &out->total))
+            return jem__fail(JEM_E_RANGE,
+                             "jem_trainer_create: train.epochs = %" PRId64 " of %" PRId64
+                             " batches are too many steps",
+                             epochs, batches_per_epoch);
+    }
+    return parse_epochs(jem__option_str(opts, "train.decay_epochs"), out);
+}
+
+double jem__schedule_lr(const jem__schedule *s, int64_t step)
+{
+    if (step < s->warmup)
+        return s->lr * ((double)step / (double)s->warmup);
+    double lr = s->lr;
+    switch (s->kind) {
+    case JEM__SCHEDULE_MILESTONES:
+        for (int32_t i = 0; i < s->n_milestones; i++) {
+            if (s->milestones[i] <= step / s->batches_per_epoch)
+                lr *= s->decay_rate;
+        }
+        break;
+    case JEM__SCHEDULE_COSINE:
+        if (step >= s->total)
+            return 0.0;
+        lr *=
+            0.5 * (1.0 + cos(PI * (double)(step - s->warmup) / (double)(s->total - s->warmup)));
+        break;
+    case JEM__SCHEDULE_CONSTANT:
+        break;
+    }
+    return lr;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* A training in a safetensors file: that of its model (io/checkpoint.c) plus
+ *
+ *     train.counters    I64 [5]   step, attempts, next_chain, next_start, next_draw
+ *     replay_buffer     F32 [capacity, C, H, W]   when samples are used
+ *     start.block.K     F32       mean and factor of class K, with a fitted start
+ *     adam_m.NAME, adam_v.NAME or velocity.NAME, and ema.NAME, like parameter NAME
+ *     "data_fingerprint"          in the metadata, 16 hexadecimal digits
+ *
+ * Nothing else is needed: learning rate, batches and random numbers are functions of settings
+ * and counters. Metrics of the last step are not kept. */
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "io/checkpoint.h"
+#include "train/fingerprint.h"
+#include "train/loss.h"
+
+#define LOAD       "jem_trainer_load"
+#define N_COUNTERS 5
+#define N_BLOCKS   4
+#define NAME_SIZE  96 /* of a tensor: a prefix and a parameter's name */
+
+/* A block that is laid out like the parameters; mem NULL: this training has none. */
+struct block {
+    const char *prefix;
+    jem__tensor tensor;
+    int32_t squares; /* 1: no number is negative */
+};
+
+static void list_blocks(const jem_trainer *t, struct block out[N_BLOCKS])
+{
+    out[0] = (struct block){"adam_m", t->adam_m, 0};
+    out[1] = (struct block){"adam_v", t->adam_v, 1};
+    out[2] = (struct block){"velocity", t->velocity, 0};
+    out[3] = (struct block){"ema", t->ema, 0};
+}
+
+static void tensor_name(char out[NAME_SIZE], const char *prefix, const char *name)
+{
+    (void)snprintf(out, NAME_SIZE, "%s.%s", prefix, name);
+}
+
+static void start_name(char out[NAME_SIZE], int64_t class_number)
+{
+    (void)snprintf(out, NAME_SIZE, "start.block.%" PRId64, class_number);
+}
+
+static void fingerprint_text(char out[17], uint64_t fingerprint)
+{
+    (void)snprintf(out, 17, "%016" PRIx64, fingerprint);
+}
+
+/* ---- saving ---- */
+
+static jem_status add_block(jem__st_builder *b, const jem_model *model,
+                            const struct block *block, float *host)
+{
+    const jem__network *net = model->net;
+    char name[NAME_SIZE];
+    JEM__TRY(jem__model_download(model, &block->tensor, host));
+    for (int32_t i = 0; i < net->n_params; i++) {
+        const jem__param *p = &net->params[i];
+        tensor_name(name, block->prefix, p->name);
+        JEM__TRY(jem__st_add(b, name, "F32", p->rank, p->shape, host + p->at));
+    }
+    return JEM_OK;
+}
+
+static jem_status add_samples(jem__st_builder *b, const jem_trainer *t)
+{
+    char name[NAME_SIZE];
+    if (t->buffer == NULL)
+        return JEM_OK;
+    const int64_t shape[] = {t->buffer->capacity, t->model->c, t->model->h, t->model->w};
+    JEM__TRY(jem__st_add(b, "replay_buffer", "F32", 4, shape, t->buffer->images));
+    for (int64_t k = 0; k < t->model->classes; k++) {
+        const int64_t size = jem__start_block_size(t->sampler->start, k);
+        start_name(name, k);
+        if (size > 0)
+            JEM__TRY(
+                jem__st_add(b, name, "F32", 1, &size, jem__start_block(t->sampler->start, k)));
+    }
+    return JEM_OK;
+}
+
+/* `host`: one array of param_count floats for the model and for each block in use. */
+static jem_status add_all(jem__st_builder *b, const jem_trainer *t, const struct block *blocks,
+                          const int64_t counters[N_COUNTERS], float *host)
+{
+    const int64_t shape[] = {N_COUNTERS};
+    char fingerprint[17];
+    JEM__TRY(jem__model_download(t->model, &t->model->params, host));
+    JEM__TRY(jem__checkpoint_add_model(b, t->model, t->opts, host));
+    fingerprint_text(fingerprint, t->fingerprint);
+    JEM__TRY(jem__st_add_metadata(b, "data_fingerprint", fingerprint));
+    JEM__TRY(jem__st_add(b, "train.counters", "I64", 1, shape, counters));
+    JEM__TRY(add_samples(b, t));
+    for (int32_t i = 0; i < N_BLOCKS; i++) {
+        if (blocks[i].tensor.mem == NULL)
+            continue;
+        host += t->model->net->param_count;
+        JEM__TRY(add_block(b, t->model, &blocks[i], host));
+    }
+    return JEM_OK;
+}
+
+jem_status jem__trainer_save(const jem_trainer *t, const char *path)
+{
+    struct block blocks[N_BLOCKS];
+    int64_t arrays = 1, count;
+    list_blocks(t, blocks);
+    for (int32_t i = 0; i < N_BLOCKS; i++)
+        arrays += blocks[i].tensor.mem != NULL;
+    int64_t counters[N_COUNTERS] = {t->step, t->attempts, 0, 0, 0};
+    if (t->buffer != NULL) {
+        counters[2] = (int64_t)t->sampler->next_chain;
+        counters[3] = (int64_t)t->sampler->next_start;
+        counters[4] = (int64_t)t->buffer->next_draw;
+    }
+    if (!jem__mul(arrays, t->model->net->param_count, &count))
+        count = -1; /* refused by the allocation */
+    float *host = jem__alloc(t->ctx, count, (int64_t)sizeof *host);
+    if (host == NULL)
+        return JEM_E_NOMEM;
+    jem__st_builder *b = NULL;
+    jem_status status = jem__st_builder_create(t->ctx, &b);
+    if (status == JEM_OK)
+        status = add_all(b, t, blocks, counters, host);
+    if (status == JEM_OK)
+        status = jem__st_write(b, "jem_trainer_save", path);
+    jem__st_builder_free(b);
+    jem__free(t->ctx, host);
+    return status;
+}
+
+/* ---- loading ---- */
+
+static jem_status find(jem__st_file *f, const char *name, const jem__st_tensor **out)
+{
+    *out = jem__st_find(f, name);
+    if (*out == NULL)
+        return jem__fail(JEM_E_FORMAT, LOAD ": %s: the tensor \"%s\" is missing",
+                         jem__st_path(f), name);
+    return JEM_OK;
+}
+
+static jem_status check_shape(const jem__st_file *f, const jem__st_tensor *tensor, int32_t rank,
+                              const int64_t *shape)
+{
+    int32_t same = tensor->rank == rank;
+    for (int32_t i = 0; same && i < rank; i++)
+        same = tensor->shape[i] == shape[i];
+    if (same)
+        return JEM_OK;
+    int64_t wanted = 1;
+    for (int32_t i = 0; i < rank; i++)
+        wanted *= shape[i];
+    return jem__fail(JEM_E_FORMAT,
+                     LOAD ": %s: the tensor \"%s\" has %" PRId32 " dimensions and %" PRId64
+                          " numbers, must have %" PRId32 " and %" PRId64
+                          " as the settings in the file say",
+                     jem__st_path(f), tensor->name, tensor->rank, tensor->count, rank, wanted);
+}
+
+static jem_status read_finite(jem__st_file *f, const jem__st_tensor *tensor, float *out)
+{
+    JEM__TRY(jem__st_read_f32(f, tensor, out, tensor->count));
+    for (int64_t i = 0; i < tensor->count; i++) {
+        if (!isfinite(out[i]))
+            return jem__fail(JEM_E_NUMERIC,
+                             LOAD ": %s: number %" PRId64 " of \"%s\" is %g, must be finite",
+                             jem__st_path(f), i, tensor->name, (double)out[i]);
+    }
+    return JEM_OK;
+}
+
+static jem_status read_counters(jem__st_file *f, int64_t out[N_COUNTERS])
+{
+    const int64_t shape[] = {N_COUNTERS}, limit = INT64_MAX / 2;
+    const jem__st_tensor *tensor = jem__st_find(f, "train.counters");
+    if (tensor == NULL)
+        return jem__fail(JEM_E_STATE,
+                         LOAD ": %s holds a model without a training (no tensor "
+                              "\"train.counters\"); open it with jem_model_load()",
+                         jem__st_path(f));
+    JEM__TRY(check_shape(f, tensor, 1, shape));
+    JEM__TRY(jem__st_read_i64(f, tensor, out, N_COUNTERS));
+    for (int32_t i = 0; i < N_COUNTERS; i++) {
+        if (out[i] < 0 || out[i] > limit)
+            return jem__fail(JEM_E_FORMAT,
+                             LOAD ": %s: train.counters[%" PRId32 "] = %" PRId64
+                                  ", must be 0 to %" PRId64,
+                             jem__st_path(f), i, out[i], limit);
+    }
+    return JEM_OK;
+}
+
+static jem_status check_fingerprint(const jem__st_file *f, uint64_t fingerprint)
+{
+    char mine[17];
+    const char *noted = jem__st_metadata(f, "data_fingerprint");
+    if (noted == NULL)
+        return jem__fail(JEM_E_FORMAT,
+                         LOAD ": %s: the metadata \"data_fingerprint\" is missing",
+                         jem__st_path(f));
+    fingerprint_text(mine, fingerprint);
+    if (strcmp(noted, mine) != 0)
+        return jem__fail(JEM_E_STATE,
+                         LOAD
+                         ": %s: the training began with other images, labels or another order "
+                         "(fingerprint %.16s, the data given has %s)",
+                         jem__st_path(f), noted, mine);
+    return JEM_OK;
+}
+
+/* The buffer's size is checked against the file before memory is asked for it. */
+static jem_status check_buffer(jem__st_file *f, const jem_options *opts, const jem_model *model)
+{
+    const jem__st_tensor *tensor;
+    const int64_t shape[] = {jem__option_i64(opts, "pcd.capacity"), model->c, model->h,
+                             model->w};
+    if ((jem__trainer_roles(opts) & JEM__ROLE_SAMPLE) == 0)
+        return JEM_OK;
+    JEM__TRY(find(f, "replay_buffer", &tensor));
+    return check_shape(f, tensor, 4, shape);
+}
+
+static jem_status read_start(jem__st_file *f, jem_trainer *t)
+{
+    char name[NAME_SIZE];
+    const jem__st_tensor *tensor;
+    jem__start *start = t->sampler->start;
+    if (jem__start_ready(start))
+        return JEM_OK;
+    for (int64_t k = 0; k < t->model->classes; k++) {
+        start_name(name, k);
+        JEM__TRY(find(f, name, &tensor));
+        float *block = jem__alloc_raw(t->ctx, tensor->count, (int64_t)sizeof *block);
+        if (block == NULL)
+            return JEM_E_NOMEM;
+        jem_status status = read_finite(f, tensor, block);
+        if (status == JEM_OK)
+            status = jem__start_set_block(start, k, block, tensor->count);
+        jem__free(t->ctx, block);
+        JEM__TRY(status);
+    }
+    return JEM_OK;
+}
+
+static jem_status read_samples(jem__st_file *f, jem_trainer *t,
+                               const int64_t counters[N_COUNTERS])
+{
+    const jem__st_tensor *tensor;
+    if (t->sampler == NULL)
+        return JEM_OK;
+    JEM__TRY(read_start(f, t));
+    JEM__TRY(find(f, "replay_buffer", &tensor));
+    JEM__TRY(jem__buffer_create(t->sampler, t->opts, 0, &t->buffer));
+    t->sampler->next_chain = (uint64_t)counters[2];
+    t->sampler->next_start = (uint64_t)counters[3];
+    t->buffer->next_draw = (uint64_t)counters[4];
+    return read_finite(f, tensor, t->buffer->images);
+}
+
+static jem_status read_block(jem__st_file *f, jem_trainer *t, const struct block *block,
+                             float *host)
+{
+    const jem__network *net = t->model->net;
+    char name[NAME_SIZE];
+    for (int32_t i = 0; i < net->n_params; i++) {
+        const jem__param *p = &net->params[i];
+        const jem__st_tensor *tensor;
+        tensor_name(name, block->prefix, p->name);
+        JEM__TRY(find(f, name, &tensor));
+        JEM__TRY(check_shape(f, tensor, p->rank, p->shape));
+        float *values = host + p->at;
+        JEM__TRY(read_finite(f, tensor, values));
+        for (int64_t e = 0; block->squares && e < p->count; e++) {
+            if (values[e] < 0.0f)
+                return jem__fail(JEM_E_FORMAT,
+                                 LOAD ": %s: number %" PRId64
+                                      " of \"%s\" is %g, must be at least 0",
+                                 jem__st_path(f), e, name, (double)values[e]);
+        }
+    }
+    return jem__model_upload(t->model, &block->tensor, host);
+}
+
+static jem_status read_blocks(jem__st_file *f, jem_trainer *t)
+{
+    struct block blocks[N_BLOCKS];
+    jem_status status = JEM_OK;
+    list_blocks(t, blocks);
+    float *host = jem__alloc(t->ctx, t->model->net->param_count, (int64_t)sizeof *host);
+    if (host == NULL)
+        return JEM_E_NOMEM;
+    for (int32_t i = 0; i < N_BLOCKS && status == JEM_OK; i++) {
+        if (blocks[i].tensor.mem != NULL)
+            status = read_block(f, t, &blocks[i], host);
+    }
+    jem__free(t->ctx, host);
+    return status;
+}
+
+static jem_status read_training(jem__st_file *f, jem_model *model, jem_dataset *data,
+                                const jem_options *opts, jem_trainer **out)
+{
+    int64_t counters[N_COUNTERS];
+    JEM__TRY(read_counters(f, counters));
+    JEM__TRY(jem__trainer_check_shape(LOAD, model, data));
+    const uint64_t fingerprint = jem__fingerprint(data);
+    JEM__TRY(check_fingerprint(f, fingerprint));
+    JEM__TRY(check_buffer(f, opts, model));
+    JEM__TRY(jem__trainer_build(LOAD, model, data, opts, out));
+    jem_trainer *t = *out;
+    t->step = counters[0];
+    t->attempts = counters[1];
+    t->fingerprint = fingerprint;
+    jem_status status = read_samples(f, t, counters);
+    if (status == JEM_OK)
+        status = read_blocks(f, t);
+    if (status != JEM_OK) {
+        jem__trainer_free(t);
+        *out = NULL;
+    }
+    return status;
+}
+
+jem_status jem__trainer_load(jem_context *ctx, jem_dataset *data, const char *path,
+                             jem_trainer **out)
+{
+    jem__st_file *f = NULL;
+    jem_options *opts = NULL;
+    jem_model *model = NULL;
+    *out = NULL;
+    jem_status status = jem__st_open(ctx, LOAD, path, &f);
+    if (status == JEM_OK)
+        status = jem__checkpoint_options(ctx, LOAD, f, &opts);
+    if (status == JEM_OK)
+        status = jem__checkpoint_model(ctx, LOAD, f, &model);
+    if (status == JEM_OK)
+        status = read_training(f, model, data, opts, out);
+    jem__model_unref(model);
+    jem__options_free(opts);
+    jem__st_close(f);
+    return status;
+}

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the scripts share. Sourced.
+set -u
+: "${JEM_BIN:=build/bin}"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+python=/usr/bin/python3
+fashion=/usr/share/datasets/fashion-mnist
+
+ok() { echo "ok $1"; }
+fail() { echo "FAIL $1: $2"; }
+skip() { echo "skip $1: $2"; }
+
+# verdict NAME REASON COMMAND...: ok when the command succeeds.
+verdict() {
+    local name=$1 reason=$2
+    shift 2
+    if "$@" >/dev/null 2>&1; then ok "$name"; else fail "$name" "$reason"; fi
+}
+
+# expect NAME CODE TEXT COMMAND...: the exit code and a text in the output. Leaves the output in
+# $tmp/out and $tmp/err.
+expect() {
+    local name=$1 code=$2 text=$3 got
+    shift 3
+    "$@" >"$tmp/out" 2>"$tmp/err"
+    got=$?
+    if [ "$got" -ne "$code" ]; then
+        fail "$name" "exit code $got, wanted $code; $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
+    elif ! cat "$tmp/out" "$tmp/err" | grep -qF -- "$text"; then
+        fail "$name" "\"$text\" is missing in: $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
+    else
+        ok "$name"
+    fi
+}
+
+# A model so small that a step takes a moment.
+tiny=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sgld.steps=2
+    --set pcd.capacity=200 --set train.lr=0.001 --validation 200 --quiet)
+train() { "$JEM_BIN/jem-train" "$@"; }
+score() { "$JEM_BIN/jem-score" "$@"; }
+sample() { "$JEM_BIN/jem-sample" "$@"; }
+
+# has_data SCRIPT: the real images, or a printed reason and an end.
+has_data() {
+    [ -e "$fashion/train-images-idx3-ubyte.gz" ] && return
+    skip "$1" "Debian's dataset-fashion-mnist is not installed"
+    exit 0
+}
+
+# json FILE EXPRESSION: of the object o. Needs only Python itself.
+json() { "$python" -c 'import json, sys; o = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$@"; }

@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# jem-sample: pictures from noise and from a replay buffer.
+. "$(dirname "$0")/common.sh"
+has_data sample
+
+train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
+model=$tmp/t/best.safetensors
+small=(--count 4 --per-class 1 --steps 5 --quiet)
+png_size() { od -An -tu1 -j16 -N8 "$1" | awk '{print $3 * 256 + $4, $7 * 256 + $8}'; }
+
+expect "from noise" 0 "class 9" sample --model "$model" --out "$tmp/a" "${small[@]}"
+verdict "prints the chain's settings" "no" grep -q "steps = 5, sgld.step_size = 1," "$tmp/out"
+verdict "samples.png is 2 x 2 images" "$(png_size "$tmp/a/samples.png")" test "$(png_size "$tmp/a/samples.png")" = "174 174"
+verdict "classes.png is 1 x 10 images" "$(png_size "$tmp/a/classes.png")" test "$(png_size "$tmp/a/classes.png")" = "88 862"
+sample --model "$model" --out "$tmp/b" "${small[@]}" --threads 2 --batch 3 >/dev/null
+verdict "threads and batches change no picture" "differ" cmp "$tmp/a/samples.png" "$tmp/b/samples.png"
+sample --model "$model" --out "$tmp/c" "${small[@]}" --seed 9 >/dev/null
+verdict "another seed, another picture" "same" bash -c '! cmp -s "$1" "$2"' - "$tmp/a/samples.png" "$tmp/c/samples.png"
+expect "from the replay buffer" 0 "Ankle boot" sample --from-buffer "$tmp/t/last.safetensors" --out "$tmp/d" \
+    "${small[@]}" --data fashion-mnist
+sample --from-buffer "$tmp/t/last.safetensors" --out "$tmp/e" --steps 0 --count 100 --per-class 0 >/dev/null
+verdict "the buffer as it is: jem-train's picture" "differ" cmp "$tmp/e/samples.png" "$tmp/t/samples.png"
+verdict "no classes.png with --per-class 0" "it is there" [ ! -e "$tmp/e/classes.png" ]
+expect "more per class than the buffer has" 0 "class 0" sample --from-buffer "$tmp/t/last.safetensors" \
+    --out "$tmp/f" --steps 0 --count 0 --per-class 201 --quiet
+expect "a model has no buffer" 1 "holds no replay buffer" sample --from-buffer "$model" --out "$tmp/g"
+expect "settings from --set" 0 "sgld.noise_std = 0.5" sample --model "$model" --out "$tmp/h" "${small[@]}" --set sgld.noise_std=0.5
+expect "gaussian start without data" 2 "give the training images" sample --model "$model" --out "$tmp/i" --set start.kind=gaussian
+expect "gaussian start" 0 "start.kind = gaussian" sample --model "$model" --out "$tmp/j" "${small[@]}" \
+    --set start.kind=gaussian --data "idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz"
+expect "no such model" 1 "cannot open" sample --model "$tmp/none" --out "$tmp/k" "${small[@]}"
+expect "chains that leave the numbers" 1 "JEM_E_NUMERIC" sample --model "$model" --out "$tmp/l" "${small[@]}" \
+    --steps 200 --set sgld.step_size=1e6 --set sgld.noise_std=1e3
+sample --model "$model" --out "$tmp/m" --steps 1000000 --count 400 --quiet >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+sleep 0.5
+kill -INT $pid
+wait $pid
+code=$?
+verdict "Ctrl-C draws what is there" "exit code $code; $(cat "$tmp/err")" [ $code -eq 130 ]
+verdict "Ctrl-C: the picture" "missing" [ -s "$tmp/m/samples.png" ]

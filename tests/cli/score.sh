@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# jem-score: arrays and images in, arrays and a table out.
+. "$(dirname "$0")/common.sh"
+has_data score
+
+train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
+model=$tmp/t/best.safetensors
+expect "score a data set" 0 "accuracy" score --model "$model" --data fashion-mnist --count 64 --out "$tmp/s" --grad
+verdict "the table names classes" "no" grep -q "Ankle boot" "$tmp/out"
+verdict "twenty rows, then how many more" "no" grep -q "and 44 more" "$tmp/out"
+expect "score with two threads in small batches" 0 "accuracy" score --model "$model" --data fashion-mnist \
+    --count 64 --out "$tmp/s2" --grad --threads 2 --batch 7
+same=1
+for file in "$tmp"/s/*.npy; do cmp -s "$file" "$tmp/s2/$(basename "$file")" || same=0; done
+verdict "threads and batches change no bit" "differ" [ $same = 1 ]
+expect "a training serves as a model" 0 "image(s)" score --model "$tmp/t/last.safetensors" --data fashion-mnist --count 2
+expect "reference backend" 0 "image(s)" score --model "$model" --data fashion-mnist --count 2 --backend reference
+
+# Broken models.
+expect "no such model" 1 "none.safetensors" score --model "$tmp/none.safetensors" --data fashion-mnist
+head -c 3000 "$model" >"$tmp/short.safetensors"
+expect "model cut short" 1 "JEM_E_FORMAT" score --model "$tmp/short.safetensors" --data fashion-mnist
+echo "not a model" >"$tmp/text.safetensors"
+expect "a text as a model" 1 "JEM_E_FORMAT" score --model "$tmp/text.safetensors" --data fashion-mnist
+
+# Broken inputs that need no tool to make.
+expect "no such array" 1 "cannot open" score --model "$model" --input "$tmp/none.npy"
+echo "no array" >"$tmp/text.npy"
+expect "text as an array" 1 "not a .npy file" score --model "$model" --input "$tmp/text.npy"
+expect "neither PNG nor JPEG" 1 "neither a PNG nor a JPEG" score --model "$model" --input "$tmp/text.safetensors"
+expect "image of another size" 1 "the model reads 28 x 28" score --model "$model" --input "$tmp/t/samples.png"
+expect "two arrays" 2 "one .npy file at a time" score --model "$model" --input "$tmp/text.npy" "$tmp/text.npy"
+head -c 200 "$tmp/t/samples.png" >"$tmp/short.png"
+expect "PNG cut short" 1 "not a sound PNG" score --model "$model" --input "$tmp/short.png"
+printf '\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01' >"$tmp/short.jpg"
+expect "JPEG cut short" 1 "not a sound JPEG" score --model "$model" --input "$tmp/short.jpg"
+
+# .npy headers by hand: npy FILE HEADER BYTES. All are padded as numpy does, but for the count.
+npy() {
+    local text=$2 length
+    while [ $(((${#text} + 11) % 64)) -ne 0 ]; do text="$text "; done
+    length=$((${#text} + 1))
+    { printf '\x93NUMPY\x01\x00'; printf "\\x$(printf %02x $((length % 256)))\\x$(printf %02x $((length / 256)))"
+        printf '%s\n' "$text"; head -c "$3" /dev/zero; } >"$1"
+}
+npy_case() { # npy_case NAME CODE TEXT HEADER BYTES
+    npy "$tmp/case.npy" "$4" "$5"
+    expect ".npy: $1" "$2" "$3" score --model "$model" --input "$tmp/case.npy"
+}
+npy_case "bytes, N x H x W" 0 "3 image(s)" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352
+npy_case "floats, N x C x H x W" 0 "2 image(s)" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1, 28, 28), }" 6272
+npy_case "one image alone" 0 "1 image(s)" "{'descr': '<f8', 'fortran_order': False, 'shape': (28, 28), }" 6272
+npy_case "keys in another order" 0 "1 image(s)" "{'shape': (28, 28), 'descr': '|u1', 'fortran_order': False}" 784
+npy_case "another size" 1 "the model reads N x 1 x 28 x 28" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 32, 32), }" 3072
+npy_case "too many channels" 1 "the model reads N x 1 x 28 x 28" "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 3, 28, 28), }" 2352
+npy_case "no image" 1 "no image" "{'descr': '|u1', 'fortran_order': False, 'shape': (0, 28, 28), }" 0
+npy_case "too few bytes" 1 "the file has 783" "{'descr': '|u1', 'fortran_order': False, 'shape': (28, 28), }" 783
+npy_case "too many bytes" 1 "the file has 785" "{'descr': '|u1', 'fortran_order': False, 'shape': (28, 28), }" 785
+npy_case "sizes that overflow" 1 "overflow" "{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 4294967296, 28, 28), }" 784
+npy_case "Fortran order" 1 "Fortran order" "{'descr': '|u1', 'fortran_order': True, 'shape': (28, 28), }" 784
+npy_case "big-endian" 1 "'>f4'" "{'descr': '>f4', 'fortran_order': False, 'shape': (28, 28), }" 3136
+npy_case "objects" 1 "'|O'" "{'descr': '|O', 'fortran_order': False, 'shape': (28, 28), }" 784
+npy_case "integers" 1 "integers of 8 bytes" "{'descr': '<i8', 'fortran_order': False, 'shape': (28, 28), }" 6272
+npy_case "records" 1 "cannot be read" "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (28, 28), }" 3136
+npy_case "shape that is a number" 1 "cannot be read" "{'descr': '|u1', 'fortran_order': False, 'shape': (784), }" 784
+npy_case "negative size" 1 "cannot be read" "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 28, 28), }" 784
+npy_case "shape missing" 1 "cannot be read" "{'descr': '|u1', 'fortran_order': False, }" 784
+npy_case "words after the end" 1 "cannot be read" "{'descr': '|u1', 'fortran_order': False, 'shape': (28, 28), } more" 784
+npy "$tmp/good.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (28, 28), }" 784
+head -c 40 "$tmp/good.npy" >"$tmp/case.npy"
+expect ".npy: cut in the header" 1 "cut short" score --model "$model" --input "$tmp/case.npy"
+{ printf '\x93NUMPY\x04\x00'; tail -c +9 "$tmp/good.npy"; } >"$tmp/case.npy"
+expect ".npy: version 4" 1 "version 4" score --model "$model" --input "$tmp/case.npy"
+
+# What NumPy reads, and what NumPy and Pillow write.
+if ! "$python" -c 'import numpy' 2>/dev/null; then
+    skip "arrays in NumPy" "python3-numpy is not installed"
+    exit 0
+fi
+verdict "arrays in NumPy" "$("$python" "$(dirname "$0")/check_scores.py" "$tmp/s" 2>&1 | tail -1)" \
+    "$python" "$(dirname "$0")/check_scores.py" "$tmp/s"
+"$python" - "$tmp" "$fashion" <<'P'
+import gzip, sys, numpy as np
+tmp, folder = sys.argv[1:]
+x = np.frombuffer(gzip.open(folder + "/t10k-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
+x = x.reshape(-1, 1, 28, 28)[:64]
+np.save(tmp + "/bytes.npy", x)
+np.save(tmp + "/floats.npy", x.astype(np.float32) / np.float32(127.5) - np.float32(1))
+P
+for kind in bytes floats; do
+    score --model "$model" --input "$tmp/$kind.npy" --out "$tmp/$kind" >/dev/null 2>&1
+    verdict "NumPy's $kind score like the data set" "differ" cmp "$tmp/s/logits.npy" "$tmp/$kind/logits.npy"
+done
+if ! "$python" -c 'import PIL' 2>/dev/null; then
+    skip "images of Pillow" "python3-pil is not installed"
+    exit 0
+fi
+"$python" - "$tmp" <<'P'
+import sys, numpy as np
+from PIL import Image
+tmp = sys.argv[1]
+x = np.load(tmp + "/bytes.npy")[0, 0]
+Image.fromarray(x).save(tmp + "/grey.png")
+Image.fromarray(x).save(tmp + "/grey.jpg", quality=95)
+colour = np.stack([x, x.T, x[::-1]], axis=2)
+Image.fromarray(colour).save(tmp + "/colour.png")
+np.save(tmp + "/luma.npy", np.array(Image.fromarray(colour).convert("L")))
+P
+expect "PNG and JPEG files" 0 "3 image(s)" score --model "$model" --input "$tmp/grey.png" "$tmp/grey.jpg" "$tmp/colour.png" --out "$tmp/i"
+score --model "$model" --input "$tmp/luma.npy" --out "$tmp/j" >/dev/null 2>&1
+verdict "PNG pixels and luma are Pillow's" "differ" "$python" -c '
+import sys, numpy as np
+t = sys.argv[1]
+i, s, j = (np.load(t + d + "/logits.npy") for d in ("/i", "/s", "/j"))
+assert (i[0] == s[0]).all() and abs(i[1] - s[0]).max() < 0.1 and (i[2] == j[0]).all()' "$tmp"

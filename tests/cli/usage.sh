@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Command lines: help, bad usage, exit codes.
+. "$(dirname "$0")/common.sh"
+
+common="set preset seed threads backend quiet list-options help version"
+options_of() {
+    case $1 in
+    jem-train) echo "$common data out overwrite log resume init steps time-budget on-divergence
+        validation validate-every save-every" ;;
+    jem-score) echo "model input data split count out grad batch threads backend list-options
+        help version" ;;
+    jem-sample) echo "$common model out steps count per-class from-buffer data batch" ;;
+    esac
+}
+
+for program in jem-train jem-score jem-sample; do
+    run=$JEM_BIN/$program
+    expect "$program --help" 0 "Usage: $program" "$run" --help
+    missing=
+    for option in $(options_of $program); do
+        grep -qE -- "^  --$option( |\$)" "$tmp/out" || missing="$missing --$option"
+    done
+    verdict "$program --help names every option" "missing:$missing" [ -z "$missing" ]
+    long=$(awk 'length > 96' "$tmp/out" | head -1)
+    verdict "$program --help fits the screen" "$long" [ -z "$long" ]
+    verdict "$program --help keeps stderr clean" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
+    expect "$program -h" 0 "Usage: $program" "$run" -h
+    expect "$program --version" 0 "libjem 0." "$run" --version
+    expect "$program --list-options" 0 "sgld.step_size" "$run" --list-options
+    expect "$program --list-options lists presets" 0 "jem-cifar10" "$run" --list-options
+    expect "$program without arguments" 2 "is missing" "$run"
+    expect "$program, unknown option" 2 "unknown option --nonsense" "$run" --nonsense
+    expect "$program, near miss" 2 "did you mean --threads?" "$run" --thraeds 1
+    expect "$program, missing value" 2 "--threads needs a value" "$run" --threads
+    expect "$program, number that is none" 2 "not a whole number" "$run" --threads two
+    expect "$program, number too large" 2 "between 0 and 64" "$run" --threads 65
+    expect "$program, full disk" 1 "cannot write" bash -c "'$run' --help >/dev/full"
+done
+
+out=(--out "$tmp/o")
+expect "train, unknown setting" 2 "sgld.steps" train "${out[@]}" --set sgld.step=3
+expect "train, setting out of bounds" 2 "train.ema" train "${out[@]}" --set train.ema=2
+expect "train, setting without value" 2 "must be NAME=VALUE" train "${out[@]}" --set sgld.steps
+expect "train, setting as an option" 2 "--set NAME=VALUE" train "${out[@]}" --sgld.steps 3
+expect "train, unknown preset" 2 "jem-cifar10" train "${out[@]}" --preset paper
+expect "train, bad seed" 2 "--seed x" train "${out[@]}" --seed x
+expect "train, unknown backend" 2 "cuda" train "${out[@]}" --backend cuda
+expect "train, unexpected word" 2 'unexpected word "now"' train "${out[@]}" now
+expect "train, flag with a value" 2 "takes no value" train "${out[@]}" --quiet=1
+expect "train, bad policy" 2 "must be stop or resume" train "${out[@]}" --on-divergence go
+expect "train, negative time" 2 "at least 0" train "${out[@]}" --time-budget -1
+expect "train, --resume and --set" 2 "do not go with it" train --resume x --set sgld.steps=1
+expect "train, --resume and --init" 2 "do not go together" train --resume x --init y
+expect "score, both inputs" 2 "either --input" score --model x --input a.npy --data fashion-mnist
+expect "score, --grad without --out" 2 "needs --out" score --model x --input a.npy --grad
+expect "sample, nothing to draw" 2 "nothing to draw" sample --model x "${out[@]}" --count 0 --per-class 0
+verdict "bad usage makes no folder" "$tmp/o exists" [ ! -e "$tmp/o" ]

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_CHECK_BACKEND_LAB_H
+#define JEM_CHECK_BACKEND_LAB_H
+
+/* A bench to run any backend on: a context, a device, and all memory it hands out.
+ *
+ * The first failure sticks in `status` and later calls do nothing, so that one scenario serves
+ * the oracle tests (which check that nothing failed) and the tests that refuse memory. Every
+ * tensor ends at the end of its block: with the guard allocator the next byte is forbidden, and
+ * the places in the blocks are as odd as in a flat block of parameters. */
+
+#include <check.h>
+
+#include <jem/context.h>
+#include <jem/status.h>
+
+#include "backend/backend.h"
+#include "test_support.h"
+
+#define JEM_LAB_BLOCKS 48
+
+typedef struct jem_lab {
+    jem_context *ctx;
+    const jem__backend *backend;
+    jem__device *dev;
+    jem_status status;
+    int guarded; /* a memory of the test's own: guard pages behind host arrays too */
+    int blocks;
+    jem__mem *block[JEM_LAB_BLOCKS];
+} jem_lab;
+
+/* alloc NULL: the C library's. Give it back also after a failure. */
+void jem_lab_open(jem_lab *lab, const jem__backend *backend, int32_t threads,
+                  jem_alloc_fn alloc, jem_release_fn release, void *user);
+/* Kernels of the CPU backend, for an open lab of it. AVX2 stands for BLIS where it is missing. */
+enum { JEM_LAB_BEST, JEM_LAB_AVX2, JEM_LAB_BLIS };
+#define JEM_LAB_FEW 40 /* as many cases for those that are not the best */
+void jem_lab_set_kernels(jem_lab *lab, int which); /* check_backend_kernels.c */
+void jem_lab_close(jem_lab *lab);
+void jem_lab_forget(jem_lab *lab); /* gives the tensors back, keeps the device */
+void jem_lab_note(jem_lab *lab, jem_status status);
+
+/* values NULL: filled with NaN, for outputs. */
+jem__tensor jem_lab_tensor(jem_lab *lab, int64_t n, int64_t c, int64_t h, int64_t w,
+                           const float *values);
+jem__signs jem_lab_signs_room(jem_lab *lab, int64_t n, int64_t c, int64_t h, int64_t w);
+/* The signs of x, made by a 1x1 convolution with the identity. */
+jem__signs jem_lab_signs_of(jem_lab *lab, const jem__tensor *x);
+/* Row-major, in doubles: those of the reference backend themselves, floats of any other. */
+void jem_lab_fetch(jem_lab *lab, const jem__tensor *t, double *out);
+
+/* Repeatable numbers in [-1, 1); about one in sixteen is exactly 0. */
+void jem_lab_random(uint32_t seed, int64_t n, float *out);
+uint32_t jem_lab_next(uint32_t *state);
+
+/* A convolution with everything around it. */
+typedef struct jem_lab_case {
+    int64_t n, c, h, w, k, kh, kw, stride, pad;
+    int32_t leaky, bias, add; /* add 2: in backward_x `add` is gx itself */
+} jem_lab_case;
+
+typedef struct jem_lab_data {
+    float *x, *w, *b, *add_y, *gy, *add_x, *gw, *gb; /* gw, gb: what is added to */
+} jem_lab_data;
+
+typedef struct jem_lab_result {
+    double *y, *slope, *gx, *gw, *gb; /* slope: of LeakyReLU at y, from its signs */
+    int64_t count[5];
+} jem_lab_result;
+
+jem__conv jem_lab_conv(const jem_lab_case *what);
+void jem_lab_data_make(const jem_lab_case *what, uint32_t seed, jem_lab_data *out);
+void jem_lab_data_free(jem_lab_data *data);
+void jem_lab_result_make(const jem_lab_case *what, jem_lab_result *out);
+void jem_lab_result_free(jem_lab_result *result);
+void jem_lab_run(jem_lab *lab, const jem_lab_case *what, const jem_lab_data *data,
+                 jem_lab_result *out);
+/* A text that names the case, in a static array. */
+const char *jem_lab_name(const jem_lab_case *what);
+
+/* Case number i of the common list. */
+#define JEM_LAB_CASES 128
+jem_lab_case jem_lab_case_at(int i);
+
+/* The parts of the suite, one per file. */
+TCase *jem_backend_closed_case(void);    /* check_backend_closed.c */
+TCase *jem_backend_oracle_case(void);    /* check_backend_oracle.c */
+TCase *jem_backend_vectors_case(void);   /* check_backend_vectors.c */
+TCase *jem_backend_same_bits_case(void); /* check_backend_guard.c */
+TCase *jem_backend_memory_case(void);
+
+#endif

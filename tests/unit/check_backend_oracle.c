@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* backend/cpu against backend/reference: convolutions, pooling, densities and SGLD steps on
+ * random data over many shapes. A sum of K products in float may be off by
+ * 8 sqrt(K) 2^-24 sum |a| |b|; the sums of absolute values come from the reference too. */
+
+#include "check_backend_lab.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNIT 0x1p-24
+
+/* --- Convolutions ------------------------------------------------------------------------- */
+
+static void absolute(float *values, int64_t n, int32_t leaky)
+{
+    for (int64_t i = 0; i < n; i++)
+        values[i] = fabsf(leaky && values[i] < 0 ? JEM__LEAK * values[i] : values[i]);
+}
+
+/* The same case with every number replaced by its size: sums of absolute values. */
+static void run_sizes(const jem_lab_case *what, jem_lab_data *data, jem_lab_result *out)
+{
+    jem_lab_case q = *what;
+    jem_lab lab;
+
+    q.leaky = 0;
+    absolute(data->x, out->count[2], what->leaky);
+    absolute(data->w, out->count[3], 0);
+    absolute(data->b, out->count[4], 0);
+    absolute(data->add_y, out->count[0], 0);
+    absolute(data->gy, out->count[0], 0);
+    absolute(data->add_x, out->count[2], 0);
+    absolute(data->gw, out->count[3], 0);
+    absolute(data->gb, out->count[4], 0);
+    jem_lab_open(&lab, &jem__backend_reference, 1, NULL, NULL, NULL);
+    jem_lab_run(&lab, &q, data, out);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+}
+
+static void compare(const jem_lab_case *what, const char *part, const double *actual,
+                    const double *expected, const double *sizes, int64_t n, int64_t terms)
+{
+    const double factor = 8 * sqrt((double)terms) * UNIT;
+
+    for (int64_t i = 0; i < n; i++) {
+        const double error = fabs(actual[i] - expected[i]);
+
+        ck_assert_msg(error <= factor * sizes[i] + 1e-37,
+                      "%s[%" PRId64 "] = %.9g, expected %.9g, error %.3g, allowed %.3g; %s",
+                      part, i, actual[i], expected[i], error, factor * sizes[i],
+                      jem_lab_name(what));
+    }
+}
+
+/* The sign bits must be those of y wherever rounding cannot have turned it. */
+static void compare_slopes(const jem_lab_case *what, const jem_lab_result *cpu,
+                           const jem_lab_result *exact, const jem_lab_result *sizes)
+{
+    for (int64_t i = 0; i < cpu->count[1]; i++) {
+        const int certain = fabs(exact->y[i]) > 1e-3 * sizes->y[i];
+
+        ck_assert_msg((cpu->y[i] > 0) == (cpu->slope[i] > 0.6), "sign of y[%" PRId64 "]; %s", i,
+                      jem_lab_name(what));
+        ck_assert_msg(!certain || (exact->slope[i] > 0.6) == (cpu->slope[i] > 0.6),
+                      "slope of y[%" PRId64 "]; %s", i, jem_lab_name(what));
+    }
+}
+
+static void check_convolution(int i, int kernels)
+{
+    const jem_lab_case q = jem_lab_case_at(i);
+    const jem__conv v = jem_lab_conv(&q);
+    jem_lab_data data;
+    jem_lab_result cpu, exact, sizes;
+    jem_lab lab;
+
+    jem_lab_data_make(&q, (uint32_t)i * 10, &data);
+    jem_lab_result_make(&q, &cpu);
+    jem_lab_result_make(&q, &exact);
+    jem_lab_result_make(&q, &sizes);
+    jem_lab_open(&lab, &jem__backend_cpu, 2, NULL, NULL, NULL);
+    jem_lab_set_kernels(&lab, kernels);
+    jem_lab_run(&lab, &q, &data, &cpu);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+    jem_lab_open(&lab, &jem__backend_reference, 1, NULL, NULL, NULL);
+    jem_lab_run(&lab, &q, &data, &exact);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+    run_sizes(&q, &data, &sizes);
+
+    compare(&q, "y", cpu.y, exact.y, sizes.y, cpu.count[0], v.c * v.kh * v.kw + 2);
+    compare_slopes(&q, &cpu, &exact, &sizes);
+    compare(&q, "gx", cpu.gx, exact.gx, sizes.gx, cpu.count[2], v.k * v.kh * v.kw + 2);
+    compare(&q, "gw", cpu.gw, exact.gw, sizes.gw, cpu.count[3], q.n * v.oh * v.ow + 1);
+    compare(&q, "gb", cpu.gb, exact.gb, sizes.gb, cpu.count[4], q.n * v.oh * v.ow + 1);
+    jem_lab_data_free(&data);
+    jem_lab_result_free(&cpu);
+    jem_lab_result_free(&exact);
+    jem_lab_result_free(&sizes);
+}
+
+START_TEST(convolution_agrees_with_the_reference)
+{
+    check_convolution(_i, JEM_LAB_BEST);
+}
+END_TEST
+
+START_TEST(convolution_agrees_with_avx2)
+{
+    check_convolution(_i, JEM_LAB_AVX2);
+}
+END_TEST
+
+START_TEST(convolution_agrees_with_blis)
+{
+    check_convolution(_i, JEM_LAB_BLIS);
+}
+END_TEST
+
+/* --- Pooling ------------------------------------------------------------------------------ */
+
+static void run_pool(const jem__backend *backend, int64_t n, int64_t c, int64_t h, int64_t w,
+                     double *y, double *gx)
+{
+    const int64_t count = n * c * h * w;
+    float *x = calloc((size_t)(count + 1), sizeof *x);
+    float *gy = calloc((size_t)(n * c + 1), sizeof *gy);
+    jem_lab lab;
+    jem__tensor tx, ty, tgy, tgx;
+    jem__signs signs;
+
+    jem_lab_random(3, count, x);
+    jem_lab_random(4, n * c, gy);
+    jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
+    tx = jem_lab_tensor(&lab, n, c, h, w, x);
+    ty = jem_lab_tensor(&lab, n, c, 1, 1, NULL);
+    tgy = jem_lab_tensor(&lab, n, c, 1, 1, gy);
+    tgx = jem_lab_tensor(&lab, n, c, h, w, NULL);
+    signs = jem_lab_signs_of(&lab, &tx);
+    jem_check_ok(backend->pool_forward(lab.dev, &tx, &ty));
+    jem_check_ok(backend->pool_backward(lab.dev, &tgy, &signs, &tgx));
+    jem_lab_fetch(&lab, &ty, y);
+    jem_lab_fetch(&lab, &tgx, gx);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+    free(x);
+    free(gy);
+}
+
+START_TEST(pooling_agrees_with_the_reference)
+{
+    static const int64_t shapes[][4] = {{0, 3, 4, 4},   {1, 1, 1, 1},   {2, 64, 8, 8},
+                                        {5, 17, 7, 7},  {3, 33, 5, 3},  {17, 5, 1, 9},
+                                        {1, 640, 8, 8}, {2, 3, 33, 31}, {1, 128, 1, 1}};
+    const int64_t *s = shapes[_i];
+    const int64_t made = s[0] * s[1], count = made * s[2] * s[3];
+    double *y[2], *gx[2];
+
+    for (int i = 0; i < 2; i++) {
+        y[i] = calloc((size_t)(made + 1), sizeof **y);
+        gx[i] = calloc((size_t)(count + 1), sizeof **gx);
+        run_pool(i == 0 ? &jem__backend_cpu : &jem__backend_reference, s[0], s[1], s[2], s[3],
+                 y[i], gx[i]);
+    }
+    jem_check_close_double(y[0], y[1], made, 0, 1e-6);
+    jem_check_close_double(gx[0], gx[1], count, 1e-6, 0);
+    for (int i = 0; i < 2; i++) {
+        free(y[i]);
+        free(gx[i]);
+    }
+}
+END_TEST
+
+/* --- Densities ---------------------------------------------------------------------------- */
+
+static void run_density(const jem__backend *backend, const jem__density *what, int64_t n,
+                        int64_t classes, const float *f, const int32_t *y, double *log_px,
+                        double *log_pxy, double *seed)
+{
+    jem_lab lab;
+    jem__tensor tf, ts;
+
+    jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
+    tf = jem_lab_tensor(&lab, n, classes, 1, 1, f);
+    ts = jem_lab_tensor(&lab, n, classes, 1, 1, NULL);
+    jem_check_ok(backend->density(lab.dev, what, &tf, y, log_px, log_pxy, &ts));
+    jem_lab_fetch(&lab, &ts, seed);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+}
+
+static void check_density(const jem__density *what, int64_t n, int64_t classes, double spread)
+{
+    const int64_t count = n * classes;
+    float *f = calloc((size_t)(count + 1), sizeof *f);
+    int32_t *y = calloc((size_t)(n + 1), sizeof *y);
+    double *seed[2], *log_px[2], *log_pxy[2];
+
+    jem_lab_random((uint32_t)(n + 31 * classes), count, f);
+    for (int64_t e = 0; e < count; e++)
+        f[e] *= (float)spread;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (int32_t)(i * 7 % classes);
+    for (int i = 0; i < 2; i++) {
+        seed[i] = calloc((size_t)(count + 1), sizeof **seed);
+        log_px[i] = calloc((size_t)(n + 1), sizeof **log_px);
+        log_pxy[i] = calloc((size_t)(n + 1), sizeof **log_pxy);
+        run_density(i == 0 ? &jem__backend_cpu : &jem__backend_reference, what, n, classes, f,
+                    y, log_px[i], log_pxy[i], seed[i]);
+    }
+    jem_check_close_double(log_px[0], log_px[1], n, 1e-6, 1e-6);
+    jem_check_close_double(log_pxy[0], log_pxy[1], n, 0, 0);
+    jem_check_close_double(
+        seed[0], seed[1], count, 1e-6,
+        1e-6 * fabs(what->scale) *
+            (fabs(what->alpha) + fabs(what->beta) + 2 * fabs(what->lambda) * (spread + 10)));
+    for (int i = 0; i < 2; i++) {
+        free(seed[i]);
+        free(log_px[i]);
+        free(log_pxy[i]);
+    }
+    free(f);
+    free(y);
+}
+
+START_TEST(density_agrees_with_the_reference)
+{
+    static const int64_t images[] = {0, 1, 2, 5, 17, 300};
+    static const int64_t classes[] = {1, 2, 7, 10, 16, 33, 100, 1000};
+    static const jem__density forms[] = {{1, 0, 0, 1},
+                                         {0, 0, 1, 1},
+                                         {1, 0, -1, 1.0 / 64},
+                                         {-1, 0.1, 0.3, 1.0 / 7},
+                                         {0, 1, 0, -2}};
+    static const double spreads[] = {1, 30, 1e4};
+
+    for (int s = 0; s < 3; s++)
+        for (int k = 0; k < 8; k++)
+            check_density(&forms[_i], images[(k + s + _i) % 6], classes[k], spreads[s]);
+}
+END_TEST
+
+/* --- SGLD --------------------------------------------------------------------------------- */
+
+static void run_sgld(const jem__backend *backend, const jem__sgld_step *what, int64_t n,
+                     const int64_t shape[3], const float *g, const float *x0, double *out)
+{
+    jem_lab lab;
+    jem__tensor tg, tx;
+
+    jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
+    tg = jem_lab_tensor(&lab, n, shape[0], shape[1], shape[2], g);
+    tx = jem_lab_tensor(&lab, n, shape[0], shape[1], shape[2], x0);
+    jem_check_ok(backend->sgld_step(lab.dev, what, &tg, &tx));
+    jem_lab_fetch(&lab, &tx, out);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+}
+
+static const int64_t sgld_shapes[][4] = {{0, 1, 3, 3},   {1, 1, 1, 1},   {2, 3, 5, 7},
+                                         {5, 1, 28, 28}, {3, 3, 32, 32}, {17, 2, 3, 3},
+                                         {2, 17, 4, 1},  {1, 64, 1, 1}};
+
+/* From x = 0 without a gradient one step is noise_std times the numbers of core/random.h. */
+START_TEST(sgld_noise_is_addressed_by_chain_and_step)
+{
+    const int64_t *s = sgld_shapes[_i];
+    const int64_t each = s[1] * s[2] * s[3], count = s[0] * each;
+    const jem__sgld_step what = {.step_size = 1,
+                                 .noise_std = 0.5f,
+                                 .key = jem__rng_key(42, 3),
+                                 .first_chain = UINT64_C(5000000000),
+                                 .step = 1234567};
+    float *zero = calloc((size_t)(count + 1), sizeof *zero);
+    float *noise = calloc((size_t)(count + 1), sizeof *noise);
+    double *actual = calloc((size_t)(count + 1), sizeof *actual);
+
+    for (int64_t i = 0; i < s[0]; i++) {
+        const jem__rng rng = {what.key, JEM__RNG_SGLD, what.step,
+                              what.first_chain + (uint64_t)i};
+
+        jem__rng_normal(&rng, 0, each, noise + i * each);
+    }
+    for (int b = 0; b < 2; b++) {
+        run_sgld(b ? &jem__backend_cpu : &jem__backend_reference, &what, s[0], s + 1, zero,
+                 zero, actual);
+        for (int64_t e = 0; e < count; e++)
+            ck_assert_double_eq(actual[e], (double)(0.5f * noise[e]));
+    }
+    free(zero);
+    free(noise);
+    free(actual);
+}
+END_TEST
+
+START_TEST(sgld_step_agrees_with_the_reference)
+{
+    static const float settings[][4] = {{1, 0.01f, 0, 0}, {1, 0, 0, 0},
+                                        {2, 0, 0.5f, 1},  {0.25f, 0.3f, 0.1f, 0.7f},
+                                        {10, 1, 0, 1},    {1, 0.01f, 2, 0}};
+    const int64_t *s = sgld_shapes[_i];
+    const int64_t count = s[0] * s[1] * s[2] * s[3];
+    float *g = calloc((size_t)(count + 1), sizeof *g);
+    float *x = calloc((size_t)(count + 1), sizeof *x);
+    double *cpu = calloc((size_t)(count + 1), sizeof *cpu);
+    double *exact = calloc((size_t)(count + 1), sizeof *exact);
+
+    jem_lab_random(21, count, g);
+    jem_lab_random(22, count, x);
+    for (int i = 0; i < 6; i++) {
+        const float *v = settings[i];
+        const jem__sgld_step what = {v[0], v[1], v[2], v[3], jem__rng_key(i, 0), 7, 19};
+
+        run_sgld(&jem__backend_cpu, &what, s[0], s + 1, g, x, cpu);
+        run_sgld(&jem__backend_reference, &what, s[0], s + 1, g, x, exact);
+        jem_check_close_double(cpu, exact, count, 0,
+                               4 * UNIT * (1 + (double)v[0] + 6 * (double)v[1]));
+        for (int64_t e = 0; v[3] > 0 && e < count; e++)
+            ck_assert_double_le(fabs(cpu[e]), (double)v[3]);
+    }
+    free(g);
+    free(x);
+    free(cpu);
+    free(exact);
+}
+END_TEST
+
+/* A broken gradient must be seen by the check for finite numbers above the seam: the clamps
+ * may not heal it. */
+START_TEST(sgld_step_lets_nan_through)
+{
+    static const int64_t shape[3] = {2, 3, 7};
+    float g[42], x[42];
+    double out[42];
+
+    for (int b = 0; b < 2; b++) {
+        for (int at = 0; at < 42; at++) {
+            const jem__sgld_step what = {
+                1, 0.01f, at % 2 ? 1.0f : 0.0f, at % 3 ? 1.0f : 0.0f, jem__rng_key(1, 1), 0, 0};
+
+            jem_lab_random(1, 42, g);
+            jem_lab_random(2, 42, x);
+            if (at % 5 == 0)
+                x[at] = NAN;
+            else
+                g[at] = NAN;
+            run_sgld(b ? &jem__backend_cpu : &jem__backend_reference, &what, 1, shape, g, x,
+                     out);
+            for (int e = 0; e < 42; e++)
+                ck_assert_msg(isnan(out[e]) == (e == at), "NaN at %d, number %d is %g", at, e,
+                              out[e]);
+        }
+    }
+}
+END_TEST
+
+/* NaN in one image's pixels, weights or gradients shows in what depends on it, and in nothing
+ * else: no kernel may drop it or spread it to a neighbour. */
+START_TEST(convolution_lets_nan_through)
+{
+    const jem_lab_case q = {3, 5, 6, 6, 7, 3, 3, 1, 1, 1, 1, 1};
+    jem_lab_data data;
+    jem_lab_result r;
+    jem_lab lab;
+    int64_t broken_y = 0, broken_gx = 0;
+
+    jem_lab_data_make(&q, 1, &data);
+    jem_lab_result_make(&q, &r);
+    data.x[180 + 14] = NAN; /* image 1, channel 0, pixel (2, 2): 9 outputs of each filter */
+    data.gy[504 + 0] = NAN; /* image 2, filter 0, pixel (0, 0): 4 pixels of each channel */
+    jem_lab_open(&lab, _i ? &jem__backend_cpu : &jem__backend_reference, 1, NULL, NULL, NULL);
+    jem_lab_run(&lab, &q, &data, &r);
+    jem_check_ok(lab.status);
+    for (int64_t e = 0; e < r.count[0]; e++) {
+        broken_y += isnan(r.y[e]) ? 1 : 0;
+        ck_assert(!isnan(r.y[e]) || (e >= 252 && e < 504));
+    }
+    for (int64_t e = 0; e < r.count[2]; e++) {
+        broken_gx += isnan(r.gx[e]) ? 1 : 0;
+        ck_assert(!isnan(r.gx[e]) || e >= 360);
+    }
+    ck_assert_int_eq(broken_y, 9 * 7);
+    ck_assert_int_eq(broken_gx, 4 * 5);
+    ck_assert(isnan(r.gb[0]));
+    ck_assert(!isnan(r.gb[1]));
+    jem_lab_close(&lab);
+    jem_lab_data_free(&data);
+    jem_lab_result_free(&r);
+}
+END_TEST
+
+TCase *jem_backend_oracle_case(void)
+{
+    TCase *tc = tcase_create("oracle");
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, convolution_agrees_with_the_reference, 0, JEM_LAB_CASES);
+    tcase_add_loop_test(tc, convolution_agrees_with_avx2, 0, JEM_LAB_FEW);
+    tcase_add_loop_test(tc, convolution_agrees_with_blis, 0, JEM_LAB_FEW);
+    tcase_add_loop_test(tc, convolution_lets_nan_through, 0, 2);
+    tcase_add_loop_test(tc, pooling_agrees_with_the_reference, 0, 9);
+    tcase_add_loop_test(tc, density_agrees_with_the_reference, 0, 5);
+    tcase_add_loop_test(tc, sgld_noise_is_addressed_by_chain_and_step, 0, 8);
+    tcase_add_loop_test(tc, sgld_step_agrees_with_the_reference, 0, 8);
+    tcase_add_test(tc, sgld_step_lets_nan_through);
+    return tc;
+}

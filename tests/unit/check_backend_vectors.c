@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Block operations of both backends: copies, sums and weight updates on lengths around every
+ * vector and chunk size, and the same bits for any number of threads. */
+
+#include "check_backend_lab.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t lengths[] = {0, 1, 3, 7, 8, 15, 16, 17, 33, 1000, 4095, 4097, 100003};
+#define LENGTHS 13
+
+/* Five steps of everything on vectors of one length. */
+typedef struct outcome {
+    double *copied, *filled, *between, *adam, *adam_m, *adam_v, *sgd, *velocity;
+    double squares;
+    double *memory;
+} outcome;
+
+static void outcome_make(int64_t n, outcome *out)
+{
+    out->memory = calloc((size_t)(8 * n + 1), sizeof(double));
+    out->copied = out->memory;
+    out->filled = out->copied + n;
+    out->between = out->filled + n;
+    out->adam = out->between + n;
+    out->adam_m = out->adam + n;
+    out->adam_v = out->adam_m + n;
+    out->sgd = out->adam_v + n;
+    out->velocity = out->sgd + n;
+}
+
+static jem__tensor vector(jem_lab *lab, int64_t n, const float *values)
+{
+    return jem_lab_tensor(lab, 1, n, 1, 1, values);
+}
+
+static void run_optimizers(jem_lab *lab, int64_t n, const float *a, const float *b,
+                           const float *zero, outcome *out)
+{
+    const jem__tensor g = vector(lab, n, b), m = vector(lab, n, zero);
+    const jem__tensor v = vector(lab, n, zero), p = vector(lab, n, a);
+    const jem__tensor velocity = vector(lab, n, NULL), q = vector(lab, n, a);
+    jem__adam adam = {1e-3, 0.9, 0.99, 1e-8, 0.01, 0.5, 1};
+    jem__sgd sgd = {0.01, 0.9, 0.01, 0.5, 1};
+
+    for (int step = 1; step <= 5; step++) {
+        adam.step = step;
+        sgd.first = step == 1;
+        jem_lab_note(lab, lab->backend->adam_step(lab->dev, &adam, &g, &m, &v, &p));
+        jem_lab_note(lab, lab->backend->sgd_step(lab->dev, &sgd, &g, &velocity, &q));
+    }
+    jem_lab_fetch(lab, &p, out->adam);
+    jem_lab_fetch(lab, &m, out->adam_m);
+    jem_lab_fetch(lab, &v, out->adam_v);
+    jem_lab_fetch(lab, &q, out->sgd);
+    jem_lab_fetch(lab, &velocity, out->velocity);
+}
+
+static void run_vectors(const jem__backend *backend, int32_t threads, int64_t n, outcome *out)
+{
+    float *a = calloc((size_t)(n + 1), sizeof *a), *b = calloc((size_t)(n + 1), sizeof *b);
+    float *zero = calloc((size_t)(n + 1), sizeof *zero);
+    jem_lab lab;
+    jem__tensor from, to, filled, copied;
+
+    jem_lab_random(31, n, a);
+    jem_lab_random(32, n, b);
+    jem_lab_open(&lab, backend, threads, NULL, NULL, NULL);
+    from = vector(&lab, n, a);
+    to = vector(&lab, n, b);
+    copied = vector(&lab, n, NULL);
+    filled = vector(&lab, n, NULL);
+    jem_lab_note(&lab, backend->copy(lab.dev, &from, &copied));
+    jem_lab_note(&lab, backend->fill(lab.dev, &filled, -1.25f));
+    jem_lab_fetch(&lab, &copied, out->copied);
+    jem_lab_fetch(&lab, &filled, out->filled);
+    jem_lab_note(&lab, backend->lerp(lab.dev, 0.001, &to, &copied));
+    jem_lab_fetch(&lab, &copied, out->between);
+    jem_lab_note(&lab, backend->sum_squares(lab.dev, &from, &out->squares));
+    run_optimizers(&lab, n, a, b, zero, out);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+    free(a);
+    free(b);
+    free(zero);
+}
+
+START_TEST(vectors_agree_with_the_reference)
+{
+    const int64_t n = lengths[_i];
+    outcome cpu, exact;
+
+    outcome_make(n, &cpu);
+    outcome_make(n, &exact);
+    run_vectors(&jem__backend_cpu, 2, n, &cpu);
+    run_vectors(&jem__backend_reference, 1, n, &exact);
+    jem_check_close_double(cpu.copied, exact.copied, n, 0, 0);
+    jem_check_close_double(cpu.filled, exact.filled, n, 0, 0);
+    jem_check_close_double(cpu.between, exact.between, n, 0, 1e-7);
+    jem_check_close_double(&cpu.squares, &exact.squares, 1, 1e-6, 0);
+    jem_check_close_double(cpu.adam, exact.adam, n, 0, 5e-7);
+    jem_check_close_double(cpu.adam_m, exact.adam_m, n, 0, 1e-6);
+    jem_check_close_double(cpu.adam_v, exact.adam_v, n, 1e-5, 1e-12);
+    jem_check_close_double(cpu.sgd, exact.sgd, n, 0, 5e-7);
+    jem_check_close_double(cpu.velocity, exact.velocity, n, 0, 2e-6);
+    free(cpu.memory);
+    free(exact.memory);
+}
+END_TEST
+
+START_TEST(vectors_do_not_depend_on_threads)
+{
+    const int64_t n = lengths[_i];
+    outcome alone, together;
+
+    outcome_make(n, &alone);
+    outcome_make(n, &together);
+    run_vectors(&jem__backend_cpu, 1, n, &alone);
+    for (int32_t threads = 2; threads <= 3; threads++) {
+        run_vectors(&jem__backend_cpu, threads, n, &together);
+        ck_assert_mem_eq(alone.memory, together.memory, (size_t)(8 * n) * sizeof(double));
+        ck_assert_mem_eq(&alone.squares, &together.squares, sizeof(double));
+    }
+    free(alone.memory);
+    free(together.memory);
+}
+END_TEST
+
+static double squares_of(const jem__backend *backend, int64_t n, const float *values)
+{
+    jem_lab lab;
+    jem__tensor t;
+    double sum = -1;
+
+    jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
+    t = vector(&lab, n, values);
+    jem_check_ok(backend->sum_squares(lab.dev, &t, &sum));
+    jem_lab_close(&lab);
+    return sum;
+}
+
+START_TEST(sum_of_squares_shows_what_is_not_finite)
+{
+    enum { N = 40000 };
+    static const int places[] = {0, 1, 15, 16, 4096, N / 2, N - 1};
+    const jem__backend *backend = _i ? &jem__backend_cpu : &jem__backend_reference;
+    float *values = calloc(N, sizeof *values);
+
+    for (int i = 0; i < 7; i++) {
+        values[places[i]] = NAN;
+        ck_assert(isnan(squares_of(backend, N, values)));
+        values[places[i]] = -INFINITY;
+        ck_assert(!isfinite(squares_of(backend, N, values)));
+        values[places[i]] = 0;
+    }
+    ck_assert_double_eq(squares_of(backend, N, values), 0);
+    values[5] = 1e25f; /* its square is no float, and no error either */
+    ck_assert_double_eq_tol(squares_of(backend, N, values) / 1e50, 1, 1e-6);
+    free(values);
+}
+END_TEST
+
+/* Many small numbers after a large one must not be lost: sums run in double or in chunks. */
+START_TEST(sum_of_squares_is_exact_enough)
+{
+    enum { N = 1 << 20 };
+    const jem__backend *backend = _i ? &jem__backend_cpu : &jem__backend_reference;
+    float *values = calloc(N, sizeof *values);
+
+    for (int e = 0; e < N; e++)
+        values[e] = 0.1f;
+    ck_assert_double_eq_tol(squares_of(backend, N, values) / (N * 0.01), 1, 1e-6);
+    free(values);
+}
+END_TEST
+
+/* A NaN gradient shows in the weights and in the velocity: nothing swallows it. */
+START_TEST(updates_let_nan_through)
+{
+    static const float zero[5] = {0, 0, 0, 0, 0}, one[5] = {1, 1, 1, 1, 1};
+    const float g0[5] = {1, 1, NAN, 1, 1};
+    const jem__adam adam = {1e-3, 0.9, 0.999, 1e-8, 0, 1, 1};
+    const jem__sgd sgd = {0.1, 0.9, 0, 1, 1};
+    jem_lab lab;
+    jem__tensor g, m, v, velocity, p, q;
+    double a[5], b[5];
+
+    jem_lab_open(&lab, _i ? &jem__backend_cpu : &jem__backend_reference, 1, NULL, NULL, NULL);
+    g = vector(&lab, 5, g0);
+    m = vector(&lab, 5, zero);
+    v = vector(&lab, 5, zero);
+    velocity = vector(&lab, 5, zero);
+    p = vector(&lab, 5, one);
+    q = vector(&lab, 5, one);
+    jem_check_ok(lab.backend->adam_step(lab.dev, &adam, &g, &m, &v, &p));
+    jem_check_ok(lab.backend->sgd_step(lab.dev, &sgd, &g, &velocity, &q));
+    jem_lab_fetch(&lab, &p, a);
+    jem_lab_fetch(&lab, &q, b);
+    for (int e = 0; e < 5; e++) {
+        ck_assert_int_eq(isnan(a[e]) != 0, e == 2);
+        ck_assert_int_eq(isnan(b[e]) != 0, e == 2);
+    }
+    jem_lab_close(&lab);
+}
+END_TEST
+
+TCase *jem_backend_vectors_case(void)
+{
+    TCase *tc = tcase_create("vectors");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, vectors_agree_with_the_reference, 0, LENGTHS);
+    tcase_add_loop_test(tc, vectors_do_not_depend_on_threads, 0, LENGTHS);
+    tcase_add_loop_test(tc, sum_of_squares_shows_what_is_not_finite, 0, 2);
+    tcase_add_loop_test(tc, sum_of_squares_is_exact_enough, 0, 2);
+    tcase_add_loop_test(tc, updates_let_nan_through, 0, 2);
+    return tc;
+}

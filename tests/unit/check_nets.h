@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHECK_NETS_H
+#define CHECK_NETS_H
+
+/* The suite of nets/ and api/model.c, in three files. */
+
+#include <check.h>
+
+Suite *jem_nets_suite(void);      /* check_nets.c: running networks */
+TCase *jem_nets_build_case(void); /* check_nets_build.c: building them */
+TCase *jem_nets_model_case(void); /* check_nets_model.c: models */
+
+#endif
