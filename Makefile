@@ -36,8 +36,8 @@ JANSSON_CFLAGS := $(call pkg,--cflags jansson)
 JANSSON_LIBS   := $(or $(call pkg,--libs jansson),-ljansson)
 PROGRAM_CFLAGS := $(call pkg,--cflags libpng libjpeg zlib jansson)
 PROGRAM_LIBS   := $(or $(call pkg,--libs libpng libjpeg zlib jansson),-lpng -ljpeg -lz -ljansson)
-CHECK_CFLAGS   := $(call pkg,--cflags check)
-CHECK_LIBS     := $(or $(call pkg,--libs check),-lcheck)
+TEST_CFLAGS    := $(call pkg,--cflags check zlib)
+TEST_LIBS      := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 
 # Flags that the code needs, whatever CFLAGS says. Products and sums are never contracted, so
 # that the same source gives the same bits (docs/numerics.md).
@@ -111,7 +111,7 @@ $(BUILD)/obj/examples/%.o: examples/%.c $(BUILD)/flags
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -Ilibjem -Itests/support $(CHECK_CFLAGS) $(WARN) -Wno-double-promotion \
+	$(Q)$(CC) $(BASE) -Ilibjem -Itests/support $(TEST_CFLAGS) $(WARN) -Wno-double-promotion \
 	    -DJEM_TEST_DATA='"$(CURDIR)/tests/golden"' $(CFLAGS) -MMD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(UNIT:.o=.d) \
@@ -151,7 +151,7 @@ $(LESSONS): $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o | lib
 $(BUILD)/tests/unit: $(OBJECTS) $(UNIT)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(OBJECTS) $(UNIT) -o $@ $(LDFLAGS) $(LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(OBJECTS) $(UNIT) -o $@ $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 
 $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.o
 	$(call say,LD,$@)

@@ -13,7 +13,8 @@
  * run, the images are stored back in their slots. At birth every slot is a draw from p0.
  *
  * With "pcd.class_parts" = 1 slot numbers [k * capacity/classes, (k+1) * capacity/classes)
- * belong to class k, and a draw for class k uses that part only.
+ * belong to class k, and a draw for class k uses that part only (integer division: slots left
+ * over are never drawn).
  */
 
 #include <jem/types.h>
@@ -53,7 +54,8 @@ JEM_API jem_status jem_buffer_size(const jem_buffer *b, int64_t *out);
  * @param n     number of images, >= 0
  * @param x     gets n x C x H x W values
  * @param slots gets n slot numbers, to be given to jem_buffer_store()
- * @return JEM_OK; JEM_E_ARGUMENT (NULL y with class parts), JEM_E_RANGE
+ * @return JEM_OK; JEM_E_ARGUMENT (NULL y with class parts), JEM_E_RANGE, JEM_E_STATE (a
+ *         "gaussian" start that was not fitted)
  * @since 0.1
  */
 JEM_API jem_status jem_buffer_draw(jem_buffer *b, const int32_t *y, int64_t n, float *x,

@@ -30,9 +30,12 @@ extern "C" {
  * the process may run on (at most 64).
  *
  * @param backend "cpu" (fast, float), "reference" (plain loops in double precision, slow, the
- *                oracle of the tests), or NULL for "cpu"
+ *                oracle of the tests), or NULL for "cpu". "cpu:avx512", "cpu:avx2" and
+ *                "cpu:blis" force a set of kernels instead of the best one this processor runs:
+ *                for tests, and for equal bits on unequal machines
  * @param out     the new context, to be given back with jem_context_free(); NULL on failure
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_UNKNOWN
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_UNKNOWN, JEM_E_UNSUPPORTED (kernels that
+ *         this processor cannot run)
  * @since 0.1
  */
 JEM_API jem_status jem_context_create(const char *backend, jem_context **out);
@@ -49,7 +52,8 @@ JEM_API jem_status jem_context_create(const char *backend, jem_context **out);
  * @param release gets exactly the pointers and sizes that `alloc` gave
  * @param user    handed to both; must outlive every object of the context
  * @param out     the new context; NULL on failure
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_UNKNOWN
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_UNKNOWN, JEM_E_UNSUPPORTED (kernels that
+ *         this processor cannot run)
  * @since 0.1
  */
 JEM_API jem_status jem_context_create_with_allocator(const char *backend, jem_alloc_fn alloc,
@@ -85,7 +89,8 @@ JEM_API jem_status jem_context_set_log(jem_context *ctx, int32_t level, jem_log_
 JEM_API jem_status jem_context_set_threads(jem_context *ctx, int32_t threads);
 
 /**
- * Which backend and which set of kernels compute, for example "cpu (avx512f, BLIS 0.9.0)".
+ * Which backend and which set of kernels compute, for example "cpu (avx512)" or
+ * "cpu (blis 0.9.0)".
  *
  * @param ctx the context, or NULL
  * @return a text that lives as long as the context; "" for NULL

@@ -61,7 +61,9 @@ JEM_API jem_status jem_sampler_seed(jem_sampler *s, int64_t seed, int64_t stream
  *
  * @param s    the sampler
  * @param data labelled images of the model's shape, at least two in every class
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SHAPE, JEM_E_STATE (an empty class), JEM_E_NOMEM
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SHAPE, JEM_E_STATE (a class with fewer than two
+ *         images, or "start.kind" is "uniform"), JEM_E_NUMERIC (the covariance is not finite),
+ *         JEM_E_NOMEM
  * @since 0.1
  */
 JEM_API jem_status jem_sampler_fit_start(jem_sampler *s, const jem_dataset *data);
@@ -86,8 +88,10 @@ JEM_API jem_status jem_sampler_init(jem_sampler *s, const int32_t *y, float *x, 
  * @param y     class numbers for log p(x|y), or NULL for log p(x)
  * @param n     number of chains, >= 0
  * @param steps number of SGLD steps, 0 to 2^24 - 1; negative for the option "sgld.steps"
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_NOMEM, JEM_E_NUMERIC (a chain left the
- *         finite numbers; the text names the chain)
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE (a class number, steps, n too large for memory),
+ *         JEM_E_NOMEM, JEM_E_NUMERIC (an image was not finite, or a chain left the finite
+ *         numbers; the text names it). A run that fails on the way has used up its chain
+ *         numbers, so that another try gets other noise
  * @since 0.1
  */
 JEM_API jem_status jem_sampler_run(jem_sampler *s, float *x, const int32_t *y, int64_t n,

@@ -33,9 +33,9 @@
 #include <stdint.h>
 
 #if defined(__GNUC__) && !defined(JEM_STATIC)
-#    define JEM_API __attribute__((visibility("default")))
+#define JEM_API __attribute__((visibility("default")))
 #else
-#    define JEM_API
+#define JEM_API
 #endif
 
 #ifdef __cplusplus

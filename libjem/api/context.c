@@ -15,31 +15,39 @@
 
 static const jem__backend *const backends[] = {&jem__backend_cpu, &jem__backend_reference};
 
-/* The backend of that name, or the first for NULL; NULL after a failure. */
-static const jem__backend *choose(const char *caller, const char *name)
+/* `name` is BACKEND or BACKEND:VARIANT; NULL stands for the first backend. */
+static jem_status choose(const char *caller, const char *name, const jem__backend **out,
+                         const char **variant)
 {
     char known[128] = "";
     for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        if (name == NULL || strcmp(name, backends[i]->name) == 0)
-            return backends[i];
-        const size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ",
-                 backends[i]->name);
+        const char *own = backends[i]->name;
+        const size_t length = strlen(own), used = strlen(known);
+        *out = backends[i];
+        *variant = "";
+        if (name == NULL || strcmp(name, own) == 0)
+            return JEM_OK;
+        if (strncmp(name, own, length) == 0 && name[length] == ':') {
+            *variant = name + length + 1;
+            return JEM_OK;
+        }
+        snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", own);
     }
-    jem__fail(JEM_E_UNKNOWN, "%s: unknown backend \"%.80s\"; known are %s", caller, name,
-              known);
-    return NULL;
+    return jem__fail(JEM_E_UNKNOWN, "%s: unknown backend \"%.80s\"; known are %s", caller,
+                     name, known);
 }
 
 static jem_status create(const char *caller, const char *name, jem_alloc_fn alloc,
                          jem_release_fn release, void *user, jem_context **out)
 {
-    const jem__backend *backend = choose(caller, name);
-    if (backend == NULL)
-        return JEM_E_UNKNOWN;
+    const jem__backend *backend = NULL;
+    const char *variant = NULL;
     char kernels[96] = "";
-    backend->describe(kernels, (int64_t)sizeof kernels);
-    return jem__context_create(backend, kernels, alloc, release, user, out);
+    JEM__TRY(choose(caller, name, &backend, &variant));
+    JEM__TRY(backend->describe(variant, kernels, (int64_t)sizeof kernels));
+    JEM__TRY(jem__context_create(backend, kernels, alloc, release, user, out));
+    snprintf((*out)->variant, sizeof(*out)->variant, "%s", variant);
+    return JEM_OK;
 }
 
 jem_status jem_context_create(const char *backend, jem_context **out)

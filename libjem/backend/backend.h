@@ -90,8 +90,9 @@ typedef struct jem__density {
 
 typedef struct jem__backend {
     const char *name; /* "cpu" */
-    /* What computes, for people: "cpu (avx512f, BLIS 0.9.0)". */
-    void (*describe)(char *out, int64_t out_size);
+    /* What computes, for people: "cpu (avx512)". `variant` is what follows the colon in
+     * jem_context_create("cpu:avx2"), "" for the best; fails when there is no such. */
+    jem_status (*describe)(const char *variant, char *out, int64_t out_size);
 
     /* Lanes. A device may grow its scratch in any operation. */
     jem_status (*device_create)(jem_context *ctx, jem__device **out);

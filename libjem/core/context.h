@@ -21,7 +21,8 @@ struct jem_context {
     void *log_user;
     struct jem__pool *pool;
     const struct jem__backend *backend;
-    char kernels[96];
+    char variant[16]; /* of the backend's kernels; "": the best */
+    char kernels[96]; /* what computes, for people */
 };
 
 /* `alloc` NULL: the C library's allocator. `backend` may be NULL in tests of core. Starts with

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 #if defined(__SSE2__)
-#    include <emmintrin.h>
+#include <emmintrin.h>
 #endif
 
 #define BLOCKS 16           /* Philox blocks made together */

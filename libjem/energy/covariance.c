@@ -24,6 +24,7 @@
 #define PANEL 8   /* values in a panel; the kernel makes 4 x 8 products at once */
 #define CHUNK 256 /* images whose products are summed in float */
 #define BLOCK 64  /* columns that the Cholesky factorisation takes at once */
+#define ROWS  32  /* rows below them in one task */
 
 struct jem__covariance {
     jem_context *ctx;
@@ -172,7 +173,6 @@ static void factor_diagonal(jem__covariance *cov, double ridge)
 
 /* Task: finish the current columns in 32 rows below the diagonal block, and keep a transposed
  * copy for the update. */
-#define ROWS 32
 static void solve_rows(void *arg, int64_t task, int32_t worker)
 {
     jem__covariance *cov = arg;

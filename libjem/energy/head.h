@@ -2,8 +2,8 @@
 #ifndef JEM_ENERGY_HEAD_H
 #define JEM_ENERGY_HEAD_H
 
-/* Densities of a model, with the workspace to compute them. `caller` is the public function, for
- * error texts. Inputs are checked for NaN and infinity as they are uploaded. */
+/* Densities of a model, with the workspace to compute them. `caller` is the public function,
+ * for error texts. Inputs are checked for NaN and infinity as they are uploaded. */
 
 #include <stdatomic.h>
 

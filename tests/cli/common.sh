@@ -36,6 +36,7 @@ expect() {
 }
 
 # A model so small that a step takes a moment.
+# shellcheck disable=SC2034 # used by those who source this
 tiny=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sgld.steps=2
     --set pcd.capacity=200 --set train.lr=0.001 --validation 200 --quiet)
 train() { "$JEM_BIN/jem-train" "$@"; }

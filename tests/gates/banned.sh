@@ -14,7 +14,7 @@ never='printf fprintf vprintf vfprintf dprintf puts fputs putchar fputc putc per
     atoi atol atoll atof strtod strtof strtold sscanf fscanf scanf sprintf vsprintf
     strcpy strcat stpcpy gets strtok strerror rand srand random srandom drand48 time localtime
     fesetround feenableexcept'
-pattern() { printf '(%s)' "$(echo $* | tr ' ' '|')"; }
+pattern() { printf '(%s)' "$(xargs <<<"$*" | tr ' ' '|')"; }
 
 failed=0
 for source in $(find libjem -name '*.[ch]' | sort); do

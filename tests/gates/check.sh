@@ -15,7 +15,7 @@ part() {
     shift
     if "$@" >"$log" 2>&1 </dev/null; then verdict=ok; else verdict=FAILED; fi
     printf '%-7s %s (%d s)\n' "$verdict" "$name" $((SECONDS - start))
-    [ $verdict = ok ] || sed 's/^/        /' "$log"
+    if [ $verdict = ok ]; then grep '^skip' "$log"; else cat "$log"; fi | sed 's/^/        /'
 }
 count() { # count PASSED FAILED, or one by verdict
     if [ $# -eq 2 ] && [ $(($1 + $2)) -gt 0 ] && { [ $verdict = ok ] || [ "$2" -gt 0 ]; }; then

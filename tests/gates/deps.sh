@@ -9,7 +9,7 @@ set -eu
 
 demo="gcc make pkg-config binutils libc6-dev libblis-dev libjansson-dev zlib1g-dev libpng-dev
       libjpeg-dev dataset-fashion-mnist"
-check="check g++ clang libclang-rt-dev python3"
+check="check g++ clang libclang-rt-dev python3 python3-numpy"
 gates="clang-format clang-tidy doxygen abigail-tools shellcheck"
 
 wanted=

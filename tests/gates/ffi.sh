@@ -8,5 +8,5 @@ build=${1:-build}
 if [ -x /usr/bin/python3 ]; then
     /usr/bin/python3 -I tests/ffi/ctypes_user.py "$build/libjem.so"
 else
-    echo "ffi: no /usr/bin/python3 here, so ctypes was not tried"
+    echo "skip ctypes: no /usr/bin/python3 here"
 fi

@@ -23,7 +23,8 @@ import torch.nn.functional as nnf
 from torch import nn
 
 LEAK = 0.2
-MARGIN = 1e-6  # no LeakyReLU input may be nearer to its kink, where single precision may flip
+MARGIN = 1e-6  # no LeakyReLU input may be nearer to its kink: a gradient jumps there, and which
+#                side a float falls on is chance
 
 
 class Leaky(nn.Module):
@@ -192,17 +193,17 @@ def record_loss(net, batches, keep, out, meta):
     meta["loss/train.energy_l2"] = weights["l2"]
 
 
-def record_training(net, batches, kind, keep, out, meta):
-    """Weights after ten steps on fixed batches; the net gets its weights back."""
+def record_training(net, batches, kind, steps, keep, out, meta):
+    """Weights after some steps on fixed batches; the net gets its weights back."""
     start = {k: v.clone() for k, v in net.state_dict().items()}
-    lr, decay, warmup = (1e-3, 0.02, 5) if kind == "adam" else (0.02, 0.02, 0)
+    lr, decay, warmup = (1e-3, 0.02, steps // 2) if kind == "adam" else (0.02, 0.02, 0)
     if kind == "adam":
         optimizer = torch.optim.Adam(net.parameters(), lr=lr, weight_decay=decay)
     else:
         optimizer = torch.optim.SGD(
             net.parameters(), lr=lr, momentum=0.9, weight_decay=decay
         )
-    for step in range(10):
+    for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = lr * step / warmup if step < warmup else lr
         optimizer.zero_grad()
@@ -213,6 +214,7 @@ def record_training(net, batches, kind, keep, out, meta):
             out[f"{kind}/{name}"] = p.detach().clone()
     meta.update({f"{kind}/train.optimizer": kind, f"{kind}/train.lr": lr})
     meta.update({f"{kind}/train.weight_decay": decay, f"{kind}/train.warmup_steps": warmup})
+    meta[f"{kind}/steps"] = steps
     net.load_state_dict(start)
 
 
@@ -250,35 +252,41 @@ def everything(name, p):
     return True
 
 
-def record(path, net, shape, classes, settings, keep, keep_gradient, chains):
-    """One fixture. Seeds are tried in turn until no LeakyReLU input of the recorded passes lies
-    on its kink."""
+def record_once(net, shape, classes, keep, keep_gradient, steps, chains, out, meta):
+    """All parts of one fixture, from fresh weights. Stops early at a kink."""
+    Leaky.nearest = math.inf
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.reset_parameters()  # PyTorch's own, doubled: livelier logits
+            for p in module.parameters(recurse=False):
+                p.data = single(p.data * 2)
+    for name, p in net.named_parameters():
+        out["w/" + name] = p.detach().clone()
+    record_head(net, shape, classes, out)
+    batches = {"x_d": images(1, shape), "x_l": images(3, shape), "x_q": images(2, shape)}
+    batches["y_l"] = torch.randint(classes, (3,))
+    batches["y_q"] = torch.randint(classes, (2,))
+    out.update(batches)
+    record_loss(net, batches, keep_gradient, out, meta)
+    if steps > 0 and Leaky.nearest >= MARGIN:
+        record_training(net, batches, "adam", steps, keep, out, meta)
+    if steps > 0 and Leaky.nearest >= MARGIN:
+        record_training(net, batches, "sgd", steps, keep, out, meta)
+    if chains > 0 and Leaky.nearest >= MARGIN:
+        record_sgld(net, shape, chains, out, meta)
+
+
+def record(path, net, shape, classes, settings, keep, keep_gradient, steps, chains):
+    """One fixture. Seeds are tried in turn until no LeakyReLU input comes near its kink."""
+    net.double()
     for seed in range(1000):
-        torch.manual_seed(seed)
-        Leaky.nearest = math.inf
         out, meta = {}, {f"model.{k}": v for k, v in settings.items()}
         meta.update({"model.channels": shape[0], "model.height": shape[1]})
         meta.update({"model.width": shape[2], "model.classes": classes, "seed": seed})
-        net.double()
-        for module in net.modules():
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                module.reset_parameters()  # PyTorch's own, doubled: livelier logits
-                for p in module.parameters(recurse=False):
-                    p.data = single(p.data * 2)
-        for name, p in net.named_parameters():
-            out["w/" + name] = p.detach().clone()
-        record_head(net, shape, classes, out)
-        batches = {"x_d": images(2, shape), "x_l": images(3, shape), "x_q": images(1, shape)}
-        batches["y_l"] = torch.randint(classes, (3,))
-        batches["y_q"] = torch.randint(classes, (1,))
-        out.update(batches)
-        record_loss(net, batches, keep_gradient, out, meta)
+        torch.manual_seed(seed)
+        record_once(net, shape, classes, keep, keep_gradient, steps, chains, out, meta)
         if Leaky.nearest < MARGIN:
             continue
-        record_training(net, batches, "adam", keep, out, meta)
-        record_training(net, batches, "sgd", keep, out, meta)
-        if chains > 0:
-            record_sgld(net, shape, chains, out, meta)
         write_safetensors(path, out, meta)
         print(f"{path.name}: seed {seed}, {path.stat().st_size} bytes, ", end="")
         print(f"logits {out['logits'].std():.2g}, nearest kink {Leaky.nearest:.2g}")
@@ -292,15 +300,15 @@ def main():
 
     wrn = {"arch": "wrn", "depth": 10, "widen": 1}
     net, shape = WideResNet(10, 1, 3, 10), (3, 32, 32)
-    record(folder / "wrn_rgb.safetensors", net, shape, 10, wrn, few, many, 0)
+    record(folder / "wrn_rgb.safetensors", net, shape, 10, wrn, few, many, 3, 0)
     net, shape = WideResNet(10, 1, 1, 10), (1, 28, 28)
-    record(folder / "wrn_gray.safetensors", net, shape, 10, wrn, few, few, 1)
+    record(folder / "wrn_gray.safetensors", net, shape, 10, wrn, few, few, 0, 1)
     small = {"arch": "small", "filters": 4}
     net, shape = SmallConv(4, 3, 10), (3, 15, 13)
-    record(folder / "small.safetensors", net, shape, 10, small, everything, everything, 2)
+    record(folder / "small.safetensors", net, shape, 10, small, everything, everything, 10, 2)
     mlp = {"arch": "mlp", "hidden": 12, "layers": 2}
     net, shape = Mlp(96, 12, 2, 7), (2, 8, 6)
-    record(folder / "mlp.safetensors", net, shape, 7, mlp, everything, everything, 2)
+    record(folder / "mlp.safetensors", net, shape, 7, mlp, everything, everything, 10, 2)
 
 
 if __name__ == "__main__":

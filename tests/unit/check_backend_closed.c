@@ -383,10 +383,10 @@ START_TEST(description_fits_and_is_cut)
 {
     char text[96], cut[5];
 
-    backends[_i]->describe(text, sizeof text);
+    backends[_i]->describe("", text, sizeof text);
     ck_assert_int_eq(strncmp(text, backends[_i]->name, strlen(backends[_i]->name)), 0);
     memset(cut, 'x', sizeof cut);
-    backends[_i]->describe(cut, sizeof cut);
+    backends[_i]->describe("", cut, sizeof cut);
     ck_assert_int_eq(cut[4], 0);
     ck_assert_int_eq(strncmp(text, cut, 4), 0);
 }

@@ -286,9 +286,12 @@ START_TEST(bad_targets_are_refused)
     jem_check_fails(write_pattern(path, 3, 0), JEM_E_IO, "jem_x: cannot create \"");
     ck_assert_ptr_nonnull(strstr(jem_last_error(), "No such file or directory"));
     jem_check_fails(write_pattern("", 3, 0), JEM_E_IO, "cannot");
-    jem_check_fails(write_pattern("/dev/full", 3, 0), JEM_E_IO, "not a regular file");
-    ck_assert_int_eq(stat("/dev/full", &about), 0);
-    ck_assert(S_ISCHR(about.st_mode));
+    /* In place of a device, which a root whose library has this wrong would lose. */
+    jem_test_path("a-pipe", path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    jem_check_fails(write_pattern(path, 3, 0), JEM_E_IO, "a-pipe\": not a regular file");
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert(S_ISFIFO(about.st_mode));
 }
 END_TEST
 

@@ -184,7 +184,7 @@ static void occupy_task(void *arg, int64_t task, int32_t worker)
 static void *occupy(void *arg)
 {
     struct occupation *occupation = arg;
-    jem__parallel_for(occupation->ctx, 2, occupy_task, arg);
+    jem__parallel_for(occupation->ctx, 10, occupy_task, arg);
     return NULL;
 }
 
@@ -212,6 +212,7 @@ START_TEST(a_busy_pool_leaves_the_caller_alone)
     ck_assert_int_eq(solo.alone, 100);
     atomic_store(&occupation.leave, 1);
     pthread_join(other, NULL);
+    ck_assert_int_eq(atomic_load(&occupation.inside), 10); /* and its own call is whole */
     jem__context_unref(occupation.ctx);
 }
 END_TEST

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/random.h"
 #include "check_energy.h"
+#include "core/random.h"
 #include "test_support.h"
 
 Suite *jem_energy_suite(void);
@@ -19,7 +19,7 @@ const char *const world_backends[2] = {"reference", "cpu"};
 
 #define N 64 /* images of most tests */
 
-/* --- The world ---------------------------------------------------------------------------- */
+/* --- The world ------------------------------------------------------------------------- */
 
 void world_set(jem_options *opts, const char *settings)
 {
@@ -109,7 +109,7 @@ static void fill_classes(int32_t *y, int64_t n)
         y[i] = (int32_t)(i * 7 % WORLD_CLASSES);
 }
 
-/* --- Identities ---------------------------------------------------------------------------- */
+/* --- Identities ------------------------------------------------------------------------- */
 
 static const char *const archs[2] = {"mlp", "small"};
 
@@ -259,7 +259,7 @@ START_TEST(huge_logits_are_safe)
 }
 END_TEST
 
-/* --- Bits --------------------------------------------------------------------------------- */
+/* --- Bits ------------------------------------------------------------------------------ */
 
 /* Everything a head says about N images, in pieces of `piece` images. */
 struct answers {
@@ -318,7 +318,7 @@ START_TEST(batches_and_threads_leave_no_trace)
 }
 END_TEST
 
-/* --- Bad input ---------------------------------------------------------------------------- */
+/* --- Bad input ------------------------------------------------------------------------- */
 
 START_TEST(create_refuses)
 {
@@ -419,7 +419,7 @@ START_TEST(exploded_weights_are_reported)
 }
 END_TEST
 
-/* --- Memory --------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------ */
 
 #define STEP(call)                                                                             \
     do {                                                                                       \

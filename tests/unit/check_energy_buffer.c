@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "energy/replay_buffer.h"
 #include "check_energy.h"
+#include "energy/replay_buffer.h"
 #include "test_support.h"
 
 #define SIZE WORLD_SIZE
@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(restart_prob_zero_and_one)
 {
-    float x[20 * SIZE];
+    float x[20 * SIZE], p0[SIZE];
     int64_t slots[20];
 
     for (int p = 0; p < 2; p++) {
@@ -100,6 +100,11 @@ START_TEST(restart_prob_zero_and_one)
         jem_check_ok(jem_buffer_draw(w.buffer, NULL, 20, x, slots));
         for (int64_t i = 0; i < 20; i++)
             ck_assert((x[i * SIZE] == (float)slots[i] && x[i * SIZE] == x[i * SIZE + 1]) == !p);
+        for (uint64_t i = 0; p && i < 20; i++) { /* draw d restarts from start 2^63 + d */
+            jem__start_draw(w.sampler->start, w.sampler->key, (UINT64_C(1) << 63) + i, NULL, 1,
+                            p0, NULL);
+            jem_check_same(x + i * SIZE, p0, SIZE);
+        }
         world_close(&w);
     }
 }

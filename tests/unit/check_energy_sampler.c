@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Room energy: SGLD chains. One step against the formula, the stationary variance of a quadratic
- * energy, and the promises about chain numbers, batches, threads and failures. */
+/* Room energy: SGLD chains. One step against the formula, the stationary variance of a
+ * quadratic energy, and the promises about chain numbers, batches, threads and failures. */
 
 #include <check.h>
 #include <math.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "check_energy.h"
 #include "core/context.h"
 #include "energy/sgld.h"
-#include "check_energy.h"
 #include "test_support.h"
 
 #define N    64
@@ -83,8 +83,8 @@ START_TEST(a_step_is_the_formula)
 
     check_by_hand("sgld.step_size=1 sgld.noise_std=0.01", 1, 0.01, 0, 0, NULL, backend);
     check_by_hand("sgld.step_size=2 sgld.noise_std=0.5", 2, 0.5, 0, 0, y0, backend);
-    check_by_hand("sgld.step_size=9 sgld.noise_std=0.1 sgld.clamp_grad=0.02 sgld.clamp_x=0.9",
-                  9, 0.1, 0.02, 0.9, NULL, backend);
+    check_by_hand("sgld.step_size=9 sgld.noise_std=0.1 sgld.clamp_grad=0.002 sgld.clamp_x=0.9",
+                  9, 0.1, 0.002, 0.9, NULL, backend);
 }
 END_TEST
 
@@ -260,8 +260,8 @@ START_TEST(refuses_bad_input)
 }
 END_TEST
 
-/* Chain 2 of the second batch leaves the finite numbers: the images stay as they were, the
- * noise is used up, the sampler lives. */
+/* Chains that leave the finite numbers: the images stay as they were, the noise is used up so
+ * that another attempt is one, and the sampler lives. */
 START_TEST(an_exploding_chain_changes_nothing)
 {
     world w = world_open(world_backends[_i], "mlp", 1, 4, "sgld.noise_std=0.1");
@@ -271,22 +271,19 @@ START_TEST(an_exploding_chain_changes_nothing)
     jem_check_ok(jem_sampler_seed(w.sampler, 1, 1));
     memcpy(x, x0, sizeof x);
     w.sampler->step_size = 3e38f; /* beyond what the option allows */
-    memcpy(before, x, sizeof x);
     jem_check_fails(jem_sampler_run(w.sampler, x, NULL, 8, 40), JEM_E_NUMERIC,
                     "jem_sampler_run: chain 0 (image 0 of this call) holds ");
-    jem_check_same(x, before, 8 * SIZE);
-    ck_assert_uint_eq(w.sampler->next_chain, 8);
+    jem_check_same(x, x0, 8 * SIZE);
     w.sampler->step_size = 1;
     memcpy(b, x0, sizeof b);
     jem_check_ok(jem_sampler_run(w.sampler, b, NULL, 1, 1));
     ck_assert_double_gt(jem_relative_l2(b, a, SIZE), 0.01); /* chain 8, not chain 0 */
 
-    /* One image far out, in the second batch, is the only one to overflow. */
-    w.sampler->step_size = 1;
-    w.sampler->noise_std = 3e38f;
-    for (int64_t j = 0; j < SIZE; j++)
-        x[6 * SIZE + j] = before[6 * SIZE + j] = 3e38f;
+    /* Only image 6 overflows, in the second batch; one chain has run before. */
     w.sampler->noise_std = 3e37f;
+    for (int64_t j = 0; j < SIZE; j++)
+        x[6 * SIZE + j] = 3e38f;
+    memcpy(before, x, sizeof x);
     jem_check_ok(jem_sampler_seed(w.sampler, 1, 1));
     jem_check_ok(jem_sampler_run(w.sampler, a, NULL, 1, 0));
     jem_check_fails(jem_sampler_run(w.sampler, x, NULL, 8, 1), JEM_E_NUMERIC,

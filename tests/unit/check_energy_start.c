@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_energy.h"
 #include "data/dataset.h"
 #include "energy/sgld.h"
-#include "check_energy.h"
 #include "test_support.h"
 
 #define SIZE WORLD_SIZE
 
 static const int64_t world_shape[3] = {1, 6, 8};
 
-/* --- Uniform -------------------------------------------------------------------------------- */
+/* --- Uniform ----------------------------------------------------------------------------- */
 
 START_TEST(uniform_is_uniform)
 {
@@ -49,7 +49,7 @@ START_TEST(uniform_is_uniform)
 }
 END_TEST
 
-/* --- Factors -------------------------------------------------------------------------------- */
+/* --- Factors ----------------------------------------------------------------------------- */
 
 /* mean and covariance (+ 1e-4 I) of the images of class k, in plain double loops. */
 static void moments(const jem_dataset *data, int32_t k, int64_t size, double *mean, double *cov)
@@ -154,7 +154,7 @@ START_TEST(factors_are_those_of_the_data)
 }
 END_TEST
 
-/* Images that are all the same have covariance 0: the factor is 1e-2 I. Brought near the edge of
+/* Images that are all the same have covariance 0: the factor is 1e-2 I. Near the edge of
  * floats, a covariance that cannot be held is an error. */
 START_TEST(degenerate_images)
 {
@@ -187,7 +187,7 @@ START_TEST(degenerate_images)
 }
 END_TEST
 
-/* --- Gaussian draws ----------------------------------------------------------------------- */
+/* --- Gaussian draws -------------------------------------------------------------------- */
 
 /* Sample mean and covariance of many draws against those of the data. _i 0: Cholesky factor,
  * 1: few images. */
@@ -243,14 +243,12 @@ END_TEST
 START_TEST(draws_are_cut_and_classes_are_even)
 {
     enum { n = 5000, size = 4 };
-    const int64_t shape[3] = {1, 2, 2};
     world w = world_open("reference", "mlp", 2, 4, "start.kind=gaussian");
     jem__start *start = make_start(&w, size, 2);
     float block[size * (size + 1)] = {0}, x[n * size], again[size];
     int32_t used[n];
     int64_t ones = 0, at_edge = 0;
 
-    (void)shape;
     for (int64_t a = 0; a < size; a++)
         block[size + a * size + a] = 0.8f;
     for (int64_t k = 0; k < 2; k++) {
@@ -322,7 +320,7 @@ START_TEST(draws_repeat_bit_for_bit)
 }
 END_TEST
 
-/* --- Through the public functions ---------------------------------------------------------- */
+/* --- Through the public functions ------------------------------------------------------- */
 
 START_TEST(fit_and_init_by_class)
 {
@@ -381,7 +379,7 @@ START_TEST(init_refuses)
 {
     world w = world_open("reference", "mlp", 1, 4, NULL);
     jem_dataset *data = make_data(w.ctx, 20, world_shape, WORLD_CLASSES, 1);
-    const float block[2 * SIZE + 1] = {NAN};
+    static const float block[(SIZE + 2) * SIZE] = {NAN};
     jem__start *start = make_start(&w, SIZE, 2);
     float x[2 * SIZE];
     int32_t y[2] = {0, 7};
@@ -396,6 +394,8 @@ START_TEST(init_refuses)
     jem_check_fails(jem__start_set_block(start, 1, block, SIZE), JEM_E_FORMAT, "holds 48");
     jem_check_fails(jem__start_set_block(start, 1, block, 2 * SIZE + 1), JEM_E_FORMAT, "97");
     jem_check_fails(jem__start_set_block(start, 1, block, 2 * SIZE), JEM_E_NUMERIC, "class 1");
+    jem_check_fails(jem__start_set_block(start, 1, block, (SIZE + 2) * SIZE), JEM_E_FORMAT,
+                    "must be 2 to 49 times 48");
     jem__start_free(start);
     jem__start_free(NULL);
     jem_dataset_free(data);

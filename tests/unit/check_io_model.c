@@ -404,6 +404,7 @@ START_TEST(a_model_cut_anywhere_is_refused)
     ck_assert_uint_lt(len, sizeof whole);
     for (size_t cut = 0; cut <= len; cut++) {
         jem_model *model = NULL;
+        (void)remove(other); /* ext4 flushes a file that is cut to nothing and written again */
         file = fopen(other, "wb");
         ck_assert_uint_eq(fwrite(whole, 1, cut, file), cut);
         fclose(file);

@@ -191,6 +191,31 @@ START_TEST(file_opens_as_a_model)
 }
 END_TEST
 
+START_TEST(average_survives_a_file)
+{
+    char path[JEM_TEST_PATH];
+    jem_test_path("average.safetensors", path);
+    struct world w = train_open("cpu", 0, "train.ema=0.9");
+    jem_trainer *t;
+    jem_model *a, *b;
+    float before[MAX_WEIGHTS], after[MAX_WEIGHTS], weights[MAX_WEIGHTS];
+    jem_check_ok(jem_trainer_step(w.t, 3));
+    jem_check_ok(jem_trainer_save(w.t, path));
+    jem_check_ok(jem_trainer_load(w.ctx, w.data, path, &t));
+    jem_check_ok(jem_trainer_average_model(w.t, &a));
+    jem_check_ok(jem_trainer_average_model(t, &b));
+    const int64_t total = train_weights(a, before);
+    train_weights(b, after);
+    train_weights(w.model, weights);
+    jem_check_same(after, before, total);
+    ck_assert_int_ne(memcmp(after, weights, (size_t)total * sizeof *after), 0);
+    jem_model_free(a);
+    jem_model_free(b);
+    jem_trainer_free(t);
+    train_close(&w);
+}
+END_TEST
+
 /* A saved training to be spoilt. */
 struct spoilt {
     struct world w;
@@ -399,6 +424,7 @@ void jem_train_add_files(Suite *suite)
     tcase_add_loop_test(c, resume_is_exact, 0, RESUMED);
     tcase_add_loop_test(c, resume_on_reference, 0, RESUMED);
     tcase_add_test(c, file_opens_as_a_model);
+    tcase_add_test(c, average_survives_a_file);
     tcase_add_test(c, hostile_files);
     tcase_add_test(c, hostile_start);
     tcase_add_test(c, every_byte_of_the_header);

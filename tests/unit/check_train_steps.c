@@ -250,6 +250,33 @@ START_TEST(first_step_of_a_warm_up_has_rate_zero)
 }
 END_TEST
 
+START_TEST(random_streams_of_the_trainer)
+{
+    struct world w = train_open("reference", 0, "train.weight_pxy=1");
+    const jem__key mine = jem__rng_key(5, 0), chains = jem__rng_key(5, 1);
+    float scratch[SIZE], expected[SIZE];
+    jem_check_ok(jem_trainer_step(w.t, 2));
+    ck_assert_int_eq(memcmp(&w.t->sampler->key, &chains, sizeof chains), 0);
+    for (int64_t i = 0; i < 4; i++) {
+        const jem__rng rng = {chains, JEM__RNG_SAMPLE_CLASS, 0, (uint64_t)(4 + i)};
+        uint32_t words[2];
+        jem__rng_words(&rng, 0, 2, words);
+        ck_assert_int_eq(w.t->y_q[i], jem__rng_below(words, CLASSES));
+
+        jem__augment augment = {1, 1, 0.03f, JEM__RNG_AUGMENT_PX, JEM__RNG_NOISE_PX};
+        jem__augment_image(&augment, w.data, w.t->batches_d.index[i], mine, (uint64_t)(4 + i),
+                           scratch, expected);
+        jem_check_same(w.t->x_d + i * SIZE, expected, SIZE);
+        augment.place = JEM__RNG_AUGMENT_PYX;
+        augment.noise = JEM__RNG_NOISE_PYX;
+        jem__augment_image(&augment, w.data, w.t->batches_l.index[i], mine, (uint64_t)(4 + i),
+                           scratch, expected);
+        jem_check_same(w.t->x_l + i * SIZE, expected, SIZE);
+    }
+    train_close(&w);
+}
+END_TEST
+
 /* The chains that a step runs are those of the sampler on the buffer's draws. */
 START_TEST(samples_come_from_buffer_and_sampler)
 {
@@ -374,6 +401,7 @@ void jem_train_add_steps(Suite *suite)
     tcase_add_test(c, sgd_clip_decay_and_average_by_hand);
     tcase_add_test(c, adam_by_hand);
     tcase_add_test(c, first_step_of_a_warm_up_has_rate_zero);
+    tcase_add_test(c, random_streams_of_the_trainer);
     tcase_add_test(c, samples_come_from_buffer_and_sampler);
     tcase_add_test(c, classifier_runs_no_chain);
     tcase_add_loop_test(c, learns_blobs, 0, 2);

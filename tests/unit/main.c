@@ -17,7 +17,6 @@ Suite *jem_metrics_suite(void);
 Suite *jem_io_suite(void);
 Suite *jem_energy_suite(void);
 Suite *jem_train_suite(void);
-Suite *jem_api_suite(void);
 Suite *jem_golden_suite(void);
 
 int main(void)
@@ -30,7 +29,6 @@ int main(void)
     srunner_add_suite(runner, jem_io_suite());
     srunner_add_suite(runner, jem_energy_suite());
     srunner_add_suite(runner, jem_train_suite());
-    srunner_add_suite(runner, jem_api_suite());
     srunner_add_suite(runner, jem_golden_suite());
 
     srunner_run_all(runner, CK_ENV);

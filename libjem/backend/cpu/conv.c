@@ -198,7 +198,9 @@ jem_status jem__cpu_conv_backward_x(jem__device *dev, const jem__conv *conv,
                                     const jem__signs *signs_x, const jem__tensor *add,
                                     const jem__tensor *gx)
 {
-    const jem__conv shape = simplified(conv);
+    /* Sign rows are padded per pixel: one long row only where nothing is padded. */
+    const int32_t padded = conv->leaky_input && conv->c % 8 != 0;
+    const jem__conv shape = padded ? *conv : simplified(conv);
 
     for (int64_t py = 0; py < shape.stride; py++)
         for (int64_t px = 0; px < shape.stride; px++) {

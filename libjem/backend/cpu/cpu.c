@@ -10,40 +10,70 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The best set this processor runs. */
-static const jem__kernels *best_kernels(void)
+/* The sets by name, best first; the last one runs anywhere. */
+static const jem__kernels *const sets[] = {
+#if defined(__x86_64__)
+    &jem__kernels_avx512, &jem__kernels_avx2,
+#endif
+    &jem__kernels_blis};
+
+static int32_t runs_here(const jem__kernels *kernels)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f"))
-        return &jem__kernels_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return &jem__kernels_avx2;
+    if (kernels == &jem__kernels_avx512)
+        return __builtin_cpu_supports("avx512f") != 0;
+    if (kernels == &jem__kernels_avx2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return &jem__kernels_blis;
+    (void)kernels;
+    return 1;
 }
 
-static void describe_kernels(const jem__kernels *kernels, char *out, int64_t out_size)
+/* The set called `variant`, or the best one for "". */
+static jem_status choose(const char *variant, const jem__kernels **out)
 {
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        const int32_t named = strcmp(variant, sets[i]->name) == 0;
+
+        if (named && !runs_here(sets[i]))
+            return jem__fail(JEM_E_UNSUPPORTED,
+                             "jem_context_create: this processor cannot run the %s kernels",
+                             variant);
+        *out = sets[i];
+        if (named || (variant[0] == '\0' && runs_here(sets[i])))
+            return JEM_OK;
+    }
+    return jem__fail(JEM_E_UNKNOWN,
+                     "jem_context_create: unknown kernels \"%.40s\"; known are avx512, avx2 and "
+                     "blis",
+                     variant);
+}
+
+static jem_status describe(const char *variant, char *out, int64_t out_size)
+{
+    const jem__kernels *kernels = NULL;
+
+    JEM__TRY(choose(variant, &kernels));
     if (kernels == &jem__kernels_blis)
-        snprintf(out, (size_t)out_size, "cpu (BLIS %s)", jem__blis_version());
+        snprintf(out, (size_t)out_size, "cpu (blis %s)", jem__blis_version());
     else
         snprintf(out, (size_t)out_size, "cpu (%s)", kernels->name);
-}
-
-static void describe(char *out, int64_t out_size)
-{
-    describe_kernels(best_kernels(), out, out_size);
+    return JEM_OK;
 }
 
 static jem_status device_create(jem_context *ctx, jem__device **out)
 {
-    jem__device *dev = jem__alloc(ctx, 1, sizeof *dev);
+    const jem__kernels *kernels = NULL;
+    jem__device *dev = NULL;
 
-    *out = dev;
+    *out = NULL;
+    JEM__TRY(choose(ctx->variant, &kernels));
+    dev = jem__alloc(ctx, 1, sizeof *dev);
     if (dev == NULL)
         return JEM_E_NOMEM;
     dev->ctx = ctx;
-    dev->kernels = best_kernels();
+    dev->kernels = kernels;
+    *out = dev;
     return JEM_OK;
 }
 

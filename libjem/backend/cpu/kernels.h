@@ -36,7 +36,7 @@ typedef struct jem__gemm {
 } jem__gemm;
 
 typedef struct jem__kernels {
-    const char *name; /* "avx512f" */
+    const char *name; /* "avx512", as in jem_context_create("cpu:avx512") */
     int64_t cols;     /* columns of a panel of B */
     void (*gemm)(const jem__gemm *g);
     void (*finish_forward)(const float *in, const float *bias, const float *add, float *out,

@@ -54,7 +54,7 @@ static inline vec v_leak(const uint8_t *bits, vec a)
 
 #include "backend/cpu/tile_kernel.h"
 
-const jem__kernels jem__kernels_avx512 = {"avx512f", 2 * WIDTH, tiles, finish_forward,
+const jem__kernels jem__kernels_avx512 = {"avx512", 2 * WIDTH, tiles, finish_forward,
                                           finish_backward};
 
 #endif

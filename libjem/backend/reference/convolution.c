@@ -22,12 +22,13 @@ static double window_sum(const jem__conv *conv, const double *x, const double *w
 
     for (int64_t c = 0; c < conv->c; c++) {
         for (int64_t ky = 0; ky < conv->kh; ky++) {
-            for (int64_t kx = 0; kx < conv->kw; kx++) {
-                const int64_t iy = oy * conv->stride + ky - conv->pad;
+            const int64_t iy = oy * conv->stride + ky - conv->pad;
+
+            for (int64_t kx = 0; inside(iy, conv->h) && kx < conv->kw; kx++) {
                 const int64_t ix = ox * conv->stride + kx - conv->pad;
                 double value;
 
-                if (!inside(iy, conv->h) || !inside(ix, conv->w))
+                if (!inside(ix, conv->w))
                     continue;
                 value = x[(c * conv->h + iy) * conv->w + ix];
                 if (conv->leaky_input)
@@ -138,12 +139,13 @@ static double tap_sum(const jem__conv *conv, const double *x, const double *gy, 
     double sum = 0;
 
     for (int64_t oy = 0; oy < conv->oh; oy++) {
-        for (int64_t ox = 0; ox < conv->ow; ox++) {
-            const int64_t iy = oy * conv->stride + ky - conv->pad;
+        const int64_t iy = oy * conv->stride + ky - conv->pad;
+
+        for (int64_t ox = 0; inside(iy, conv->h) && ox < conv->ow; ox++) {
             const int64_t ix = ox * conv->stride + kx - conv->pad;
             double value;
 
-            if (!inside(iy, conv->h) || !inside(ix, conv->w))
+            if (!inside(ix, conv->w))
                 continue;
             value = x[iy * conv->w + ix];
             if (conv->leaky_input)

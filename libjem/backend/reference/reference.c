@@ -56,9 +56,14 @@ double jem__reference_leaky(double value)
     return value > 0 ? value : (double)JEM__LEAK * value;
 }
 
-static void describe(char *out, int64_t out_size)
+static jem_status describe(const char *variant, char *out, int64_t out_size)
 {
+    if (variant[0] != '\0')
+        return jem__fail(JEM_E_UNKNOWN,
+                         "jem_context_create: the reference backend has no kernels \"%.40s\"",
+                         variant);
     snprintf(out, (size_t)out_size, "reference (double precision)");
+    return JEM_OK;
 }
 
 static jem_status device_create(jem_context *ctx, jem__device **out)
