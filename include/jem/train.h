@@ -20,7 +20,8 @@
  *
  * The caller owns the loop: call jem_trainer_step() as often as wanted, look at
  * jem_trainer_metric() between calls, save when wanted, stop when wanted. A training that was
- * saved and loaded goes on as if it had never stopped, bit for bit.
+ * saved and loaded goes on as if it had never stopped, bit for bit (on the backend
+ * "reference", which computes in double precision, up to the rounding of the file's floats).
  *
  * A step whose loss or gradient is NaN, infinite or larger than "train.max_loss" fails with
  * JEM_E_NUMERIC before any weight is touched: the model keeps the weights of the last
@@ -41,7 +42,8 @@ extern "C" {
  * @param data  images of the model's shape with labels; kept alive, not copied
  * @param opts  settings, or NULL for the paper's
  * @param out   the new trainer, to be given back with jem_trainer_free(); NULL on failure
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SHAPE, JEM_E_RANGE, JEM_E_NOMEM
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SHAPE, JEM_E_RANGE, JEM_E_STATE (a "gaussian" start
+ *         and a class with fewer than two images), JEM_E_NOMEM
  * @since 0.1
  */
 JEM_API jem_status jem_trainer_create(jem_model *model, jem_dataset *data,

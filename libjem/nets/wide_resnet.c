@@ -59,7 +59,7 @@ jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int
     for (int64_t stage = 0; stage < 3; stage++) {
         const int64_t channels = (16 * widen) << stage;
         for (int64_t b = 0; b < (depth - 4) / 6; b++) {
-            char prefix[32];
+            char prefix[48];
             (void)snprintf(prefix, sizeof prefix, "f.layer%" PRId64 ".%" PRId64, stage + 1, b);
             JEM__TRY(block(net, prefix, channels, b == 0 && stage > 0 ? 2 : 1, &value));
         }

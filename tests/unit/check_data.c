@@ -114,6 +114,8 @@ START_TEST(idx_cut_anywhere_is_refused)
         ck_assert_ptr_null(d);
         free(cut);
     }
+    jem_check_fails(parse_idx(idx_images, 10, idx_labels, LABELS_LEN, &d), JEM_E_FORMAT,
+                    "ends at offset 10 within the sizes, which end at 16");
     uint8_t longer[sizeof idx_images + 1] = {0};
     memcpy(longer, idx_images, sizeof idx_images);
     jem_check_fails(parse_idx(longer, IMAGES_LEN + 1, idx_labels, LABELS_LEN, &d), JEM_E_FORMAT,
@@ -136,6 +138,7 @@ START_TEST(idx_headers_that_lie_are_refused)
     check_bad_image_byte(0, 1, "begins with 0x0100, an IDX file begins with 0x0000");
     check_bad_image_byte(2, 0x0d, "data type 0x0d at offset 2, must be 0x08");
     check_bad_image_byte(3, 1, "1 dimensions at offset 3, must be 3 to 4");
+    check_bad_image_byte(3, 5, "5 dimensions at offset 3, must be 3 to 4");
     check_bad_image_byte(7, 0, "size 0 at offset 4, must be at least 1");
     check_bad_image_byte(15, 3, "12 bytes from offset 16, its sizes ask for 18");
     check_bad_image_byte(4, 0xff, "its sizes ask for 25669140492");
@@ -163,8 +166,11 @@ START_TEST(idx_headers_that_lie_are_refused)
     const uint8_t one[] = {0, 0, 8, 1, 0, 0, 0, 1, 0};
     jem_check_fails(parse_idx(tall, 16 + 4097, one, 9, &d), JEM_E_FORMAT,
                     "size 4097 at offset 8, must be 1 to 4096");
-    free(tall);
     ck_assert_ptr_null(d);
+    tall[11] = 0; /* 4096 */
+    jem_check_ok(parse_idx(tall, 16 + 4096, one, 9, &d));
+    free(tall);
+    jem_dataset_free(d);
 }
 END_TEST
 

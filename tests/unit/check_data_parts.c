@@ -177,6 +177,11 @@ START_TEST(data_sets_are_joined)
     ck_assert(y[0] == -1 && y[2] == 1 && y[3] == -1 && y[4] == 0);
     jem_dataset_free(all);
 
+    jem_check_ok(jem_dataset_concat((jem_dataset *[]){floats, bytes}, 2, &all));
+    jem_check_ok(jem_dataset_read(all, 0, 2, x, NULL));
+    jem_check_same(x, part, 8);
+    jem_dataset_free(all);
+
     jem_dataset *other = NULL;
     jem_check_ok(jem_dataset_from_u8(ctx, some_bytes, NULL, 1, shape_212, 4, &other));
     jem_check_fails(jem_dataset_concat((jem_dataset *[]){bytes, other}, 2, &all), JEM_E_SHAPE,

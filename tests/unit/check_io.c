@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include <jem/status.h>
 
 #include "core/context.h"
@@ -79,6 +81,10 @@ static jem__st_file *check_opens(const char *header, size_t data)
 #define T(dtype, shape, from, to)                                                              \
     "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to "]}"
 
+#define EXAMPLE                                                                                \
+    "{\"__metadata__\":{\"k\":\"v\"},\"a\":" T("U8", "[2,1]", 0, 2) ",\"b\":" T("F32", "[1]",  \
+                                                                                2, 6) "}"
+
 START_TEST(unusual_files_are_read)
 {
     static const struct {
@@ -96,6 +102,8 @@ START_TEST(unusual_files_are_read)
         {"{\"z\":" T("U8", "[2]", 1, 3) ",\"e\":" T("U8", "[0]", 1, 1) ",\"a\":" T("U8", "[1]",
                                                                                    0, 1) "}",
          3, 3},
+        {"{\"z\":" T("U8", "[1]", 0, 1) ",\"e\":" T("U8", "[0]", 0, 0) "}", 1, 2},
+        {"{\"e\":" T("U8", "[0]", 0, 0) ",\"z\":" T("U8", "[1]", 0, 1) "}", 1, 2},
         {"{\"\":" T("BOOL", "[1]", 0,
                     1) ",\"\xc3\xa4\\u00e4\\ud83d\\ude00\":" T("F8_E4M3FNUZ", "[1]", 1, 2) "}",
          2, 2},
@@ -316,6 +324,33 @@ START_TEST(numbers_of_things_are_limited)
 }
 END_TEST
 
+/* Memory of jansson, which is not the context's. */
+static int64_t json_calls, json_fail_at;
+
+static void *json_alloc(size_t size)
+{
+    return ++json_calls == json_fail_at ? NULL : malloc(size);
+}
+
+START_TEST(no_memory_for_json_is_survived)
+{
+    json_set_alloc_funcs(json_alloc, free); /* of this process alone: tests are forked */
+    jem_status status = JEM_E_NOMEM;
+    write_container(EXAMPLE, strlen(EXAMPLE), 6);
+    for (json_fail_at = 1; status != JEM_OK; json_fail_at++) {
+        jem__st_file *f = NULL;
+        json_calls = 0;
+        status = jem__st_open(ctx, "caller", path, &f);
+        ck_assert_msg(status == JEM_OK || status == JEM_E_NOMEM, "%d: %s", (int)status,
+                      jem_last_error());
+        ck_assert_int_eq(status == JEM_OK, json_calls < json_fail_at);
+        ck_assert_int_eq(f != NULL, status == JEM_OK);
+        jem__st_close(f);
+    }
+    ck_assert_int_ge(json_fail_at, 20);
+}
+END_TEST
+
 START_TEST(names_and_values_are_limited)
 {
     jem__st_file *f = NULL;
@@ -346,7 +381,7 @@ START_TEST(names_and_values_are_limited)
 
     /* Brackets in texts do not count; the names that errors show have no control characters. */
     jem__st_close(check_opens("{\"__metadata__\":{\"[[[[[[\":\"{{{{{\\\"[[[[[\"}}", 0));
-    check_refused("{\"\\u001b[2J\":1}", 0, "tensor \"?[2J\": must have");
+    check_refused("{\"\\u001b[2J\x7f\":1}", 0, "tensor \"?[2J?\": must have");
 }
 END_TEST
 
@@ -362,6 +397,7 @@ Suite *jem_io_suite(void)
     tcase_add_test(reading, tensors_that_lie_are_refused);
     tcase_add_test(reading, header_lengths_that_lie_are_refused);
     tcase_add_test(reading, numbers_of_things_are_limited);
+    tcase_add_test(reading, no_memory_for_json_is_survived);
     tcase_add_test(reading, names_and_values_are_limited);
     suite_add_tcase(suite, reading);
     jem_io_write_cases(suite);
