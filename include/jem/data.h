@@ -59,8 +59,8 @@ JEM_API jem_status jem_dataset_from_u8(jem_context *ctx, const uint8_t *x, const
  * A data set from the bytes of files in a known format.
  *
  *     kind         files                                                    classes
- *     "idx"        images (IDX, unsigned bytes, 3 dimensions: N, H, W) and     10
- *                  labels (IDX, unsigned bytes, 1 dimension)
+ *     "idx"        images (IDX, unsigned bytes, N x H x W or N x C x H x W)     10
+ *                  and labels (IDX, unsigned bytes, N)
  *     "cifar10"    images: records of 1 label byte and 3072 pixel bytes         10
  *     "cifar100"   images: records of coarse byte, fine byte, 3072 pixels      100
  *

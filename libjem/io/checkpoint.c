@@ -144,30 +144,12 @@ static jem_status find_tensor(const char *caller, const jem__st_file *f, const j
     return JEM_OK;
 }
 
-/* The network that options describe, without weights. */
-static jem_status describe_network(jem_context *ctx, const jem_options *opts,
-                                   jem__network **out)
-{
-    const char *arch = jem__option_str(opts, "model.arch");
-    const int64_t classes = jem__option_i64(opts, "model.classes");
-    JEM__TRY(jem__network_create(ctx, jem__option_i64(opts, "model.channels"),
-                                 jem__option_i64(opts, "model.height"),
-                                 jem__option_i64(opts, "model.width"), out));
-    if (strcmp(arch, "wrn") == 0)
-        return jem__wide_resnet(*out, jem__option_i64(opts, "model.depth"),
-                                jem__option_i64(opts, "model.widen"), classes);
-    if (strcmp(arch, "small") == 0)
-        return jem__small_conv(*out, jem__option_i64(opts, "model.filters"), classes);
-    return jem__mlp(*out, jem__option_i64(opts, "model.hidden"),
-                    jem__option_i64(opts, "model.layers"), classes);
-}
-
 /* Does the file hold what the network of these options needs? */
 static jem_status check_parameters(jem_context *ctx, const char *caller, const jem__st_file *f,
                                    const jem_options *opts)
 {
     jem__network *net = NULL;
-    jem_status status = describe_network(ctx, opts, &net);
+    jem_status status = jem__model_network(ctx, opts, &net);
     if (status != JEM_OK && status != JEM_E_NOMEM)
         jem__fail(status, "%s: %s: %s", caller, jem__st_path(f), jem__error_text());
     for (int32_t i = 0; status == JEM_OK && i < net->n_params; i++) {

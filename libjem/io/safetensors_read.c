@@ -305,8 +305,11 @@ static jem_status read_header(jem__st_file *f, const char *text, int64_t len)
     json_error_t error;
     JEM__TRY(scan_header(f, text, len));
     json_t *root = json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
-        return jem__fail(JEM_E_NOMEM, "%s: %s: no memory for the header", f->caller, f->path);
+    /* When its own memory runs out, jansson leaves no text; or, within a text, calls it a syntax
+     * error, which nobody can tell from one. */
+    if (root == NULL && error.text[0] == '\0')
+        return jem__fail(JEM_E_NOMEM, "%s: %s: out of memory: no JSON node for the header",
+                         f->caller, f->path);
     if (root == NULL)
         return jem__fail(JEM_E_FORMAT, "%s: %s: header, byte %d: %s", f->caller, f->path,
                          error.position, error.text);

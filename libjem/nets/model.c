@@ -14,27 +14,33 @@
 #include "core/error.h"
 #include "core/memory.h"
 
-static jem_status build_network(jem_model *model)
+static jem_status build(jem__network *net, const jem_options *opts)
 {
-    const jem_options *opts = model->opts;
     const char *arch = jem__option_str(opts, "model.arch");
-    model->c = jem__option_i64(opts, "model.channels");
-    model->h = jem__option_i64(opts, "model.height");
-    model->w = jem__option_i64(opts, "model.width");
-    model->classes = jem__option_i64(opts, "model.classes");
-
-    JEM__TRY(jem__network_create(model->ctx, model->c, model->h, model->w, &model->net));
+    const int64_t classes = jem__option_i64(opts, "model.classes");
     if (strcmp(arch, "wrn") == 0)
-        return jem__wide_resnet(model->net, jem__option_i64(opts, "model.depth"),
-                                jem__option_i64(opts, "model.widen"), model->classes);
+        return jem__wide_resnet(net, jem__option_i64(opts, "model.depth"),
+                                jem__option_i64(opts, "model.widen"), classes);
     if (strcmp(arch, "small") == 0)
-        return jem__small_conv(model->net, jem__option_i64(opts, "model.filters"),
-                               model->classes);
+        return jem__small_conv(net, jem__option_i64(opts, "model.filters"), classes);
     if (strcmp(arch, "mlp") == 0)
-        return jem__mlp(model->net, jem__option_i64(opts, "model.hidden"),
-                        jem__option_i64(opts, "model.layers"), model->classes);
+        return jem__mlp(net, jem__option_i64(opts, "model.hidden"),
+                        jem__option_i64(opts, "model.layers"), classes);
     return jem__fail(JEM_E_INTERNAL, "jem_model_create: no network for model.arch = \"%s\"",
                      arch);
+}
+
+jem_status jem__model_network(jem_context *ctx, const jem_options *opts, jem__network **out)
+{
+    JEM__TRY(jem__network_create(ctx, jem__option_i64(opts, "model.channels"),
+                                 jem__option_i64(opts, "model.height"),
+                                 jem__option_i64(opts, "model.width"), out));
+    const jem_status status = build(*out, opts);
+    if (status != JEM_OK) {
+        jem__network_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 static jem_status create_lock(jem_model *model)
@@ -54,7 +60,11 @@ static jem_status fill_model(jem_model *model, const jem_options *opts)
 {
     const jem__backend *backend = model->ctx->backend;
     JEM__TRY(jem__options_copy(model->ctx, opts, &model->opts));
-    JEM__TRY(build_network(model));
+    JEM__TRY(jem__model_network(model->ctx, model->opts, &model->net));
+    model->c = model->net->values[0].c;
+    model->h = model->net->values[0].h;
+    model->w = model->net->values[0].w;
+    model->classes = model->net->classes;
     JEM__TRY(create_lock(model));
     JEM__TRY(backend->device_create(model->ctx, &model->dev));
     model->params =

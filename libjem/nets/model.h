@@ -23,6 +23,10 @@ struct jem_model {
     int64_t c, h, w, classes;
 };
 
+/* The network that the options "model.*" describe, without weights: a few kilobytes, whatever
+ * they say. Free it with jem__network_free(). */
+jem_status jem__model_network(jem_context *ctx, const jem_options *opts, jem__network **out);
+
 /* Zero weights (for loading); jem__model_init draws them as PyTorch does. */
 jem_status jem__model_create(jem_context *ctx, const jem_options *opts, jem_model **out);
 jem_status jem__model_init(jem_model *model, int64_t seed);

@@ -30,7 +30,7 @@ expect "gaussian start without data" 2 "give the training images" sample --model
 expect "gaussian start" 0 "start.kind = gaussian" sample --model "$model" --out "$tmp/j" "${small[@]}" \
     --set start.kind=gaussian --data "idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz"
 expect "no such model" 1 "cannot open" sample --model "$tmp/none" --out "$tmp/k" "${small[@]}"
-"$JEM_BIN/jem-sample" --model "$model" --out "$tmp/m" --steps 1000000 --count 400 --quiet >"$tmp/out" 2>"$tmp/err" &
+"$JEM_BIN/jem-sample" --model "$model" --out "$tmp/m" --steps 2000 --count 400 --quiet >"$tmp/out" 2>"$tmp/err" &
 pid=$!
 sleep 0.5
 kill -INT $pid

@@ -55,7 +55,7 @@ expect "progress" 0 "steps, from step 0" train "${tiny[@]:0:12}" --validation 50
 expect "time budget" 0 "(time)" train "${tiny[@]}" --time-budget 0.3 --out "$tmp/l"
 for signal in INT:130 TERM:143; do
     o=$tmp/${signal%:*}
-    "$JEM_BIN/jem-train" "${tiny[@]}" --out "$o" >"$tmp/out" 2>"$tmp/err" &
+    "$JEM_BIN/jem-train" "${tiny[@]}" --time-budget 30 --out "$o" >"$tmp/out" 2>"$tmp/err" &
     pid=$!
     for _ in $(seq 200); do grep -q '"type":"step"' "$o/log.jsonl" 2>/dev/null && break; sleep 0.05; done
     kill "-${signal%:*}" $pid

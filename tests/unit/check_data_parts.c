@@ -136,7 +136,7 @@ START_TEST(reading_stays_inside)
     jem_dataset *d = numbered(5, 1);
     float x[8];
     int32_t y[5];
-    int64_t n;
+    int64_t n, shape[4];
     jem_check_ok(jem_dataset_read(d, 3, 2, x, y));
     ck_assert(x[0] == 2.5f && x[7] == 4.25f && y[0] == 2 && y[1] == -1);
     jem_check_ok(jem_dataset_read(d, 5, 0, x, y));
@@ -151,7 +151,7 @@ START_TEST(reading_stays_inside)
     jem_check_fails(jem_dataset_read(NULL, 0, 1, x, y), JEM_E_ARGUMENT, "d is NULL");
     jem_check_fails(jem_dataset_size(NULL, &n), JEM_E_ARGUMENT, "d is NULL");
     jem_check_fails(jem_dataset_size(d, NULL), JEM_E_ARGUMENT, "out is NULL");
-    jem_check_fails(jem_dataset_shape(NULL, &n), JEM_E_ARGUMENT, "d is NULL");
+    jem_check_fails(jem_dataset_shape(NULL, shape), JEM_E_ARGUMENT, "d is NULL");
     jem_check_fails(jem_dataset_shape(d, NULL), JEM_E_ARGUMENT, "shape is NULL");
     jem_dataset_free(d);
 }

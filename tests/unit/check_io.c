@@ -324,7 +324,8 @@ START_TEST(numbers_of_things_are_limited)
 }
 END_TEST
 
-/* Memory of jansson, which is not the context's. */
+/* Memory of jansson, which is not the context's. When it runs out within a text, jansson says that
+ * the text is broken: the file is refused all the same. */
 static int64_t json_calls, json_fail_at;
 
 static void *json_alloc(size_t size)
@@ -336,18 +337,20 @@ START_TEST(no_memory_for_json_is_survived)
 {
     json_set_alloc_funcs(json_alloc, free); /* of this process alone: tests are forked */
     jem_status status = JEM_E_NOMEM;
+    int32_t named = 0;
     write_container(EXAMPLE, strlen(EXAMPLE), 6);
     for (json_fail_at = 1; status != JEM_OK; json_fail_at++) {
         jem__st_file *f = NULL;
         json_calls = 0;
         status = jem__st_open(ctx, "caller", path, &f);
-        ck_assert_msg(status == JEM_OK || status == JEM_E_NOMEM, "%d: %s", (int)status,
-                      jem_last_error());
+        ck_assert(status == JEM_OK || status == JEM_E_NOMEM || status == JEM_E_FORMAT);
         ck_assert_int_eq(status == JEM_OK, json_calls < json_fail_at);
         ck_assert_int_eq(f != NULL, status == JEM_OK);
+        named += status == JEM_E_NOMEM;
         jem__st_close(f);
     }
     ck_assert_int_ge(json_fail_at, 20);
+    ck_assert_int_ge(named, 10);
 }
 END_TEST
 
