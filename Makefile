@@ -174,8 +174,12 @@ deps: ## install what building, testing and the gates need (Debian packages)
 demo: ## train on Fashion-MNIST and look at the result, in minutes
 	@tests/gates/deps.sh demo
 	+@$(SUBMAKE) all
-	@$(BUILD)/bin/jem-train --preset demo --data fashion-mnist --out $(BUILD)/demo
-	@$(BUILD)/bin/jem-demo --model $(BUILD)/demo/model.safetensors --out $(BUILD)/demo
+	@$(BUILD)/bin/jem-train --preset demo --data fashion-mnist --time-budget 300 \
+	    --validate-every 250 --overwrite --out $(BUILD)/demo $(DEMO)
+	@$(BUILD)/bin/jem-sample --model $(BUILD)/demo/best.safetensors --preset demo --steps 60 \
+	    --data fashion-mnist --out $(BUILD)/demo/drawn
+	@$(BUILD)/bin/jem-demo --model $(BUILD)/demo/best.safetensors --run $(BUILD)/demo \
+	    --data fashion-mnist --out $(BUILD)/demo
 
 bench: all ## time the main operations
 	@$(BUILD)/bin/jem-bench --json $(BUILD)/bench.json

@@ -37,8 +37,12 @@ int main(int argc, char **argv)
     static float x[64 * 64];
     int64_t shape[4];
 
-    if (argc != 3 || sample(argv[1], (int32_t)strtol(argv[2], NULL, 10), x, 64 * 64, shape)) {
-        fprintf(stderr, "03_sample MODEL CLASS: %s\n", jem_last_error());
+    if (argc != 3) {
+        fprintf(stderr, "usage: 03_sample MODEL CLASS\n");
+        return 2;
+    }
+    if (sample(argv[1], (int32_t)strtol(argv[2], NULL, 10), x, 64 * 64, shape)) {
+        fprintf(stderr, "03_sample: %s\n", jem_last_error());
         return 1;
     }
     printf("P5\n%d %d\n255\n", (int)shape[2], (int)shape[1]);

@@ -4,7 +4,6 @@
  * test set, tells the test images from others by their density, and writes report.html and
  * report.json. `make demo` runs it after jem-train. */
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,38 +94,58 @@ static int detect(jem_context *ctx, jem_model *model, const float *x, struct dem
     return code;
 }
 
-/* The most and the least likely test images, a row each: out/likely.png. */
+struct rank {
+    float log_px;
+    int64_t image;
+};
+
+static int falling(const void *a, const void *b)
+{
+    const float x = ((const struct rank *)a)->log_px, y = ((const struct rank *)b)->log_px;
+
+    return (x < y) - (x > y);
+}
+
+/* Numbers of the test images by log p(x), the most likely first; NULL without memory. */
+static int64_t *ranking(const float *log_px, int64_t n)
+{
+    struct rank *all = malloc((size_t)n * sizeof *all);
+    int64_t *order = malloc((size_t)n * sizeof *order);
+
+    if (all != NULL && order != NULL) {
+        for (int64_t i = 0; i < n; i++)
+            all[i] = (struct rank){log_px[i], i};
+        qsort(all, (size_t)n, sizeof *all, falling);
+        for (int64_t i = 0; i < n; i++)
+            order[i] = all[i].image;
+        free(all);
+        return order;
+    }
+    free(all);
+    free(order);
+    return NULL;
+}
+
+/* The most and the least likely test images: out/likely.png and out/unlikely.png. */
 static int likely(const struct demo *d, const float *x, const char *folder)
 {
-    enum { COLUMNS = 16 };
+    enum { COLUMNS = 10, SHOWN = 40 };
     const int64_t size = d->shape[0] * d->shape[1] * d->shape[2], n = d->test.n;
-    float *grid = calloc((size_t)(2 * COLUMNS * size), sizeof *grid);
+    const int64_t shown = n < SHOWN ? n : SHOWN;
+    float *grid = malloc((size_t)(shown * size) * sizeof *grid);
+    int64_t *order = ranking(d->in.log_px, n);
     char path[FILE_PATH_BYTES];
-    int code = EXIT_OK;
+    int code = grid != NULL && order != NULL ? EXIT_OK : report_no_memory();
 
-    if (grid == NULL)
-        return report_no_memory();
-    for (int64_t row = 0; row < 2; row++) {
-        float last = row == 0 ? FLT_MAX : -FLT_MAX;
-        for (int64_t column = 0; column < COLUMNS; column++) {
-            int64_t best = -1;
-            for (int64_t i = 0; i < n; i++) {
-                const float v = d->in.log_px[i];
-                if (row == 0 && v < last && (best < 0 || v > d->in.log_px[best]))
-                    best = i;
-                if (row == 1 && v > last && (best < 0 || v < d->in.log_px[best]))
-                    best = i;
-            }
-            if (best < 0)
-                break;
-            last = d->in.log_px[best];
-            memcpy(grid + (row * COLUMNS + column) * size, x + best * size,
+    for (int least = 0; least < 2 && code == EXIT_OK; least++) {
+        for (int64_t i = 0; i < shown; i++)
+            memcpy(grid + i * size, x + order[least ? n - 1 - i : i] * size,
                    (size_t)size * sizeof *grid);
-        }
+        code = file_join(path, folder, least ? "unlikely.png" : "likely.png");
+        if (code == EXIT_OK)
+            code = image_write_grid(path, grid, shown, d->shape, COLUMNS);
     }
-    code = file_join(path, folder, "likely.png");
-    if (code == EXIT_OK)
-        code = image_write_grid(path, grid, (int64_t)2 * COLUMNS, d->shape, COLUMNS);
+    free(order);
     free(grid);
     return code;
 }

@@ -121,19 +121,17 @@ static int score(struct scores *s)
 {
     const int64_t n = s->in.n, size = s->shape[0] * s->shape[1] * s->shape[2];
     jem_head *head = NULL;
-    int rc = evaluate_images(s->model, s->in.x, n, arg.batch, &s->e);
+    int rc;
 
+    s->mass = malloc((size_t)n * sizeof s->mass[0]);
+    s->grad = arg.grad ? malloc((size_t)(n * size) * sizeof s->grad[0]) : NULL;
+    if (s->mass == NULL || (arg.grad && s->grad == NULL))
+        return report_no_memory();
+    rc = evaluate_images(s->model, s->in.x, n, arg.batch, &s->e);
     if (rc == EXIT_OK)
         rc = evaluate_with_labels(&s->e, s->in.labels);
     if (rc == EXIT_OK)
         rc = report_jem(jem_head_create(s->model, arg.batch, &head));
-    if (rc == EXIT_OK) {
-        s->mass = malloc((size_t)n * sizeof s->mass[0]);
-        if (arg.grad)
-            s->grad = malloc((size_t)(n * size) * sizeof s->grad[0]);
-        if (s->mass == NULL || (arg.grad && s->grad == NULL))
-            rc = report_no_memory();
-    }
     if (rc == EXIT_OK && arg.grad) {
         rc = report_jem(jem_head_grad_log_px(head, s->in.x, NULL, n, s->grad, n * size));
         if (rc == EXIT_OK)

@@ -208,7 +208,7 @@ static void write_histogram(FILE *out, const struct demo *d, const struct demo_o
              o->auroc_log_px);
     fputs("<figure>\n", out);
     plot_begin(&p, out, title, "log p(x) + log Z (nats)", "images (%)", low, high, 0.0,
-               fmin(1.1 * top, 40.0));
+               fmin(1.3 * top, 40.0));
     plot_histogram(&p, other, HISTOGRAM_BINS, low, high, 1, o->name);
     plot_histogram(&p, in, HISTOGRAM_BINS, low, high, 0, "test images");
     plot_end(&p);
@@ -222,7 +222,7 @@ static void write_histogram(FILE *out, const struct demo *d, const struct demo_o
 static int write_reliability(FILE *out, const struct demo *d)
 {
     int64_t count[EVALUATE_BINS];
-    double confidence[EVALUATE_BINS], accuracy[EVALUATE_BINS], low = 0.0;
+    double confidence[EVALUATE_BINS], accuracy[EVALUATE_BINS];
     char title[96];
     plot p;
     const int code = report_jem(
@@ -234,9 +234,9 @@ static int write_reliability(FILE *out, const struct demo *d)
     snprintf(title, sizeof title, "Reliability: ECE %.2f %%", 100.0 * d->test.ece);
     fputs("<figure>\n", out);
     plot_begin(&p, out, title, "confidence max p(y|x)", "accuracy", 0.0, 1.0, 0.0, 1.0);
-    for (int b = 0; b < EVALUATE_BINS; b++, low += 1.0 / EVALUATE_BINS)
+    for (int b = 0; b < EVALUATE_BINS; b++)
         if (count[b] > 0)
-            plot_bar(&p, low, low + 1.0 / EVALUATE_BINS, accuracy[b], 0);
+            plot_bar(&p, (double)b / EVALUATE_BINS, (b + 1.0) / EVALUATE_BINS, accuracy[b], 0);
     plot_guide(&p, 0.0, 0.0, 1.0, 1.0);
     plot_end(&p);
     fputs("<figcaption>Bars on the dashed line: of images classified with 70 % confidence, "
@@ -372,9 +372,15 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
                    "Samples: chains of stochastic gradient Langevin dynamics on log p(x), as "
                    "they lie in the replay buffer at the end of training.");
     if (code == EXIT_OK)
+        code = write_grid(out, run, "drawn/classes.png",
+                          "One row per class: fresh chains on log p(x|y), from the class's "
+                          "Gaussian start.");
+    fputs("</div>\n<h2>What it finds likely</h2>\n<div class=\"row\">\n", out);
+    if (code == EXIT_OK)
         code = write_grid(out, folder, "likely.png",
-                          "Test images: the most likely (above) and the least likely (below) "
-                          "by log p(x).");
+                          "The 40 most likely test images, by log p(x).");
+    if (code == EXIT_OK)
+        code = write_grid(out, folder, "unlikely.png", "The 40 least likely test images.");
     fputs("</div>\n<h2>What it knows about unknown images</h2>\n", out);
     write_auroc(out, d);
     fputs("<div class=\"row\">\n", out);

@@ -67,22 +67,22 @@ static void read_densities(struct evaluation *e, int64_t i)
 static int measure_labels(struct evaluation *e)
 {
     const size_t width = (size_t)e->classes * sizeof(float);
-    float *logits = malloc(((size_t)e->n + 1) * width);
+    float *logits = malloc(((size_t)e->n + 1) * width); /* + 1: never malloc(0) */
     float *prob = malloc(((size_t)e->n + 1) * width);
     int32_t *y = malloc(((size_t)e->n + 1) * sizeof *y);
     int64_t m = 0;
     int rc = EXIT_OK;
 
     e->accuracy = e->nll = e->ece = (double)NAN;
-    if (logits == NULL || prob == NULL || y == NULL)
-        rc = report_no_memory();
-    for (int64_t i = 0; i < e->n && rc == EXIT_OK; i++) {
+    for (int64_t i = 0; i < e->n && logits != NULL && prob != NULL && y != NULL; i++) {
         if (e->labels[i] < 0)
             continue;
         memcpy(logits + m * e->classes, e->logits + i * e->classes, width);
         memcpy(prob + m * e->classes, e->prob_y + i * e->classes, width);
         y[m++] = e->labels[i];
     }
+    if (logits == NULL || prob == NULL || y == NULL)
+        rc = report_no_memory();
     e->labelled = m;
     if (rc == EXIT_OK && m > 0) {
         rc = report_jem(jem_metric_accuracy(logits, y, m, e->classes, &e->accuracy));

@@ -118,10 +118,11 @@ static int read_images(const struct cli_list *paths, const int64_t shape[4],
     const int64_t size = shape[0] * shape[1] * shape[2];
     int rc = allocate(paths->count, shape, out);
 
-    if (rc == EXIT_OK) {
-        out->name = malloc((size_t)paths->count * sizeof out->name[0]);
-        rc = out->name == NULL ? report_no_memory() : EXIT_OK;
-    }
+    if (rc != EXIT_OK)
+        return rc;
+    out->name = malloc((size_t)paths->count * sizeof out->name[0]);
+    if (out->name == NULL)
+        return report_no_memory();
     for (int64_t i = 0; i < paths->count && rc == EXIT_OK; i++) {
         const char *slash = strrchr(paths->items[i], '/');
         struct image image;

@@ -69,21 +69,34 @@ static double tick_step(double range, int wanted)
     return power * (lead < 1.5 ? 1.0 : lead < 3.5 ? 2.0 : lead < 7.5 ? 5.0 : 10.0);
 }
 
+/* Ticks are whole multiples of the step, so that zero is written as zero. */
+static int first_tick(double low, double step)
+{
+    return (int)ceil(low / step - 1e-9);
+}
+
+static int last_tick(double high, double step)
+{
+    return (int)floor(high / step + 1e-9);
+}
+
 static void axes(const plot *p)
 {
     char words[32];
     double step = tick_step(p->x1 - p->x0, 6);
 
-    for (double x = ceil(p->x0 / step - 1e-9) * step; x <= p->x1 + 1e-9 * step; x += step) {
-        snprintf(words, sizeof words, "%g", fabs(x) < 1e-9 * step ? 0.0 : x);
+    for (int i = first_tick(p->x0, step); i <= last_tick(p->x1, step); i++) {
+        const double x = i * step;
+        snprintf(words, sizeof words, "%g", x);
         fprintf(p->out,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
                 px(p, x), p->top, px(p, x), p->bottom);
         text(p, px(p, x), p->bottom + 16.0, "middle", "class=\"tick\"", words);
     }
     step = tick_step(p->y1 - p->y0, 5);
-    for (double y = ceil(p->y0 / step - 1e-9) * step; y <= p->y1 + 1e-9 * step; y += step) {
-        snprintf(words, sizeof words, "%g", fabs(y) < 1e-9 * step ? 0.0 : y);
+    for (int i = first_tick(p->y0, step); i <= last_tick(p->y1, step); i++) {
+        const double y = i * step;
+        snprintf(words, sizeof words, "%g", y);
         fprintf(p->out,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
                 p->left, py(p, y), p->right, py(p, y));

@@ -68,8 +68,3 @@ void report_note(const char *format, ...)
     say(format, args);
     va_end(args);
 }
-
-int report_no_memory(void)
-{
-    return report_failed("out of memory");
-}

@@ -28,6 +28,10 @@ int report_jem(jem_status status);
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Out of memory: returns EXIT_FAILED. */
-int report_no_memory(void);
+static inline int report_no_memory(void)
+{
+    report_note("out of memory");
+    return EXIT_FAILED;
+}
 
 #endif

@@ -49,7 +49,7 @@ struct table *table_create(const char *const *headings)
         free(t);
         return NULL;
     }
-    for (int i = 0; i < t->columns; i++) {
+    for (int i = 0; headings[i] != NULL; i++) {
         t->right[i] = headings[i][0] == '>';
         table_cell(t, "%s", headings[i] + t->right[i]);
     }

@@ -17,7 +17,7 @@
 
 #define EVALUATION_BATCH 100 /* images; changes speed, never a result */
 #define BUFFER_IMAGES    500 /* of the replay buffer, scored at a validation */
-#define GRID_SIDE        10
+#define GRID_SIDE        INT64_C(10)
 
 /* The first images of the replay buffer; *n = 0 when the training has none. */
 static int read_buffer(const struct run *r, int64_t most, float **x, int64_t *n)

@@ -21,7 +21,7 @@
 static jem_status block(jem__network *net, const char *prefix, int64_t channels, int64_t stride,
                         int32_t *value)
 {
-    char name[48];
+    char name[64];
     const int32_t x = *value;
     int32_t inner = 0;
     (void)snprintf(name, sizeof name, "%s.conv1", prefix);

@@ -78,8 +78,12 @@ void jem_lab_run(jem_lab *lab, const jem_lab_case *what, const jem_lab_data *dat
 /* A text that names the case, in a static array. */
 const char *jem_lab_name(const jem_lab_case *what);
 
-/* Case number i of the common list. */
+/* Case number i of the common list. Sanitizers make each fork slow: the corner cases and some. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define JEM_LAB_CASES 40
+#else
 #define JEM_LAB_CASES 128
+#endif
 jem_lab_case jem_lab_case_at(int i);
 
 /* The parts of the suite, one per file. */
