@@ -17,8 +17,12 @@
 extern "C" {
 #endif
 
+/** First number: rises when a compiled program would stop working; 0 before the first release
+ *  whose ABI is frozen. */
 #define JEM_VERSION_MAJOR 0
+/** Second number: rises when something is added. */
 #define JEM_VERSION_MINOR 1
+/** Third number: rises when something is mended. */
 #define JEM_VERSION_PATCH 0
 
 /** The header's version as one number: 10203 stands for 1.2.3. */

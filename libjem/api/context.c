@@ -33,8 +33,8 @@ static jem_status choose(const char *caller, const char *name, const jem__backen
         }
         snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", own);
     }
-    return jem__fail(JEM_E_UNKNOWN, "%s: unknown backend \"%.80s\"; known are %s", caller,
-                     name, known);
+    return jem__fail(JEM_E_UNKNOWN, "%s: unknown backend \"%.80s\"; known are %s", caller, name,
+                     known);
 }
 
 static jem_status create(const char *caller, const char *name, jem_alloc_fn alloc,

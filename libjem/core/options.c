@@ -152,7 +152,7 @@ static void print_digits(double value, int digits, char out[NUMBER_SIZE])
         }
         if (*at == '-' || (*at >= '0' && *at <= '9'))
             out[used++] = *at;
-        else if (out[used - 1] != '.') /* a digit stands before it */
+        else if (used > 0 && out[used - 1] != '.') /* a digit stands before it */
             out[used++] = '.';
     }
     out[used] = '\0';

@@ -71,7 +71,10 @@ static shown show(const char *name)
             n--;
     }
     for (size_t i = 0; i < n; i++)
-        s.text[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '?' : name[i];
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            s.text[i] = '?';
+        else
+            s.text[i] = name[i];
     return s;
 }
 

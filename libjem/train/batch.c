@@ -42,7 +42,7 @@ jem_status jem__batches_create(const jem_dataset *data, jem_context *ctx, int32_
     out->epoch = -1;
     JEM__TRY(list_members(out, labelled_only));
     out->batch = batch < out->n ? batch : out->n;
-    out->per_epoch = out->n / out->batch;
+    out->per_epoch = out->batch > 0 ? out->n / out->batch : 0;
     int64_t scratch;
     if (!jem__mul(out->batch, out->image_size, &scratch))
         scratch = -1; /* refused by the allocation */

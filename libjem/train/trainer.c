@@ -292,11 +292,11 @@ jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *o
             return JEM_OK;
         }
     }
-    const int64_t per_epoch = t->batches_d.per_epoch;
+    const int64_t per_epoch = t->batches_d.per_epoch, epoch = t->step / per_epoch;
     if (strcmp(name, "step") == 0)
         *out = (double)t->step;
     else if (strcmp(name, "epoch") == 0)
-        *out = (double)(t->step / per_epoch);
+        *out = (double)epoch;
     else if (strcmp(name, "batches_per_epoch") == 0)
         *out = (double)per_epoch;
     else

@@ -241,8 +241,9 @@ typedef struct training {
 static void open_training(const fixture *f, const char *part, training *t)
 {
     int64_t shape[4];
-    jem_options *opts;
+    jem_options *opts = NULL;
 
+    t->data = NULL;
     t->x_d = load(f, "x_d", &t->n_d);
     t->x_l = load(f, "x_l", NULL);
     t->x_q = load(f, "x_q", &t->n_q);

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ void world_set(jem_options *opts, const char *settings)
     char text[512];
 
     ck_assert_uint_lt(strlen(settings), sizeof text);
-    strcpy(text, settings);
+    snprintf(text, sizeof text, "%s", settings);
     for (char *at = text; at != NULL && *at != 0;) {
         char *next = strchr(at, ' ');
         char *value = strchr(at, '=');
@@ -470,7 +471,7 @@ START_TEST(memory_may_run_out_anywhere)
 {
     char backend[16];
 
-    strcpy(backend, world_backends[_i]);
+    snprintf(backend, sizeof backend, "%s", world_backends[_i]);
     ck_assert_int_gt(jem_check_survives_no_memory(all_of_it, backend), 20);
 }
 END_TEST

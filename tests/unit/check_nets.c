@@ -216,7 +216,9 @@ static double loss(const rig *r, jem__workspace *ws, int64_t n)
 static double slope(const rig *r, jem__workspace *ws, int64_t n, double *number)
 {
     const double at = *number, here = loss(r, ws, n);
-    for (double eps = 1e-4; eps > 1e-8; eps /= 10) {
+    static const double steps[] = {1e-4, 1e-5, 1e-6, 1e-7};
+    for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
+        const double eps = steps[s];
         *number = at + eps;
         const double above = loss(r, ws, n);
         *number = at - eps;

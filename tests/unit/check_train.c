@@ -4,6 +4,7 @@
 #include "check_train.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "test_support.h"
@@ -25,7 +26,7 @@ void train_set(jem_options *opts, const char *settings)
 {
     char text[1024], *rest = text;
     ck_assert_uint_lt(strlen(settings), sizeof text);
-    strcpy(text, settings);
+    snprintf(text, sizeof text, "%s", settings);
     for (char *word = strtok_r(text, " ", &rest); word != NULL;
          word = strtok_r(NULL, " ", &rest)) {
         char *equals = strchr(word, '=');
@@ -226,8 +227,10 @@ static jem_dataset *numbered_data(jem_context *ctx, int64_t n, const int32_t *y)
 {
     float x[64 * SIZE];
     jem_dataset *data;
-    for (int64_t i = 0; i < n * SIZE; i++)
-        x[i] = (float)(i / SIZE);
+    for (int64_t i = 0; i < n * SIZE; i++) {
+        const int64_t image = i / SIZE;
+        x[i] = (float)image;
+    }
     jem_check_ok(jem_dataset_from_f32(ctx, x, y, n, train_shape, CLASSES, &data));
     return data;
 }

@@ -43,10 +43,11 @@ static jem_status choose(const char *variant, const jem__kernels **out)
         if (named || (variant[0] == '\0' && runs_here(sets[i])))
             return JEM_OK;
     }
-    return jem__fail(JEM_E_UNKNOWN,
-                     "jem_context_create: unknown kernels \"%.40s\"; known are avx512, avx2 and "
-                     "blis",
-                     variant);
+    return jem__fail(
+        JEM_E_UNKNOWN,
+        "jem_context_create: unknown kernels \"%.40s\"; known are avx512, avx2 and "
+        "blis",
+        variant);
 }
 
 static jem_status describe(const char *variant, char *out, int64_t out_size)
@@ -91,7 +92,7 @@ jem_status jem__cpu_scratch(jem__device *dev, int64_t shared, int64_t per_worker
     const int64_t align = 16; /* floats: one 64-byte line, so that workers do not share one */
     const int64_t head = jem__ceil_div(shared, align) * align;
     const int64_t each = jem__ceil_div(per_worker, align) * align;
-    const int64_t total = head + each * jem__pool_threads(dev->ctx->pool);
+    const int64_t total = jem__max(1, head + each * jem__pool_threads(dev->ctx->pool));
 
     if (total > dev->scratch_floats) {
         jem__free(dev->ctx, dev->scratch);
