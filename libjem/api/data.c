@@ -9,20 +9,15 @@
 #include "core/error.h"
 #include "data/dataset.h"
 
-static jem_status null_argument(const char *caller, const char *name)
-{
-    return jem__fail(JEM_E_ARGUMENT, "%s: %s is NULL", caller, name);
-}
-
 jem_status jem_dataset_from_f32(jem_context *ctx, const float *x, const int32_t *y, int64_t n,
                                 const int64_t shape[3], int64_t classes, jem_dataset **out)
 {
     const char *caller = "jem_dataset_from_f32";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (ctx == NULL || x == NULL || shape == NULL)
-        return null_argument(caller, ctx == NULL ? "ctx" : x == NULL ? "x" : "shape");
+        return jem__fail_null(caller, ctx == NULL ? "ctx" : x == NULL ? "x" : "shape");
     return jem__dataset_from_f32(ctx, caller, x, y, n, shape, classes, out);
 }
 
@@ -31,10 +26,10 @@ jem_status jem_dataset_from_u8(jem_context *ctx, const uint8_t *x, const int32_t
 {
     const char *caller = "jem_dataset_from_u8";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (ctx == NULL || x == NULL || shape == NULL)
-        return null_argument(caller, ctx == NULL ? "ctx" : x == NULL ? "x" : "shape");
+        return jem__fail_null(caller, ctx == NULL ? "ctx" : x == NULL ? "x" : "shape");
     return jem__dataset_from_u8(ctx, caller, x, y, n, shape, classes, out);
 }
 
@@ -44,10 +39,10 @@ jem_status jem_dataset_from_bytes(jem_context *ctx, const char *kind, const char
 {
     const char *caller = "jem_dataset_from_bytes";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (ctx == NULL || kind == NULL || images == NULL)
-        return null_argument(caller, ctx == NULL ? "ctx" : kind == NULL ? "kind" : "images");
+        return jem__fail_null(caller, ctx == NULL ? "ctx" : kind == NULL ? "kind" : "images");
     if (images_len < 0)
         return jem__fail(JEM_E_ARGUMENT, "%s: images_len = %" PRId64 ", must be at least 0",
                          caller, images_len);
@@ -64,10 +59,10 @@ jem_status jem_dataset_open(jem_context *ctx, const char *kind, const char *imag
 {
     const char *caller = "jem_dataset_open";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (ctx == NULL || kind == NULL || images == NULL)
-        return null_argument(caller, ctx == NULL ? "ctx" : kind == NULL ? "kind" : "images");
+        return jem__fail_null(caller, ctx == NULL ? "ctx" : kind == NULL ? "kind" : "images");
     return jem__dataset_open(ctx, caller, kind, images, labels, out);
 }
 
@@ -75,10 +70,10 @@ jem_status jem_dataset_concat(jem_dataset *const *parts, int64_t count, jem_data
 {
     const char *caller = "jem_dataset_concat";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (parts == NULL)
-        return null_argument(caller, "parts");
+        return jem__fail_null(caller, "parts");
     if (count < 1)
         return jem__fail(JEM_E_ARGUMENT, "%s: count = %" PRId64 ", must be at least 1", caller,
                          count);
@@ -94,10 +89,10 @@ jem_status jem_dataset_subset(const jem_dataset *d, const int64_t *indices, int6
 {
     const char *caller = "jem_dataset_subset";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (d == NULL || indices == NULL)
-        return null_argument(caller, d == NULL ? "d" : "indices");
+        return jem__fail_null(caller, d == NULL ? "d" : "indices");
     if (count < 1)
         return jem__fail(JEM_E_ARGUMENT, "%s: count = %" PRId64 ", must be at least 1", caller,
                          count);
@@ -113,14 +108,14 @@ jem_status jem_dataset_split(const jem_dataset *d, int64_t second, int64_t seed,
     if (out_b != NULL)
         *out_b = NULL;
     if (out_a == NULL || out_b == NULL || d == NULL)
-        return null_argument(caller, d == NULL ? "d" : out_a == NULL ? "out_a" : "out_b");
+        return jem__fail_null(caller, d == NULL ? "d" : out_a == NULL ? "out_a" : "out_b");
     return jem__dataset_split(d, second, seed, out_a, out_b);
 }
 
 jem_status jem_dataset_size(const jem_dataset *d, int64_t *out)
 {
     if (d == NULL || out == NULL)
-        return null_argument("jem_dataset_size", d == NULL ? "d" : "out");
+        return jem__fail_null("jem_dataset_size", d == NULL ? "d" : "out");
     *out = d->n;
     return JEM_OK;
 }
@@ -128,7 +123,7 @@ jem_status jem_dataset_size(const jem_dataset *d, int64_t *out)
 jem_status jem_dataset_shape(const jem_dataset *d, int64_t shape[4])
 {
     if (d == NULL || shape == NULL)
-        return null_argument("jem_dataset_shape", d == NULL ? "d" : "shape");
+        return jem__fail_null("jem_dataset_shape", d == NULL ? "d" : "shape");
     shape[0] = d->c;
     shape[1] = d->h;
     shape[2] = d->w;
@@ -141,7 +136,7 @@ jem_status jem_dataset_read(const jem_dataset *d, int64_t first, int64_t n, floa
 {
     const char *caller = "jem_dataset_read";
     if (d == NULL)
-        return null_argument(caller, "d");
+        return jem__fail_null(caller, "d");
     if (n < 0)
         return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
     if (first < 0 || first > d->n || n > d->n - first)

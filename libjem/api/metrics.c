@@ -10,11 +10,6 @@
 #include "core/memory.h"
 #include "eval/metrics.h"
 
-static jem_status null_argument(const char *caller, const char *name)
-{
-    return jem__fail(JEM_E_ARGUMENT, "%s: %s is NULL", caller, name);
-}
-
 static jem_status check_count(const char *caller, const char *name, int64_t n)
 {
     if (n < 1)
@@ -29,7 +24,7 @@ static jem_status check_table(const char *caller, const char *name, const float 
 {
     int64_t count;
     if (table == NULL || y == NULL)
-        return null_argument(caller, table == NULL ? name : "y");
+        return jem__fail_null(caller, table == NULL ? name : "y");
     JEM__TRY(check_count(caller, "n", n));
     JEM__TRY(check_count(caller, "classes", classes));
     if (!jem__mul(n, classes, &count))
@@ -45,7 +40,7 @@ jem_status jem_metric_accuracy(const float *scores, const int32_t *y, int64_t n,
 {
     const char *caller = "jem_metric_accuracy";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     JEM__TRY(check_table(caller, "scores", scores, y, n, classes));
     return jem__metric_accuracy(scores, y, n, classes, out);
 }
@@ -55,7 +50,7 @@ jem_status jem_metric_nll(const float *logits, const int32_t *y, int64_t n, int6
 {
     const char *caller = "jem_metric_nll";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     JEM__TRY(check_table(caller, "logits", logits, y, n, classes));
     return jem__metric_nll(logits, y, n, classes, out);
 }
@@ -75,7 +70,7 @@ jem_status jem_metric_ece(const float *prob, const int32_t *y, int64_t n, int64_
 {
     const char *caller = "jem_metric_ece";
     if (out == NULL)
-        return null_argument(caller, "out");
+        return jem__fail_null(caller, "out");
     JEM__TRY(check_table(caller, "prob", prob, y, n, classes));
     return jem__metric_ece(prob, y, n, classes, bins, out);
 }
@@ -85,9 +80,9 @@ jem_status jem_metric_auroc(jem_context *ctx, const float *in, int64_t n_in, con
 {
     const char *caller = "jem_metric_auroc";
     if (ctx == NULL || out == NULL)
-        return null_argument(caller, ctx == NULL ? "ctx" : "out");
+        return jem__fail_null(caller, ctx == NULL ? "ctx" : "out");
     if (in == NULL || other == NULL)
-        return null_argument(caller, in == NULL ? "in" : "other");
+        return jem__fail_null(caller, in == NULL ? "in" : "other");
     JEM__TRY(check_count(caller, "n_in", n_in));
     JEM__TRY(check_count(caller, "n_other", n_other));
     return jem__metric_auroc(ctx, in, n_in, other, n_other, out);
@@ -97,7 +92,7 @@ jem_status jem_metric_mean(const float *scores, int64_t n, double *mean, double 
 {
     const char *caller = "jem_metric_mean";
     if (scores == NULL)
-        return null_argument(caller, "scores");
+        return jem__fail_null(caller, "scores");
     JEM__TRY(check_count(caller, "n", n));
     return jem__metric_mean(scores, n, mean, std);
 }

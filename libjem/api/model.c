@@ -11,18 +11,13 @@
 #include "io/checkpoint.h"
 #include "nets/model.h"
 
-static jem_status null_argument(const char *caller, const char *name)
-{
-    return jem__fail(JEM_E_ARGUMENT, "%s: %s is NULL", caller, name);
-}
-
 jem_status jem_model_create(jem_context *ctx, const jem_options *opts, jem_model **out)
 {
     if (out == NULL)
-        return null_argument("jem_model_create", "out");
+        return jem__fail_null("jem_model_create", "out");
     *out = NULL;
     if (ctx == NULL)
-        return null_argument("jem_model_create", "ctx");
+        return jem__fail_null("jem_model_create", "ctx");
 
     jem_model *model = NULL;
     JEM__TRY(jem__model_create(ctx, opts, &model));
@@ -38,30 +33,30 @@ jem_status jem_model_create(jem_context *ctx, const jem_options *opts, jem_model
 jem_status jem_model_load(jem_context *ctx, const char *path, jem_model **out)
 {
     if (out == NULL)
-        return null_argument("jem_model_load", "out");
+        return jem__fail_null("jem_model_load", "out");
     *out = NULL;
     if (ctx == NULL)
-        return null_argument("jem_model_load", "ctx");
+        return jem__fail_null("jem_model_load", "ctx");
     if (path == NULL)
-        return null_argument("jem_model_load", "path");
+        return jem__fail_null("jem_model_load", "path");
     return jem__model_load(ctx, "jem_model_load", path, out);
 }
 
 jem_status jem_model_save(const jem_model *model, const char *path)
 {
     if (model == NULL)
-        return null_argument("jem_model_save", "model");
+        return jem__fail_null("jem_model_save", "model");
     if (path == NULL)
-        return null_argument("jem_model_save", "path");
+        return jem__fail_null("jem_model_save", "path");
     return jem__model_save(model, "jem_model_save", path);
 }
 
 jem_status jem_model_shape(const jem_model *model, int64_t shape[4])
 {
     if (model == NULL)
-        return null_argument("jem_model_shape", "model");
+        return jem__fail_null("jem_model_shape", "model");
     if (shape == NULL)
-        return null_argument("jem_model_shape", "shape");
+        return jem__fail_null("jem_model_shape", "shape");
     shape[0] = model->c;
     shape[1] = model->h;
     shape[2] = model->w;
@@ -73,11 +68,11 @@ jem_status jem_model_option(const jem_model *model, const char *name, char *out,
                             int64_t out_size)
 {
     if (model == NULL)
-        return null_argument("jem_model_option", "model");
+        return jem__fail_null("jem_model_option", "model");
     if (name == NULL)
-        return null_argument("jem_model_option", "name");
+        return jem__fail_null("jem_model_option", "name");
     if (out == NULL)
-        return null_argument("jem_model_option", "out");
+        return jem__fail_null("jem_model_option", "out");
     if (strncmp(name, "model.", strlen("model.")) != 0)
         return jem__fail(JEM_E_UNKNOWN,
                          "jem_model_option: \"%s\" is no option of a model, must begin with "
@@ -90,7 +85,7 @@ jem_status jem_model_param_info(const jem_model *model, int64_t index, const cha
                                 int64_t shape[4])
 {
     if (model == NULL)
-        return null_argument("jem_model_param_info", "model");
+        return jem__fail_null("jem_model_param_info", "model");
     if (index < 0)
         return jem__fail(JEM_E_ARGUMENT,
                          "jem_model_param_info: index = %" PRId64 ", must be at least 0",
@@ -119,11 +114,11 @@ jem_status jem_model_param_get(const jem_model *model, const char *name, float *
                                int64_t out_len)
 {
     if (model == NULL)
-        return null_argument("jem_model_param_get", "model");
+        return jem__fail_null("jem_model_param_get", "model");
     if (name == NULL)
-        return null_argument("jem_model_param_get", "name");
+        return jem__fail_null("jem_model_param_get", "name");
     if (out == NULL)
-        return null_argument("jem_model_param_get", "out");
+        return jem__fail_null("jem_model_param_get", "out");
     int32_t index = 0;
     JEM__TRY(find_param("jem_model_param_get", model, name, &index));
     const int64_t count = model->net->params[index].count;
@@ -139,11 +134,11 @@ jem_status jem_model_param_set(jem_model *model, const char *name, const float *
                                int64_t len)
 {
     if (model == NULL)
-        return null_argument("jem_model_param_set", "model");
+        return jem__fail_null("jem_model_param_set", "model");
     if (name == NULL)
-        return null_argument("jem_model_param_set", "name");
+        return jem__fail_null("jem_model_param_set", "name");
     if (values == NULL)
-        return null_argument("jem_model_param_set", "values");
+        return jem__fail_null("jem_model_param_set", "values");
     int32_t index = 0;
     JEM__TRY(find_param("jem_model_param_set", model, name, &index));
     const int64_t count = model->net->params[index].count;

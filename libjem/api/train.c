@@ -9,21 +9,16 @@
 #include "core/error.h"
 #include "train/trainer.h"
 
-static jem_status null_argument(const char *caller, const char *name)
-{
-    return jem__fail(JEM_E_ARGUMENT, "%s: %s is NULL", caller, name);
-}
-
 jem_status jem_trainer_create(jem_model *model, jem_dataset *data, const jem_options *opts,
                               jem_trainer **out)
 {
     if (out == NULL)
-        return null_argument("jem_trainer_create", "out");
+        return jem__fail_null("jem_trainer_create", "out");
     *out = NULL;
     if (model == NULL)
-        return null_argument("jem_trainer_create", "model");
+        return jem__fail_null("jem_trainer_create", "model");
     if (data == NULL)
-        return null_argument("jem_trainer_create", "data");
+        return jem__fail_null("jem_trainer_create", "data");
     return jem__trainer_create(model, data, opts, out);
 }
 
@@ -31,21 +26,21 @@ jem_status jem_trainer_load(jem_context *ctx, jem_dataset *data, const char *pat
                             jem_trainer **out)
 {
     if (out == NULL)
-        return null_argument("jem_trainer_load", "out");
+        return jem__fail_null("jem_trainer_load", "out");
     *out = NULL;
     if (ctx == NULL)
-        return null_argument("jem_trainer_load", "ctx");
+        return jem__fail_null("jem_trainer_load", "ctx");
     if (data == NULL)
-        return null_argument("jem_trainer_load", "data");
+        return jem__fail_null("jem_trainer_load", "data");
     if (path == NULL)
-        return null_argument("jem_trainer_load", "path");
+        return jem__fail_null("jem_trainer_load", "path");
     return jem__trainer_load(ctx, data, path, out);
 }
 
 jem_status jem_trainer_step(jem_trainer *t, int64_t steps)
 {
     if (t == NULL)
-        return null_argument("jem_trainer_step", "t");
+        return jem__fail_null("jem_trainer_step", "t");
     if (steps < 0)
         return jem__fail(JEM_E_ARGUMENT,
                          "jem_trainer_step: steps = %" PRId64 ", must be at least 0", steps);
@@ -70,7 +65,7 @@ jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, co
                                const int32_t *y_q, int64_t n_q)
 {
     if (t == NULL)
-        return null_argument("jem_trainer_step_on", "t");
+        return jem__fail_null("jem_trainer_step_on", "t");
     JEM__TRY(check_batch("x_d", x_d, "n_d", n_d));
     JEM__TRY(check_batch("x_l", x_l, "n_l", n_l));
     JEM__TRY(check_batch("x_q", x_q, "n_q", n_q));
@@ -83,11 +78,11 @@ jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, co
 jem_status jem_trainer_metric(const jem_trainer *t, const char *name, double *out)
 {
     if (t == NULL)
-        return null_argument("jem_trainer_metric", "t");
+        return jem__fail_null("jem_trainer_metric", "t");
     if (name == NULL)
-        return null_argument("jem_trainer_metric", "name");
+        return jem__fail_null("jem_trainer_metric", "name");
     if (out == NULL)
-        return null_argument("jem_trainer_metric", "out");
+        return jem__fail_null("jem_trainer_metric", "out");
     return jem__trainer_metric(t, name, out);
 }
 
@@ -95,21 +90,21 @@ jem_status jem_trainer_param_grad(const jem_trainer *t, const char *name, float 
                                   int64_t out_len)
 {
     if (t == NULL)
-        return null_argument("jem_trainer_param_grad", "t");
+        return jem__fail_null("jem_trainer_param_grad", "t");
     if (name == NULL)
-        return null_argument("jem_trainer_param_grad", "name");
+        return jem__fail_null("jem_trainer_param_grad", "name");
     if (out == NULL)
-        return null_argument("jem_trainer_param_grad", "out");
+        return jem__fail_null("jem_trainer_param_grad", "out");
     return jem__trainer_param_grad(t, name, out, out_len);
 }
 
 jem_status jem_trainer_model(jem_trainer *t, jem_model **out)
 {
     if (out == NULL)
-        return null_argument("jem_trainer_model", "out");
+        return jem__fail_null("jem_trainer_model", "out");
     *out = NULL;
     if (t == NULL)
-        return null_argument("jem_trainer_model", "t");
+        return jem__fail_null("jem_trainer_model", "t");
     *out = jem__model_ref(t->model);
     return JEM_OK;
 }
@@ -117,20 +112,20 @@ jem_status jem_trainer_model(jem_trainer *t, jem_model **out)
 jem_status jem_trainer_average_model(jem_trainer *t, jem_model **out)
 {
     if (out == NULL)
-        return null_argument("jem_trainer_average_model", "out");
+        return jem__fail_null("jem_trainer_average_model", "out");
     *out = NULL;
     if (t == NULL)
-        return null_argument("jem_trainer_average_model", "t");
+        return jem__fail_null("jem_trainer_average_model", "t");
     return jem__trainer_average_model(t, out);
 }
 
 jem_status jem_trainer_buffer(jem_trainer *t, jem_buffer **out)
 {
     if (out == NULL)
-        return null_argument("jem_trainer_buffer", "out");
+        return jem__fail_null("jem_trainer_buffer", "out");
     *out = NULL;
     if (t == NULL)
-        return null_argument("jem_trainer_buffer", "t");
+        return jem__fail_null("jem_trainer_buffer", "t");
     if (t->buffer == NULL)
         return jem__fail(JEM_E_STATE,
                          "jem_trainer_buffer: train.weight_px, train.weight_pxy and "
@@ -142,9 +137,9 @@ jem_status jem_trainer_buffer(jem_trainer *t, jem_buffer **out)
 jem_status jem_trainer_save(const jem_trainer *t, const char *path)
 {
     if (t == NULL)
-        return null_argument("jem_trainer_save", "t");
+        return jem__fail_null("jem_trainer_save", "t");
     if (path == NULL)
-        return null_argument("jem_trainer_save", "path");
+        return jem__fail_null("jem_trainer_save", "path");
     return jem__trainer_save(t, path);
 }
 

@@ -44,8 +44,7 @@ struct jem__writer {
     char buffer[WRITE_BUFFER];
 };
 
-/* The end of a path, which says more than its beginning: an error text has 511 bytes. */
-static const char *shown(const char *path)
+const char *jem__path_end(const char *path)
 {
     const size_t length = strlen(path);
     return length <= SHOWN_OF_PATH ? path : path + length - SHOWN_OF_PATH;
@@ -57,7 +56,7 @@ static jem_status fail_system(const char *caller, const char *verb, const char *
     char words[128];
     if (strerror_r(error, words, sizeof words) != 0)
         snprintf(words, sizeof words, "error %d", error);
-    return jem__fail(JEM_E_IO, "%s: cannot %s \"%s\": %s", caller, verb, shown(path), words);
+    return jem__fail(JEM_E_IO, "%s: cannot %s \"%s\": %s", caller, verb, jem__path_end(path), words);
 }
 
 jem_status jem__reader_open(jem_context *ctx, const char *caller, const char *path,
@@ -85,7 +84,7 @@ jem_status jem__reader_open(jem_context *ctx, const char *caller, const char *pa
     }
     if (!S_ISREG(about.st_mode)) {
         status = jem__fail(JEM_E_IO, "%s: cannot read \"%s\": not a regular file", caller,
-                           shown(path));
+                           jem__path_end(path));
         goto failed;
     }
     r->size = (int64_t)about.st_size;
@@ -108,7 +107,7 @@ jem_status jem__reader_read(struct jem__reader *r, int64_t at, void *out, int64_
         return jem__fail(JEM_E_FORMAT,
                          "%s: \"%s\" has %" PRId64 " bytes, needed are %" PRId64
                          " bytes from byte %" PRId64 " on",
-                         r->caller, shown(r->path), r->size, bytes, at);
+                         r->caller, jem__path_end(r->path), r->size, bytes, at);
     char *to = out;
     while (bytes > 0) {
         const int64_t chunk = bytes < MAX_CHUNK ? bytes : MAX_CHUNK;
@@ -121,7 +120,7 @@ jem_status jem__reader_read(struct jem__reader *r, int64_t at, void *out, int64_
             return jem__fail(JEM_E_FORMAT,
                              "%s: \"%s\" shrank while it was read: it had %" PRId64
                              " bytes and ends at byte %" PRId64 " now",
-                             r->caller, shown(r->path), r->size, at);
+                             r->caller, jem__path_end(r->path), r->size, at);
         to += got;
         at += got;
         bytes -= got;
@@ -171,7 +170,7 @@ static jem_status check_target(const char *caller, const char *path)
         return fail_system(caller, "write", path, EISDIR);
     if (!S_ISREG(about.st_mode))
         return jem__fail(JEM_E_IO, "%s: cannot write \"%s\": not a regular file", caller,
-                         shown(path));
+                         jem__path_end(path));
     return JEM_OK;
 }
 
@@ -259,7 +258,7 @@ static jem_status settle(struct jem__writer *w)
 {
     if (w->failed)
         return jem__fail(JEM_E_IO, "%s: \"%s\" was not written: an earlier write failed",
-                         w->caller, shown(w->path));
+                         w->caller, jem__path_end(w->path));
     JEM__TRY(flush(w));
     while (fsync(w->fd) != 0) {
         if (errno != EINTR)

@@ -6,6 +6,9 @@
 
 #include <jem/context.h>
 
+/* The last 200 bytes of a path, which say more than its first: an error text has 511. */
+const char *jem__path_end(const char *path);
+
 /* A read-only file, its size known. Short reads, EINTR and a file that shrinks are handled. */
 struct jem__reader;
 jem_status jem__reader_open(jem_context *ctx, const char *caller, const char *path,

@@ -56,28 +56,6 @@ const jem__st_dtype *jem__st_dtype_find(const char *name)
     return NULL;
 }
 
-/* A name for an error text: at most 64 bytes, whole UTF-8 characters, nothing that a terminal
- * would obey. */
-typedef struct shown {
-    char text[68];
-} shown;
-
-static shown show(const char *name)
-{
-    shown s = {{0}};
-    size_t n = strlen(name);
-    if (n > 64) {
-        for (n = 64; ((unsigned char)name[n] & 0xC0u) == 0x80u;)
-            n--;
-    }
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            s.text[i] = '?';
-        else
-            s.text[i] = name[i];
-    return s;
-}
-
 /* One pass over the header before the JSON parser sees it: how deep, how many values. Broken
  * JSON may be miscounted; it is refused a moment later. */
 static jem_status scan_header(const jem__st_file *f, const char *text, int64_t len)
@@ -112,13 +90,13 @@ static jem_status read_size(const jem__st_file *f, const char *name, const char 
                             size_t index, const json_t *value, int64_t *out)
 {
     if (!json_is_integer(value))
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%s\": %s[%zu] is not an integer",
-                         f->caller, f->path, show(name).text, field, index);
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": %s[%zu] is not an integer",
+                         f->caller, f->path, name, field, index);
     *out = (int64_t)json_integer_value(value);
     if (*out < 0)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s\": %s[%zu] = %" PRId64 ", must be at least 0",
-                         f->caller, f->path, show(name).text, field, index, *out);
+                         "%s: %s: tensor \"%.64s\": %s[%zu] = %" PRId64 ", must be at least 0",
+                         f->caller, f->path, name, field, index, *out);
     return JEM_OK;
 }
 
@@ -126,12 +104,12 @@ static jem_status read_shape(const jem__st_file *f, const char *name, const json
                              jem__st_tensor *t)
 {
     if (!json_is_array(shape))
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%s\": shape is not an array",
-                         f->caller, f->path, show(name).text);
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": shape is not an array",
+                         f->caller, f->path, name);
     if (json_array_size(shape) > JEM__ST_MAX_RANK)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s\": %zu dimensions, must be at most %d", f->caller,
-                         f->path, show(name).text, json_array_size(shape), JEM__ST_MAX_RANK);
+                         "%s: %s: tensor \"%.64s\": %zu dimensions, must be at most %d", f->caller,
+                         f->path, name, json_array_size(shape), JEM__ST_MAX_RANK);
     t->rank = (int32_t)json_array_size(shape);
     t->count = 1;
     for (int32_t i = 0; i < t->rank; i++) {
@@ -139,9 +117,9 @@ static jem_status read_shape(const jem__st_file *f, const char *name, const json
         JEM__TRY(read_size(f, name, "shape", at, json_array_get(shape, at), &t->shape[i]));
         if (!jem__mul(t->count, t->shape[i], &t->count))
             return jem__fail(JEM_E_FORMAT,
-                             "%s: %s: tensor \"%s\": its shape holds more numbers than a "
+                             "%s: %s: tensor \"%.64s\": its shape holds more numbers than a "
                              "64-bit number counts",
-                             f->caller, f->path, show(name).text);
+                             f->caller, f->path, name);
     }
     return JEM_OK;
 }
@@ -153,15 +131,15 @@ static jem_status read_offsets(const jem__st_file *f, const char *name, const js
     int64_t end = 0;
     if (!json_is_array(offsets) || json_array_size(offsets) != 2)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s\": data_offsets is not an array of two",
-                         f->caller, f->path, show(name).text);
+                         "%s: %s: tensor \"%.64s\": data_offsets is not an array of two",
+                         f->caller, f->path, name);
     JEM__TRY(read_size(f, name, "data_offsets", 0, json_array_get(offsets, 0), &t->at));
     JEM__TRY(read_size(f, name, "data_offsets", 1, json_array_get(offsets, 1), &end));
     if (end < t->at || end > data_len)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s\": data_offsets end at %" PRId64
+                         "%s: %s: tensor \"%.64s\": data_offsets end at %" PRId64
                          ", must be %" PRId64 " to %" PRId64 ", where the data ends",
-                         f->caller, f->path, show(name).text, end, t->at, data_len);
+                         f->caller, f->path, name, end, t->at, data_len);
     t->bytes = end - t->at;
     return JEM_OK;
 }
@@ -171,27 +149,27 @@ static jem_status read_tensor(jem__st_file *f, const char *name, const json_t *i
 {
     if (strlen(name) > JEM__ST_MAX_NAME)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s...\": name of %zu bytes, must be at most %d",
-                         f->caller, f->path, show(name).text, strlen(name), JEM__ST_MAX_NAME);
+                         "%s: %s: tensor \"%.64s...\": name of %zu bytes, must be at most %d",
+                         f->caller, f->path, name, strlen(name), JEM__ST_MAX_NAME);
     const char *dtype = json_string_value(json_object_get(info, "dtype"));
     if (dtype == NULL || json_object_size(info) != 3)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s\": must have exactly dtype, shape and "
+                         "%s: %s: tensor \"%.64s\": must have exactly dtype, shape and "
                          "data_offsets",
-                         f->caller, f->path, show(name).text);
+                         f->caller, f->path, name);
     const jem__st_dtype *type = jem__st_dtype_find(dtype);
     if (type == NULL)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%s\": unknown dtype \"%s\"", f->caller,
-                         f->path, show(name).text, show(dtype).text);
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": unknown dtype \"%.64s\"", f->caller,
+                         f->path, name, dtype);
     t->dtype = type->name;
     JEM__TRY(read_shape(f, name, json_object_get(info, "shape"), t));
     JEM__TRY(read_offsets(f, name, json_object_get(info, "data_offsets"), data_len, t));
     int64_t bytes;
     if (!jem__mul(t->count, type->size, &bytes) || bytes != t->bytes)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%s\": %" PRId64 " numbers of type %s do not fill "
+                         "%s: %s: tensor \"%.64s\": %" PRId64 " numbers of type %s do not fill "
                          "its %" PRId64 " bytes",
-                         f->caller, f->path, show(name).text, t->count, t->dtype, t->bytes);
+                         f->caller, f->path, name, t->count, t->dtype, t->bytes);
     t->name = jem__strdup(f->ctx, name);
     return t->name == NULL ? JEM_E_NOMEM : JEM_OK;
 }
@@ -213,8 +191,8 @@ static jem_status read_metadata(jem__st_file *f, json_t *metadata)
         const char *key = json_object_iter_key(it);
         const char *value = json_string_value(json_object_iter_value(it));
         if (value == NULL)
-            return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%s\" is not a text", f->caller,
-                             f->path, show(key).text);
+            return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%.64s\" is not a text", f->caller,
+                             f->path, key);
         pair *p = &f->metadata[f->n_metadata++];
         p->key = jem__strdup(f->ctx, key);
         p->value = jem__strdup(f->ctx, value);
@@ -266,9 +244,9 @@ static jem_status check_tiling(jem__st_file *f, int64_t data_begin, int64_t data
         jem__st_tensor *t = &f->tensors[i];
         if (t->at != end)
             return jem__fail(JEM_E_FORMAT,
-                             "%s: %s: tensor \"%s\" begins at data offset %" PRId64
+                             "%s: %s: tensor \"%.64s\" begins at data offset %" PRId64
                              ", must be %" PRId64 ", where the one before ends",
-                             f->caller, f->path, show(t->name).text, t->at, end);
+                             f->caller, f->path, t->name, t->at, end);
         end += t->bytes;
         t->at += data_begin;
     }
@@ -352,16 +330,6 @@ static jem_status read_file(jem__st_file *f)
     return status;
 }
 
-/* The end of a path, which says more than its beginning: an error text has 511 bytes. */
-static const char *end_of(const char *path)
-{
-    const size_t len = strlen(path);
-    const char *end = len > 200 ? path + (len - 200) : path;
-    while (((unsigned char)*end & 0xC0u) == 0x80u) /* within a UTF-8 character */
-        end++;
-    return end;
-}
-
 jem_status jem__st_open(jem_context *ctx, const char *caller, const char *path,
                         jem__st_file **out)
 {
@@ -371,7 +339,7 @@ jem_status jem__st_open(jem_context *ctx, const char *caller, const char *path,
         return JEM_E_NOMEM;
     f->ctx = jem__context_ref(ctx);
     f->caller = caller;
-    f->path = jem__strdup(ctx, end_of(path));
+    f->path = jem__strdup(ctx, jem__path_end(path));
     jem_status status = f->path == NULL ? JEM_E_NOMEM : JEM_OK;
     if (status == JEM_OK)
         status = jem__reader_open(ctx, caller, path, &f->reader);
@@ -452,12 +420,12 @@ static jem_status read_numbers(jem__st_file *f, const jem__st_tensor *t, const c
                                void *out, int64_t count)
 {
     if (strcmp(t->dtype, dtype) != 0)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%s\": dtype %s, must be %s", f->caller,
-                         f->path, show(t->name).text, t->dtype, dtype);
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": dtype %s, must be %s", f->caller,
+                         f->path, t->name, t->dtype, dtype);
     if (t->count != count)
         return jem__fail(JEM_E_SHAPE,
-                         "%s: %s: tensor \"%s\": %" PRId64 " numbers, must be %" PRId64,
-                         f->caller, f->path, show(t->name).text, t->count, count);
+                         "%s: %s: tensor \"%.64s\": %" PRId64 " numbers, must be %" PRId64,
+                         f->caller, f->path, t->name, t->count, count);
     return jem__reader_read(f->reader, t->at, out, t->bytes);
 }
 
