@@ -45,8 +45,9 @@ JEM_API jem_status jem_head_create(jem_model *model, int64_t max_batch, jem_head
  * @param n       number of images, >= 0
  * @param out     gets n x classes values
  * @param out_len length of `out`
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SPACE, JEM_E_NUMERIC (an input or a result is NaN or
- *         infinite; the text names the image), JEM_E_NOMEM
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SPACE, JEM_E_RANGE (n too large for memory),
+ *         JEM_E_NUMERIC (an input or a result is NaN or infinite; the text names the image),
+ *         JEM_E_NOMEM
  * @since 0.1
  */
 JEM_API jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, float *out,

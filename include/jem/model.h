@@ -96,7 +96,8 @@ JEM_API jem_status jem_model_option(const jem_model *model, const char *name, ch
  * @param shape gets four sizes, as in PyTorch and padded with 1 at the end: a convolution is
  *              out x in x kh x kw, a linear layer out x in x 1 x 1, a bias out x 1 x 1 x 1; may
  *              be NULL
- * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE past the last parameter
+ * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE past the last parameter (the last-error text is
+ *         not touched)
  * @since 0.1
  */
 JEM_API jem_status jem_model_param_info(const jem_model *model, int64_t index,

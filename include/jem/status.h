@@ -66,8 +66,9 @@ JEM_API const char *jem_status_name(jem_status status);
  *
  * Set by every failing call, left alone by a successful one; starts empty. The text lies in
  * a fixed thread-local array of the library, so reporting "out of memory" needs no memory.
- * It is for people: do not parse it. Runtimes that move a task between threads must read it
- * before the task can move.
+ * It is for people: do not parse it. It is valid UTF-8 without control characters: what is not,
+ * in a name or path that it quotes, shows as "?". Runtimes that move a task between threads
+ * must read it before the task can move.
  *
  * @return the text, valid until the next failure on this thread; never NULL
  * @since 0.1

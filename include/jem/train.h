@@ -23,10 +23,10 @@
  * saved and loaded goes on as if it had never stopped, bit for bit (on the backend
  * "reference", which computes in double precision, up to the rounding of the file's floats).
  *
- * A step whose loss or gradient is NaN, infinite or larger than "train.max_loss" fails with
- * JEM_E_NUMERIC before any weight is touched: the model keeps the weights of the last
- * completed step. The random numbers of the failed step are used up, so calling again tries
- * other samples.
+ * A step fails with JEM_E_NUMERIC before any weight is touched when its loss is NaN, infinite
+ * or larger in magnitude than "train.max_loss", or when its gradient is NaN or, after clipping,
+ * has a norm above 1e18: the model keeps the weights of the last completed step. The random
+ * numbers of the failed step are used up, so calling again tries other samples.
  */
 
 #include <jem/types.h>
@@ -93,7 +93,7 @@ JEM_API jem_status jem_trainer_step(jem_trainer *t, int64_t steps);
  * @param x_q samples, n_q x C x H x W; may be NULL with n_q = 0
  * @param y_q their classes, needed when "train.weight_pxy" is not 0; else may be NULL
  * @param n_q number of them, >= 0
- * @return as jem_trainer_step(); JEM_E_RANGE (a class number)
+ * @return as jem_trainer_step(); JEM_E_RANGE (a class number, a count too large for memory)
  * @since 0.1
  */
 JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d,
@@ -126,11 +126,11 @@ JEM_API jem_status jem_trainer_metric(const jem_trainer *t, const char *name, do
  * The gradient of the last step's loss with respect to a parameter, before clipping and
  * without weight decay.
  *
- * @param t       the trainer; at least one step was made
+ * @param t       the trainer; its last step was completed, and made since it was loaded
  * @param name    a parameter's name, see jem_model_param_info()
  * @param out     gets the values, in row-major order of the parameter's shape
  * @param out_len length of `out`
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_UNKNOWN, JEM_E_SPACE, JEM_E_STATE (no step yet)
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_UNKNOWN, JEM_E_SPACE, JEM_E_STATE (no such step)
  * @since 0.1
  */
 JEM_API jem_status jem_trainer_param_grad(const jem_trainer *t, const char *name, float *out,

@@ -8,42 +8,31 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "energy/replay_buffer.h"
 
 static jem_status check(const char *caller, const jem_buffer *b, int64_t n, const float *x)
 {
-    int64_t bytes;
-
     if (b == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "%s: buffer is NULL", caller);
-    if (n < 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
-    if (x == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: x is NULL", caller);
-    if (!jem__mul(n, b->image_size * (int64_t)sizeof(float), &bytes)) {
-        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 ", is more than memory can hold",
-                         caller, n);
-    }
-    return JEM_OK;
+        return jem__fail_null(caller, "buffer");
+    return jem__check_images(caller, x, n, b->image_size);
 }
 
 jem_status jem_buffer_create(jem_sampler *s, const jem_options *opts, jem_buffer **out)
 {
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_buffer_create: out is NULL");
+        return jem__fail_null("jem_buffer_create", "out");
     *out = NULL;
     if (s == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_buffer_create: sampler is NULL");
+        return jem__fail_null("jem_buffer_create", "sampler");
     return jem__buffer_create(s, opts, 1, out);
 }
 
 jem_status jem_buffer_size(const jem_buffer *b, int64_t *out)
 {
     if (b == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_buffer_size: buffer is NULL");
+        return jem__fail_null("jem_buffer_size", "buffer");
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_buffer_size: out is NULL");
+        return jem__fail_null("jem_buffer_size", "out");
     *out = b->capacity;
     return JEM_OK;
 }
@@ -52,7 +41,7 @@ jem_status jem_buffer_draw(jem_buffer *b, const int32_t *y, int64_t n, float *x,
 {
     JEM__TRY(check("jem_buffer_draw", b, n, x));
     if (slots == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "jem_buffer_draw: slots is NULL");
+        return jem__fail_null("jem_buffer_draw", "slots");
     return jem__buffer_draw(b, "jem_buffer_draw", y, n, x, slots);
 }
 
@@ -60,7 +49,7 @@ jem_status jem_buffer_store(jem_buffer *b, const int64_t *slots, int64_t n, cons
 {
     JEM__TRY(check("jem_buffer_store", b, n, x));
     if (slots == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "jem_buffer_store: slots is NULL");
+        return jem__fail_null("jem_buffer_store", "slots");
     return jem__buffer_store(b, "jem_buffer_store", slots, n, x);
 }
 

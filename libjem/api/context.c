@@ -53,7 +53,7 @@ static jem_status create(const char *caller, const char *name, jem_alloc_fn allo
 jem_status jem_context_create(const char *backend, jem_context **out)
 {
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_context_create: out is NULL");
+        return jem__fail_null("jem_context_create", "out");
     *out = NULL;
     return create("jem_context_create", backend, NULL, NULL, NULL, out);
 }
@@ -64,18 +64,17 @@ jem_status jem_context_create_with_allocator(const char *backend, jem_alloc_fn a
 {
     const char *caller = "jem_context_create_with_allocator";
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "%s: out is NULL", caller);
+        return jem__fail_null(caller, "out");
     *out = NULL;
     if (alloc == NULL || release == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "%s: %s is NULL", caller,
-                         alloc == NULL ? "alloc" : "release");
+        return jem__fail_null(caller, alloc == NULL ? "alloc" : "release");
     return create(caller, backend, alloc, release, user, out);
 }
 
 jem_status jem_context_set_log(jem_context *ctx, int32_t level, jem_log_fn log, void *user)
 {
     if (ctx == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_context_set_log: ctx is NULL");
+        return jem__fail_null("jem_context_set_log", "ctx");
     if (level < 0 || level > JEM_LOG_INFO)
         return jem__fail(JEM_E_RANGE,
                          "jem_context_set_log: level = %" PRId32 ", must be 0 to %d", level,
@@ -89,7 +88,7 @@ jem_status jem_context_set_log(jem_context *ctx, int32_t level, jem_log_fn log, 
 jem_status jem_context_set_threads(jem_context *ctx, int32_t threads)
 {
     if (ctx == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_context_set_threads: ctx is NULL");
+        return jem__fail_null("jem_context_set_threads", "ctx");
     if (threads < 0 || threads > JEM__MAX_THREADS)
         return jem__fail(JEM_E_RANGE,
                          "jem_context_set_threads: threads = %" PRId32 ", must be 0 to %d",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "data/dataset.h"
 
 jem_status jem_dataset_from_f32(jem_context *ctx, const float *x, const int32_t *y, int64_t n,
@@ -49,7 +50,7 @@ jem_status jem_dataset_from_bytes(jem_context *ctx, const char *kind, const char
     if (labels_len < 0 || (labels == NULL && labels_len != 0))
         return jem__fail(JEM_E_ARGUMENT, "%s: labels_len = %" PRId64 ", must be %s", caller,
                          labels_len, labels == NULL ? "0 without labels" : "at least 0");
-    const char *text = name != NULL ? name : "(memory)";
+    const char *text = name != NULL ? jem__path_end(name) : "(memory)";
     const jem__blob x = {text, images, images_len}, y = {text, labels, labels_len};
     return jem__dataset_parse(ctx, caller, kind, &x, &y, out);
 }

@@ -20,16 +20,9 @@ static jem_status check(const char *caller, const jem_head *head, const float *x
 {
     int64_t need;
 
-    if (n < 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
-    if (x == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: x is NULL", caller);
+    JEM__TRY(jem__check_images(caller, x, n, head->image_size));
     if (out == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: out is NULL", caller);
-    if (!jem__mul(n, head->image_size * (int64_t)sizeof(float), &need)) {
-        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 ", is more than memory can hold",
-                         caller, n);
-    }
+        return jem__fail_null(caller, "out");
     if (!jem__mul(n, width, &need) || out_len < need) {
         return jem__fail(JEM_E_SPACE,
                          "%s: out_len = %" PRId64 ", must be at least %" PRId64 " x %" PRId64,
@@ -40,16 +33,16 @@ static jem_status check(const char *caller, const jem_head *head, const float *x
 
 static jem_status no_head(const char *caller)
 {
-    return jem__fail(JEM_E_ARGUMENT, "%s: head is NULL", caller);
+    return jem__fail_null(caller, "head");
 }
 
 jem_status jem_head_create(jem_model *model, int64_t max_batch, jem_head **out)
 {
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_head_create: out is NULL");
+        return jem__fail_null("jem_head_create", "out");
     *out = NULL;
     if (model == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_head_create: model is NULL");
+        return jem__fail_null("jem_head_create", "model");
     if (max_batch < 1 || max_batch > MAX_BATCH) {
         return jem__fail(JEM_E_RANGE,
                          "jem_head_create: max_batch = %" PRId64 ", must be 1 to %d", max_batch,
@@ -112,7 +105,7 @@ jem_status jem_head_grad_log_py(jem_head *head, const float *x, const int32_t *y
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
     if (y == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: y is NULL", caller);
+        return jem__fail_null(caller, "y");
     return jem__head_gradient(head, caller, x, y, n, -1.0, 1.0, out);
 }
 

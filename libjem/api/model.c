@@ -75,7 +75,7 @@ jem_status jem_model_option(const jem_model *model, const char *name, char *out,
         return jem__fail_null("jem_model_option", "out");
     if (strncmp(name, "model.", strlen("model.")) != 0)
         return jem__fail(JEM_E_UNKNOWN,
-                         "jem_model_option: \"%s\" is no option of a model, must begin with "
+                         "jem_model_option: \"%.80s\" is no option of a model, must begin with "
                          "\"model.\"",
                          name);
     return jem__options_get_str(model->opts, name, out, out_size);
@@ -106,7 +106,8 @@ static jem_status find_param(const char *caller, const jem_model *model, const c
 {
     *out = jem__model_find(model, name);
     if (*out < 0)
-        return jem__fail(JEM_E_UNKNOWN, "%s: the model has no parameter \"%s\"", caller, name);
+        return jem__fail(JEM_E_UNKNOWN, "%s: the model has no parameter \"%.80s\"", caller,
+                         name);
     return JEM_OK;
 }
 

@@ -13,18 +13,17 @@
 static jem_status check(const char *caller, const jem_options *opts, const char *name)
 {
     if (opts == NULL || name == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "%s: %s is NULL", caller,
-                         opts == NULL ? "opts" : "name");
+        return jem__fail_null(caller, opts == NULL ? "opts" : "name");
     return JEM_OK;
 }
 
 jem_status jem_options_create(jem_context *ctx, jem_options **out)
 {
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_options_create: out is NULL");
+        return jem__fail_null("jem_options_create", "out");
     *out = NULL;
     if (ctx == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_options_create: ctx is NULL");
+        return jem__fail_null("jem_options_create", "ctx");
     return jem__options_create(ctx, out);
 }
 
@@ -44,7 +43,7 @@ jem_status jem_options_set_str(jem_options *opts, const char *name, const char *
 {
     JEM__TRY(check("jem_options_set_str", opts, name));
     if (value == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_options_set_str: value is NULL");
+        return jem__fail_null("jem_options_set_str", "value");
     return jem__options_set_str(opts, name, value);
 }
 
@@ -53,7 +52,7 @@ jem_status jem_options_get_str(const jem_options *opts, const char *name, char *
 {
     JEM__TRY(check("jem_options_get_str", opts, name));
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_options_get_str: out is NULL");
+        return jem__fail_null("jem_options_get_str", "out");
     return jem__options_get_str(opts, name, out, out_size);
 }
 

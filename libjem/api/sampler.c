@@ -7,42 +7,31 @@
 #include <inttypes.h>
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "energy/sgld.h"
 
 #define MAX_STEPS ((INT64_C(1) << 24) - 1) /* the address of a random number has 24 bits */
 
 static jem_status check(const char *caller, const jem_sampler *s, const float *x, int64_t n)
 {
-    int64_t bytes;
-
     if (s == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "%s: sampler is NULL", caller);
-    if (n < 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
-    if (x == NULL && n > 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: x is NULL", caller);
-    if (!jem__mul(n, s->head->image_size * (int64_t)sizeof(float), &bytes)) {
-        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 ", is more than memory can hold",
-                         caller, n);
-    }
-    return JEM_OK;
+        return jem__fail_null(caller, "sampler");
+    return jem__check_images(caller, x, n, s->head->image_size);
 }
 
 jem_status jem_sampler_create(jem_head *head, const jem_options *opts, jem_sampler **out)
 {
     if (out == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_sampler_create: out is NULL");
+        return jem__fail_null("jem_sampler_create", "out");
     *out = NULL;
     if (head == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_sampler_create: head is NULL");
+        return jem__fail_null("jem_sampler_create", "head");
     return jem__sampler_create(head, opts, out);
 }
 
 jem_status jem_sampler_seed(jem_sampler *s, int64_t seed, int64_t stream)
 {
     if (s == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_sampler_seed: sampler is NULL");
+        return jem__fail_null("jem_sampler_seed", "sampler");
     jem__sampler_seed(s, seed, stream);
     return JEM_OK;
 }
@@ -52,9 +41,9 @@ jem_status jem_sampler_fit_start(jem_sampler *s, const jem_dataset *data)
     const jem_model *model;
 
     if (s == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_sampler_fit_start: sampler is NULL");
+        return jem__fail_null("jem_sampler_fit_start", "sampler");
     if (data == NULL)
-        return jem__fail(JEM_E_ARGUMENT, "jem_sampler_fit_start: data is NULL");
+        return jem__fail_null("jem_sampler_fit_start", "data");
     model = s->head->model;
     if (data->c != model->c || data->h != model->h || data->w != model->w) {
         return jem__fail(JEM_E_SHAPE,

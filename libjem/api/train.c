@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "train/trainer.h"
 
 jem_status jem_trainer_create(jem_model *model, jem_dataset *data, const jem_options *opts,
@@ -48,8 +49,10 @@ jem_status jem_trainer_step(jem_trainer *t, int64_t steps)
 }
 
 /* One batch of jem_trainer_step_on(). */
-static jem_status check_batch(const char *x_name, const float *x, const char *n_name, int64_t n)
+static jem_status check_batch(const jem_trainer *t, const char *x_name, const float *x,
+                              const char *n_name, int64_t n)
 {
+    int64_t bytes;
     if (n < 0)
         return jem__fail(JEM_E_ARGUMENT,
                          "jem_trainer_step_on: %s = %" PRId64 ", must be at least 0", n_name,
@@ -57,6 +60,10 @@ static jem_status check_batch(const char *x_name, const float *x, const char *n_
     if (x == NULL && n > 0)
         return jem__fail(JEM_E_ARGUMENT, "jem_trainer_step_on: %s is NULL, but %s = %" PRId64,
                          x_name, n_name, n);
+    if (!jem__mul(n, jem__model_image_size(t->model) * (int64_t)sizeof *x, &bytes))
+        return jem__fail(JEM_E_RANGE,
+                         "jem_trainer_step_on: %s = %" PRId64 ", is more than memory can hold",
+                         n_name, n);
     return JEM_OK;
 }
 
@@ -66,9 +73,9 @@ jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, co
 {
     if (t == NULL)
         return jem__fail_null("jem_trainer_step_on", "t");
-    JEM__TRY(check_batch("x_d", x_d, "n_d", n_d));
-    JEM__TRY(check_batch("x_l", x_l, "n_l", n_l));
-    JEM__TRY(check_batch("x_q", x_q, "n_q", n_q));
+    JEM__TRY(check_batch(t, "x_d", x_d, "n_d", n_d));
+    JEM__TRY(check_batch(t, "x_l", x_l, "n_l", n_l));
+    JEM__TRY(check_batch(t, "x_q", x_q, "n_q", n_q));
     if (y_l == NULL && n_l > 0)
         return jem__fail(JEM_E_ARGUMENT, "jem_trainer_step_on: y_l is NULL, but n_l = %" PRId64,
                          n_l);

@@ -56,7 +56,8 @@ static jem_status fail_system(const char *caller, const char *verb, const char *
     char words[128];
     if (strerror_r(error, words, sizeof words) != 0)
         snprintf(words, sizeof words, "error %d", error);
-    return jem__fail(JEM_E_IO, "%s: cannot %s \"%s\": %s", caller, verb, jem__path_end(path), words);
+    return jem__fail(JEM_E_IO, "%s: cannot %s \"%s\": %s", caller, verb, jem__path_end(path),
+                     words);
 }
 
 jem_status jem__reader_open(jem_context *ctx, const char *caller, const char *path,

@@ -91,7 +91,7 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "Decay per step of Adam's mean of gradients."),
     REAL("train.beta2", 0.999, 0, 0.99999999,
          "Decay per step of Adam's mean of squared gradients."),
-    REAL("train.adam_eps", 1e-8, 0, 1,
+    REAL("train.adam_eps", 1e-8, 1e-20, 1,
          "Term added to the denominator of Adam."),
     REAL("train.momentum", 0.9, 0, 0.999999,
          "Momentum of sgd."),

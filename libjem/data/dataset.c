@@ -293,8 +293,8 @@ static jem_status find_kind(const char *caller, const char *kind, int32_t labels
                              caller, kind);
         return JEM_OK;
     }
-    return jem__fail(JEM_E_UNKNOWN, "%s: kind \"%s\", must be idx, cifar10 or cifar100", caller,
-                     kind);
+    return jem__fail(JEM_E_UNKNOWN, "%s: kind \"%.80s\", must be idx, cifar10 or cifar100",
+                     caller, kind);
 }
 
 jem_status jem__dataset_parse(jem_context *ctx, const char *caller, const char *kind,
@@ -313,7 +313,8 @@ jem_status jem__dataset_open(jem_context *ctx, const char *caller, const char *k
                              const char *images, const char *labels, jem_dataset **out)
 {
     enum kind k = KIND_IDX;
-    jem__blob x = {images, NULL, 0}, y = {labels, NULL, 0};
+    jem__blob x = {jem__path_end(images), NULL, 0};
+    jem__blob y = {labels == NULL ? "" : jem__path_end(labels), NULL, 0};
     uint8_t *x_bytes = NULL, *y_bytes = NULL;
     *out = NULL;
     JEM__TRY(find_kind(caller, kind, labels != NULL, &k));

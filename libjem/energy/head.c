@@ -17,6 +17,20 @@
 #include "core/error.h"
 #include "core/memory.h"
 
+jem_status jem__check_images(const char *caller, const float *x, int64_t n, int64_t image_size)
+{
+    int64_t bytes;
+
+    if (n < 0)
+        return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
+    if (x == NULL && n > 0)
+        return jem__fail_null(caller, "x");
+    if (!jem__mul(n, image_size * (int64_t)sizeof *x, &bytes))
+        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 ", is more than memory can hold",
+                         caller, n);
+    return JEM_OK;
+}
+
 /* Is every value finite? Without a branch in the loop, so that it vectorises. */
 static int32_t all_finite(const float *x, int64_t count)
 {

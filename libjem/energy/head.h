@@ -23,6 +23,8 @@ struct jem_head {
 };
 
 /* Checks that every function of this room shares. The texts name index, value and limit. */
+jem_status jem__check_images(const char *caller, const float *x, int64_t n,
+                             int64_t image_size); /* n >= 0, can exist, x not NULL */
 jem_status jem__check_finite(const char *caller, const float *x, int64_t n, int64_t image_size);
 jem_status jem__check_classes(const char *caller, const int32_t *y, int64_t n,
                               int64_t classes); /* y NULL: nothing to check */

@@ -50,20 +50,12 @@ static void fill(jem_buffer *b)
     }
 }
 
-static jem_status not_fitted(const char *caller)
-{
-    return jem__fail(JEM_E_STATE,
-                     "%s: the \"gaussian\" start has not been fitted, call "
-                     "jem_sampler_fit_start() first",
-                     caller);
-}
-
 jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,
                               jem_buffer **out)
 {
     jem_context *ctx = s->head->model->ctx;
     jem_buffer *b = jem__alloc(ctx, 1, sizeof *b);
-    jem_status status = JEM_E_NOMEM;
+    jem_status status;
     int64_t count;
 
     *out = NULL;
@@ -83,9 +75,10 @@ jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t f
                            b->capacity, b->classes);
         goto fail;
     }
-    if (fill_now && !jem__start_ready(s->start)) {
-        status = not_fitted("jem_buffer_create");
-        goto fail;
+    if (fill_now) {
+        status = jem__start_check(s->start, "jem_buffer_create");
+        if (status != JEM_OK)
+            goto fail;
     }
     if (!jem__mul(b->capacity, b->image_size, &count)) {
         status = jem__fail(JEM_E_NOMEM,
@@ -93,6 +86,7 @@ jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t f
                            b->capacity, b->image_size);
         goto fail;
     }
+    status = JEM_E_NOMEM;
     b->images = jem__alloc(ctx, count, sizeof *b->images);
     if (b->images == NULL)
         goto fail;
@@ -154,8 +148,7 @@ jem_status jem__buffer_draw(jem_buffer *b, const char *caller, const int32_t *y,
                          caller);
     }
     JEM__TRY(jem__check_classes(caller, y, n, b->classes));
-    if (!jem__start_ready(b->sampler->start))
-        return not_fitted(caller);
+    JEM__TRY(jem__start_check(b->sampler->start, caller));
     for (int64_t i = 0; i < n; i++) {
         slots[i] = draw(b, b->next_draw + (uint64_t)i, y == NULL ? NULL : y + i,
                         x + i * b->image_size);

@@ -76,12 +76,7 @@ jem_status jem__sampler_init(jem_sampler *s, const char *caller, const int32_t *
                              int64_t n)
 {
     JEM__TRY(jem__check_classes(caller, y, n, s->head->model->classes));
-    if (!jem__start_ready(s->start)) {
-        return jem__fail(JEM_E_STATE,
-                         "%s: the \"gaussian\" start has not been fitted, call "
-                         "jem_sampler_fit_start() first",
-                         caller);
-    }
+    JEM__TRY(jem__start_check(s->start, caller));
     jem__start_draw(s->start, s->key, s->next_start, y, n, x, NULL);
     s->next_start += (uint64_t)n;
     return JEM_OK;
@@ -160,17 +155,13 @@ jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const 
     jem_context *ctx = head->model->ctx;
     const uint64_t first_chain = s->next_chain;
     float *result = head->host; /* room for one batch; more needs memory of its own */
-    int64_t count;
+    const int64_t count = n * head->image_size; /* fits: jem__check_images() */
     jem_status status;
 
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
     JEM__TRY(jem__check_finite(caller, x, n, head->image_size));
     if (steps < 0)
         steps = s->steps;
-    if (!jem__mul(n, head->image_size, &count)) {
-        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 " images of %" PRId64 " values",
-                         caller, n, head->image_size);
-    }
     if (n > head->max_batch) {
         result = jem__alloc_raw(ctx, count, sizeof *result);
         if (result == NULL)

@@ -84,6 +84,16 @@ int32_t jem__start_ready(const jem__start *start)
     return 1;
 }
 
+jem_status jem__start_check(const jem__start *start, const char *caller)
+{
+    if (jem__start_ready(start))
+        return JEM_OK;
+    return jem__fail(JEM_E_STATE,
+                     "%s: the \"gaussian\" start has not been fitted, call "
+                     "jem_sampler_fit_start() first",
+                     caller);
+}
+
 /* A fit in the making; becomes part of jem__start when all classes are done. */
 struct fit {
     const jem_dataset *data;

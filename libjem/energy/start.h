@@ -17,6 +17,7 @@ jem_status jem__start_create(jem_context *ctx, const jem_options *opts, int64_t 
                              int64_t classes, jem__start **out);
 jem_status jem__start_fit(jem__start *start, const char *caller, const jem_dataset *data);
 int32_t jem__start_ready(const jem__start *start); /* 0: gaussian and not fitted */
+jem_status jem__start_check(const jem__start *start, const char *caller); /* ready, or fail */
 /* Start numbers first .. first + n - 1. y NULL: gaussian draws the class uniformly. Written to
  * x; classes_out (may be NULL) gets the class used, -1 for uniform. Parallel. */
 void jem__start_draw(const jem__start *start, jem__key key, uint64_t first, const int32_t *y,

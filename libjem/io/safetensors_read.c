@@ -108,8 +108,8 @@ static jem_status read_shape(const jem__st_file *f, const char *name, const json
                          f->caller, f->path, name);
     if (json_array_size(shape) > JEM__ST_MAX_RANK)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%.64s\": %zu dimensions, must be at most %d", f->caller,
-                         f->path, name, json_array_size(shape), JEM__ST_MAX_RANK);
+                         "%s: %s: tensor \"%.64s\": %zu dimensions, must be at most %d",
+                         f->caller, f->path, name, json_array_size(shape), JEM__ST_MAX_RANK);
     t->rank = (int32_t)json_array_size(shape);
     t->count = 1;
     for (int32_t i = 0; i < t->rank; i++) {
@@ -159,8 +159,8 @@ static jem_status read_tensor(jem__st_file *f, const char *name, const json_t *i
                          f->caller, f->path, name);
     const jem__st_dtype *type = jem__st_dtype_find(dtype);
     if (type == NULL)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": unknown dtype \"%.64s\"", f->caller,
-                         f->path, name, dtype);
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": unknown dtype \"%.64s\"",
+                         f->caller, f->path, name, dtype);
     t->dtype = type->name;
     JEM__TRY(read_shape(f, name, json_object_get(info, "shape"), t));
     JEM__TRY(read_offsets(f, name, json_object_get(info, "data_offsets"), data_len, t));
@@ -191,8 +191,8 @@ static jem_status read_metadata(jem__st_file *f, json_t *metadata)
         const char *key = json_object_iter_key(it);
         const char *value = json_string_value(json_object_iter_value(it));
         if (value == NULL)
-            return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%.64s\" is not a text", f->caller,
-                             f->path, key);
+            return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%.64s\" is not a text",
+                             f->caller, f->path, key);
         pair *p = &f->metadata[f->n_metadata++];
         p->key = jem__strdup(f->ctx, key);
         p->value = jem__strdup(f->ctx, value);
@@ -420,8 +420,8 @@ static jem_status read_numbers(jem__st_file *f, const jem__st_tensor *t, const c
                                void *out, int64_t count)
 {
     if (strcmp(t->dtype, dtype) != 0)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": dtype %s, must be %s", f->caller,
-                         f->path, t->name, t->dtype, dtype);
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": dtype %s, must be %s",
+                         f->caller, f->path, t->name, t->dtype, dtype);
     if (t->count != count)
         return jem__fail(JEM_E_SHAPE,
                          "%s: %s: tensor \"%.64s\": %" PRId64 " numbers, must be %" PRId64,

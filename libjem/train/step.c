@@ -13,20 +13,30 @@
 #include "core/error.h"
 #include "train/loss.h"
 
+/* Optimisers work in float: squares of a larger gradient would be infinite, and stay so. */
+#define LARGEST_GRADIENT 1e18
+
+/* What the gradient is multiplied by, so that its norm is at most train.grad_clip. */
+static double clip_scale(const jem_trainer *t, double norm)
+{
+    return t->grad_clip > 0.0 && norm > t->grad_clip ? t->grad_clip / norm : 1.0;
+}
+
 /* Loss and gradient must be numbers, and small enough. */
 static jem_status judge(const jem_trainer *t, const char *caller, const jem__step_metrics *m)
 {
+    const double norm = m->grad_norm * clip_scale(t, m->grad_norm); /* inf * 0 is NaN */
     if (!isfinite(m->loss) || fabs(m->loss) > t->max_loss)
         return jem__fail(JEM_E_NUMERIC,
                          "%s: step %" PRId64
                          ": loss = %g, train.max_loss = %g; weights are as before",
                          caller, t->step, m->loss, t->max_loss);
-    if (!isfinite(m->grad_norm))
+    if (!(norm <= LARGEST_GRADIENT))
         return jem__fail(JEM_E_NUMERIC,
                          "%s: step %" PRId64
                          ": loss = %g, but the gradient's norm = %g, must be "
-                         "finite; weights are as before",
-                         caller, t->step, m->loss, m->grad_norm);
+                         "at most %g; weights are as before",
+                         caller, t->step, m->loss, m->grad_norm, LARGEST_GRADIENT);
     return JEM_OK;
 }
 
@@ -65,9 +75,8 @@ static jem_status average(jem_trainer *t)
 
 static jem_status update(jem_trainer *t, jem__step_metrics *m)
 {
-    const int32_t clip = t->grad_clip > 0.0 && m->grad_norm > t->grad_clip;
     m->learning_rate = jem__schedule_lr(&t->schedule, t->step);
-    JEM__TRY(optimise(t, m->learning_rate, clip ? t->grad_clip / m->grad_norm : 1.0));
+    JEM__TRY(optimise(t, m->learning_rate, clip_scale(t, m->grad_norm)));
     JEM__TRY(average(t));
     t->step++;
     t->metrics = *m;

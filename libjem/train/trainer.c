@@ -300,7 +300,7 @@ jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *o
     else if (strcmp(name, "batches_per_epoch") == 0)
         *out = (double)per_epoch;
     else
-        return jem__fail(JEM_E_UNKNOWN, "jem_trainer_metric: no metric has the name \"%s\"",
+        return jem__fail(JEM_E_UNKNOWN, "jem_trainer_metric: no metric has the name \"%.80s\"",
                          name);
     return JEM_OK;
 }
@@ -311,7 +311,7 @@ jem_status jem__trainer_param_grad(const jem_trainer *t, const char *name, float
     const int32_t i = jem__model_find(t->model, name);
     if (i < 0)
         return jem__fail(JEM_E_UNKNOWN,
-                         "jem_trainer_param_grad: no parameter has the name \"%s\"", name);
+                         "jem_trainer_param_grad: no parameter has the name \"%.80s\"", name);
     const jem__param *param = &t->model->net->params[i];
     if (out_len < param->count)
         return jem__fail(JEM_E_SPACE,

@@ -110,6 +110,35 @@ START_TEST(vectors_agree_with_the_reference)
 }
 END_TEST
 
+/* In float 0.99999999 is 1, and 1 - 0.999 is wrong in the fifth digit. */
+START_TEST(adam_keeps_what_float_rounds_off_beta)
+{
+    const jem__backend *backends[] = {&jem__backend_reference, &jem__backend_cpu};
+    double p[2][100], v[2][100];
+    float a[100], b[100], zero[100] = {0};
+
+    jem_lab_random(31, 100, a);
+    jem_lab_random(32, 100, b);
+    for (int i = 0; i < 2; i++) {
+        jem_lab lab;
+        jem__adam adam = {1e-3, 0.999999, _i == 0 ? 0.999 : 0.99999999, 1e-8, 0, 1, 0};
+
+        jem_lab_open(&lab, backends[i], 1, NULL, NULL, NULL);
+        const jem__tensor grad = vector(&lab, 100, b), mean = vector(&lab, 100, zero);
+        const jem__tensor square = vector(&lab, 100, zero), param = vector(&lab, 100, a);
+        for (adam.step = 1; adam.step <= 5; adam.step++)
+            jem_lab_note(&lab,
+                         backends[i]->adam_step(lab.dev, &adam, &grad, &mean, &square, &param));
+        jem_lab_fetch(&lab, &param, p[i]);
+        jem_lab_fetch(&lab, &square, v[i]);
+        jem_check_ok(lab.status);
+        jem_lab_close(&lab);
+    }
+    jem_check_close_double(p[1], p[0], 100, 0, 5e-7);
+    jem_check_close_double(v[1], v[0], 100, 1e-6, 0);
+}
+END_TEST
+
 START_TEST(vectors_do_not_depend_on_threads)
 {
     const int64_t n = lengths[_i];
@@ -212,6 +241,7 @@ TCase *jem_backend_vectors_case(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, vectors_agree_with_the_reference, 0, LENGTHS);
+    tcase_add_loop_test(tc, adam_keeps_what_float_rounds_off_beta, 0, 2);
     tcase_add_loop_test(tc, vectors_do_not_depend_on_threads, 0, LENGTHS);
     tcase_add_loop_test(tc, sum_of_squares_shows_what_is_not_finite, 0, 2);
     tcase_add_loop_test(tc, sum_of_squares_is_exact_enough, 0, 2);

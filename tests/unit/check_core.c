@@ -70,6 +70,32 @@ static void *fail_elsewhere(void *seen_at_start)
     return NULL;
 }
 
+/* What a name or a path may hold: each byte that is no printable UTF-8 shows as "?". */
+START_TEST(error_text_is_printable_utf8)
+{
+    static const struct {
+        const char *given, *shown;
+    } cases[] = {
+        {"a \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 ~",
+         "a \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 ~"},
+        {"\x1B[2J\n\t\x7F", "?[2J???"},
+        {"\xC2\x9B", "??"},                /* a control character of two bytes */
+        {"\xC2\xA0", "\xC2\xA0"},          /* the first after them */
+        {"\x82\xAC.x", "??.x"},            /* cut at the front */
+        {"x\xE2\x82", "x??"},              /* cut at the end */
+        {"\xC0\xAF", "??"},                /* longer than needed */
+        {"\xE0\x9F\xBF", "???"},           /* the same */
+        {"\xED\xA0\x80", "???"},           /* half a surrogate pair */
+        {"\xF4\x90\x80\x80\xFF", "?????"}, /* beyond Unicode */
+        {"\xE2\x82\xE2\x82\xAC", "??\xE2\x82\xAC"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        jem__fail(JEM_E_IO, "%s", cases[i].given);
+        ck_assert_str_eq(jem_last_error(), cases[i].shown);
+    }
+}
+END_TEST
+
 START_TEST(error_text_belongs_to_its_thread)
 {
     char seen = 'x';
@@ -367,6 +393,7 @@ Suite *jem_core_suite(void)
     tcase_add_test(errors, error_text_starts_empty_and_is_set_by_failures);
     tcase_add_test(errors, error_text_may_quote_the_last_one);
     tcase_add_test(errors, error_text_is_cut_between_characters);
+    tcase_add_test(errors, error_text_is_printable_utf8);
     tcase_add_test(errors, error_text_belongs_to_its_thread);
     tcase_add_test(errors, status_codes_have_names);
     tcase_add_test(errors, version_text_and_number_agree);

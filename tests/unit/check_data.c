@@ -307,6 +307,13 @@ START_TEST(kinds_are_checked)
     const uint8_t *x = idx_images;
     jem_check_fails(jem_dataset_from_bytes(ctx, "mnist", NULL, x, 9, NULL, 0, &d),
                     JEM_E_UNKNOWN, "kind \"mnist\", must be idx, cifar10 or cifar100");
+    char name[700]; /* however long a name is, the reason fits behind it */
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    jem_check_fails(jem_dataset_from_bytes(ctx, name, NULL, x, 9, NULL, 0, &d), JEM_E_UNKNOWN,
+                    "must be idx, cifar10 or cifar100");
+    jem_check_fails(jem_dataset_from_bytes(ctx, "cifar10", name, x, 9, NULL, 0, &d),
+                    JEM_E_FORMAT, "n: 9 bytes, must be a whole number of records");
     jem_check_fails(jem_dataset_from_bytes(ctx, "idx", NULL, x, 9, NULL, 0, &d), JEM_E_ARGUMENT,
                     "labels is NULL, kind \"idx\" needs them");
     jem_check_fails(jem_dataset_from_bytes(ctx, "cifar10", NULL, x, 9, x, 9, &d),

@@ -108,6 +108,43 @@ START_TEST(infinite_gradient)
 }
 END_TEST
 
+/* A gradient that float holds but whose square it does not: refused, unless it is clipped. */
+START_TEST(gradient_too_large_for_its_square)
+{
+    static const char *const settings[] = {
+        "train.optimizer=adam", "train.optimizer=sgd train.lr=1000", "train.grad_clip=1"};
+    struct world w = train_open("cpu", 0, "train.weight_px=0 train.max_loss=1e30");
+    struct batches b = train_make_batches();
+    char path[JEM_TEST_PATH];
+    jem_test_path("large.safetensors", path);
+    for (int32_t e = 0; e < N_L * SIZE; e++)
+        b.x_l[e] *= 1e25f;
+    for (int32_t i = 0; i < 3; i++) {
+        float before[MAX_WEIGHTS], after[MAX_WEIGHTS];
+        jem_trainer *t = NULL, *back = NULL;
+        train_set(w.opts, settings[i]);
+        jem_check_ok(jem_trainer_create(w.model, w.data, w.opts, &t));
+        const int64_t total = train_weights(w.model, before);
+        const jem_status status =
+            jem_trainer_step_on(t, NULL, 0, b.x_l, b.y_l, N_L, NULL, NULL, 0);
+        if (i < 2) {
+            jem_check_status(__FILE__, __LINE__, settings[i], status, JEM_E_NUMERIC,
+                             "must be at most 1e+18");
+            train_weights(w.model, after);
+            jem_check_same(after, before, total);
+        } else {
+            jem_check_ok(status);
+            ck_assert_double_gt(train_metric(t, "grad_norm"), 1e18);
+        }
+        jem_check_ok(jem_trainer_save(t, path)); /* and what was saved can go on */
+        jem_check_ok(jem_trainer_load(w.ctx, w.data, path, &back));
+        jem_trainer_free(back);
+        jem_trainer_free(t);
+    }
+    train_close(&w);
+}
+END_TEST
+
 /* Create, step, save, load, step with memory failing at each allocation in turn. */
 static jem_status life(jem_test_memory *memory, void *arg)
 {
@@ -283,6 +320,8 @@ START_TEST(bad_steps)
                     JEM_E_ARGUMENT, "x_q is NULL");
     jem_check_fails(jem_trainer_step_on(t, NULL, 0, NULL, NULL, 0, b.x_q, NULL, N_Q),
                     JEM_E_ARGUMENT, "train.weight_pxy = 0.5");
+    jem_check_fails(jem_trainer_step_on(t, b.x_d, INT64_MAX / 8, NULL, NULL, 0, NULL, NULL, 0),
+                    JEM_E_RANGE, "n_d = 1152921504606846975, is more than memory can hold");
     b.y_l[2] = CLASSES;
     jem_check_fails(jem_trainer_step_on(t, NULL, 0, b.x_l, b.y_l, N_L, NULL, NULL, 0),
                     JEM_E_RANGE, "y[2] = 3, must be 0 to 2");
@@ -394,6 +433,7 @@ void jem_train_add_failures(Suite *suite)
     tcase_add_loop_test(c, explosion_changes_nothing, 0, 2);
     tcase_add_loop_test(c, nan_weights, 0, 2);
     tcase_add_test(c, infinite_gradient);
+    tcase_add_test(c, gradient_too_large_for_its_square);
     tcase_add_test(c, survives_no_memory);
     tcase_add_test(c, goes_on_after_no_memory);
     tcase_add_test(c, bad_create);

@@ -15,7 +15,7 @@ typedef struct vector_job {
     int64_t count;
     const float *a; /* gradient, source, target */
     float *x, *m, *v;
-    float c0, c1, c2, c3, c4, c5, c6; /* constants, named where they are used */
+    float c0, c1, c2, c3, c4, c5, c6, c7, c8; /* constants, named where they are used */
     int32_t first;
     double *sums;
 } vector_job;
@@ -130,6 +130,7 @@ static void adam_task(void *arg, int64_t task, int32_t worker)
     const vector_job *job = arg;
     const float beta1 = job->c0, beta2 = job->c1, eps = job->c2, decay = job->c3;
     const float scale = job->c4, rate = job->c5, root = job->c6;
+    const float rest1 = job->c7, rest2 = job->c8; /* 1 - beta, which float would round away */
     const float *g_all = job->a;
     float *m = job->m, *v = job->v, *p = job->x;
     int64_t first, end;
@@ -138,8 +139,8 @@ static void adam_task(void *arg, int64_t task, int32_t worker)
     chunk(job, task, &first, &end);
     for (int64_t i = first; i < end; i++) {
         const float g = scale * g_all[i] + decay * p[i];
-        m[i] = beta1 * m[i] + (1.0F - beta1) * g;
-        v[i] = beta2 * v[i] + (1.0F - beta2) * g * g;
+        m[i] = beta1 * m[i] + rest1 * g;
+        v[i] = beta2 * v[i] + rest2 * g * g;
         p[i] -= rate * (m[i] / (sqrtf(v[i]) * root + eps));
     }
 }
@@ -160,7 +161,9 @@ jem_status jem__cpu_adam_step(jem__device *dev, const jem__adam *what, const jem
                       .c3 = (float)what->weight_decay,
                       .c4 = (float)what->grad_scale,
                       .c5 = (float)(what->lr / (1.0 - pow(what->beta1, t))),
-                      .c6 = (float)(1.0 / sqrt(1.0 - pow(what->beta2, t)))};
+                      .c6 = (float)(1.0 / sqrt(1.0 - pow(what->beta2, t))),
+                      .c7 = (float)(1.0 - what->beta1),
+                      .c8 = (float)(1.0 - what->beta2)};
 
     run(dev, adam_task, &job);
     return JEM_OK;
