@@ -12,6 +12,7 @@
  * channels: with channels last the numbers already lie in that order. */
 
 #include "backend/cpu/gather.h"
+#include "backend/cpu/winograd.h"
 #include "core/threads.h"
 
 /* Packed weights: blocks one after another, each in panels of `cols` output columns, each
@@ -19,7 +20,7 @@
 typedef struct pack_job {
     const jem__gather *gather;
     const float *w; /* k, kh, kw, c */
-    int64_t kh, kw, wk, wc;
+    int64_t kh, kw, wc;
     int32_t transposed; /* 0: rows (tap, c), columns k; 1: rows (tap, k), columns c */
     int64_t cols, n, panels;
     float *out;
@@ -129,6 +130,20 @@ static void conv_band(void *arg, int64_t task, int32_t worker)
         finish_pixel(job, result + r * job->n, q0 + r);
 }
 
+static void pack(jem_context *ctx, void *arg, float *out)
+{
+    pack_job *job = arg;
+
+    job->out = out;
+    jem__parallel_for(ctx, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
+}
+
+/* Packed forms of a tensor: 0 and 1 are Winograd's, then forward, then a parity each. */
+static int32_t form_of(const conv_job *job)
+{
+    return (int32_t)(job->backward ? 3 + job->py * job->spread + job->px : 2);
+}
+
 /* Pack the weights and run the bands of one gather. */
 static jem_status run(jem__device *dev, const jem__gather *g, const jem__conv *conv,
                       const jem__tensor *w, int64_t images, conv_job *job)
@@ -137,26 +152,23 @@ static jem_status run(jem__device *dev, const jem__gather *g, const jem__conv *c
     const int64_t panels = jem__ceil_div(job->n, cols);
     const int64_t packed = jem__gather_columns(g) * panels * cols;
     const int64_t band = GATHER_BAND * (GATHER_BLOCK + job->n);
+    pack_job weights = {.gather = g,
+                        .w = jem__floats(w),
+                        .kh = conv->kh,
+                        .kw = conv->kw,
+                        .wc = conv->c,
+                        .transposed = job->backward,
+                        .cols = cols,
+                        .n = job->n,
+                        .panels = panels};
 
     job->rows = images * g->grid_h * g->grid_w;
     if (job->rows == 0)
         return JEM_OK;
-    JEM__TRY(jem__cpu_scratch(dev, packed, band, &job->scratch));
-    pack_job pack = {.gather = g,
-                     .w = jem__floats(w),
-                     .kh = conv->kh,
-                     .kw = conv->kw,
-                     .wk = conv->k,
-                     .wc = conv->c,
-                     .transposed = job->backward,
-                     .cols = cols,
-                     .n = job->n,
-                     .panels = panels,
-                     .out = job->scratch.shared};
-    jem__parallel_for(dev->ctx, jem__gather_blocks(g) * panels, pack_panel, &pack);
+    JEM__TRY(jem__filters_get(dev->ctx, w, form_of(job), packed, pack, &weights, &job->packed));
+    JEM__TRY(jem__cpu_scratch(dev, 0, band, &job->scratch));
     job->gather = g;
     job->kernels = dev->kernels;
-    job->packed = job->scratch.shared;
     job->n_padded = panels * cols;
     jem__parallel_for(dev->ctx, jem__ceil_div(job->rows, GATHER_BAND), conv_band, job);
     return JEM_OK;
@@ -179,6 +191,17 @@ jem_status jem__cpu_conv_forward(jem__device *dev, const jem__conv *conv, const 
                                  const jem__tensor *add, const jem__tensor *y,
                                  const jem__signs *signs_y)
 {
+    if (jem__winograd_fits(dev, conv)) {
+        const jem__winograd what = {
+            .images = x->n,
+            .x = jem__floats(x),
+            .bias = b != NULL ? jem__floats(b) : NULL,
+            .add = add != NULL ? jem__floats(add) : NULL,
+            .y = jem__floats(y),
+            .signs = signs_y != NULL && signs_y->mem != NULL ? jem__bits(signs_y) : NULL};
+        return jem__winograd_run(dev, conv, w, &what);
+    }
+
     const jem__conv shape = simplified(conv);
     jem__gather g;
     conv_job job = {.src = jem__floats(x),
@@ -198,6 +221,16 @@ jem_status jem__cpu_conv_backward_x(jem__device *dev, const jem__conv *conv,
                                     const jem__signs *signs_x, const jem__tensor *add,
                                     const jem__tensor *gx)
 {
+    if (jem__winograd_fits(dev, conv)) {
+        const jem__winograd what = {.backward = 1,
+                                    .images = gx->n,
+                                    .x = jem__floats(gy),
+                                    .add = add != NULL ? jem__floats(add) : NULL,
+                                    .y = jem__floats(gx),
+                                    .signs = conv->leaky_input ? jem__bits(signs_x) : NULL};
+        return jem__winograd_run(dev, conv, w, &what);
+    }
+
     /* Sign rows are padded per pixel: one long row only where nothing is padded. */
     const int32_t padded = conv->leaky_input && conv->c % 8 != 0;
     const jem__conv shape = padded ? *conv : simplified(conv);

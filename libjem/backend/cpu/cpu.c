@@ -106,6 +106,16 @@ jem_status jem__cpu_scratch(jem__device *dev, int64_t shared, int64_t per_worker
     return JEM_OK;
 }
 
+static void mem_free(jem_context *ctx, jem__mem *mem)
+{
+    if (mem == NULL)
+        return;
+    jem__filters_clear(ctx, &mem->filters);
+    jem__free(ctx, mem->floats);
+    jem__free(ctx, mem->bits);
+    jem__free(ctx, mem);
+}
+
 static jem_status create_mem(jem_context *ctx, int64_t count, int64_t size, jem__mem **out)
 {
     jem__mem *mem = jem__alloc(ctx, 1, sizeof *mem);
@@ -114,9 +124,13 @@ static jem_status create_mem(jem_context *ctx, int64_t count, int64_t size, jem_
     *out = NULL;
     if (mem == NULL)
         return JEM_E_NOMEM;
+    if (jem__filters_init(&mem->filters) != JEM_OK) {
+        jem__free(ctx, mem);
+        return JEM_E_NOMEM;
+    }
     block = jem__alloc(ctx, count, size);
     if (block == NULL) {
-        jem__free(ctx, mem);
+        mem_free(ctx, mem);
         return JEM_E_NOMEM;
     }
     if (size == 1)
@@ -135,15 +149,6 @@ static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
 static jem_status mem_create_bits(jem_context *ctx, int64_t bytes, jem__mem **out)
 {
     return create_mem(ctx, bytes, 1, out);
-}
-
-static void mem_free(jem_context *ctx, jem__mem *mem)
-{
-    if (mem == NULL)
-        return;
-    jem__free(ctx, mem->floats);
-    jem__free(ctx, mem->bits);
-    jem__free(ctx, mem);
 }
 
 static int64_t signs_bytes(int64_t c, int64_t h, int64_t w)
@@ -184,6 +189,7 @@ static jem_status upload(jem__device *dev, const jem__tensor *dst, const float *
 {
     layout_job job = {src, jem__floats(dst), dst->c, dst->h * dst->w, 1};
 
+    dst->mem->filters.version++;
     jem__parallel_for(dev->ctx, dst->n, layout_image, &job);
     return JEM_OK;
 }

@@ -12,13 +12,15 @@
 #include <stddef.h>
 
 #include "backend/backend.h"
+#include "backend/cpu/filters.h"
 #include "backend/cpu/kernels.h"
 #include "core/context.h"
 #include "core/error.h"
 
 struct jem__mem {
-    float *floats; /* or NULL */
-    uint8_t *bits; /* or NULL */
+    float *floats;        /* or NULL */
+    uint8_t *bits;        /* or NULL */
+    jem__filters filters; /* packed forms of the numbers, if they are weights */
 };
 
 struct jem__device {

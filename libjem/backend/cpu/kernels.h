@@ -43,6 +43,12 @@ typedef struct jem__kernels {
                            uint8_t *bits, int64_t n);
     void (*finish_backward)(const float *in, const uint8_t *bits, const float *add, float *out,
                             int64_t n);
+    /* Winograd's transforms of one tile, see winograd_kernel.h: 36 pixels of c channels to 36
+     * planes `plane` floats apart; 36 planes to 16 pixels of k channels. c and k are multiples of
+     * 16. NULL: not available. */
+    void (*winograd_input)(const float *const pixels[36], int64_t c, int32_t leaky, float *v,
+                           int64_t plane);
+    void (*winograd_output)(const float *m, int64_t plane, int64_t k, float *out);
 } jem__kernels;
 
 #if defined(__x86_64__)

@@ -36,6 +36,11 @@ static inline __attribute__((always_inline)) vec v_fma(vec a, vec b, vec c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
+static inline __attribute__((always_inline)) vec v_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+
 static inline void v_bits(uint8_t *bits, vec a)
 {
     *bits = (uint8_t)_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ));
@@ -51,8 +56,9 @@ static inline vec v_leak(const uint8_t *bits, vec a)
 }
 
 #include "backend/cpu/tile_kernel.h"
+#include "backend/cpu/winograd_kernel.h"
 
-const jem__kernels jem__kernels_avx2 = {"avx2", 2 * WIDTH, tiles, finish_forward,
-                                        finish_backward};
+const jem__kernels jem__kernels_avx2 = {
+    "avx2", 2 * WIDTH, tiles, finish_forward, finish_backward, winograd_input, winograd_output};
 
 #endif

@@ -51,6 +51,7 @@ jem_status jem__cpu_fill(jem__device *dev, const jem__tensor *x, float value)
 {
     vector_job job = {.count = numbers(x), .x = jem__floats(x), .c0 = value};
 
+    x->mem->filters.version++;
     run(dev, fill_task, &job);
     return JEM_OK;
 }
@@ -69,6 +70,7 @@ jem_status jem__cpu_copy(jem__device *dev, const jem__tensor *src, const jem__te
 {
     vector_job job = {.count = numbers(dst), .a = jem__floats(src), .x = jem__floats(dst)};
 
+    dst->mem->filters.version++;
     run(dev, copy_task, &job);
     return JEM_OK;
 }
@@ -91,6 +93,7 @@ jem_status jem__cpu_lerp(jem__device *dev, double t, const jem__tensor *to,
     vector_job job = {
         .count = numbers(x), .a = jem__floats(to), .x = jem__floats(x), .c0 = (float)t};
 
+    x->mem->filters.version++;
     run(dev, lerp_task, &job);
     return JEM_OK;
 }
@@ -165,6 +168,7 @@ jem_status jem__cpu_adam_step(jem__device *dev, const jem__adam *what, const jem
                       .c7 = (float)(1.0 - what->beta1),
                       .c8 = (float)(1.0 - what->beta2)};
 
+    param->mem->filters.version++;
     run(dev, adam_task, &job);
     return JEM_OK;
 }
@@ -199,6 +203,7 @@ jem_status jem__cpu_sgd_step(jem__device *dev, const jem__sgd *what, const jem__
                       .c4 = (float)what->grad_scale,
                       .first = what->first};
 
+    param->mem->filters.version++;
     run(dev, sgd_task, &job);
     return JEM_OK;
 }

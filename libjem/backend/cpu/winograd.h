@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_BACKEND_CPU_WINOGRAD_H
+#define JEM_BACKEND_CPU_WINOGRAD_H
+
+/* 3 x 3 convolutions of stride 1 by Winograd's minimal filtering; see winograd.c. */
+
+#include "backend/cpu/cpu.h"
+
+/* Does it apply to this layer? Both directions have the same answer. */
+int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv);
+
+/* y = conv(x or leaky(x)) + bias [+ add], signs; or, `backward`, the input gradient: x is gy and
+ * y is gx, signs are read. Pointers may be NULL as in backend.h. */
+typedef struct jem__winograd {
+    int32_t backward;
+    int64_t images;
+    const float *x, *bias, *add;
+    float *y;
+    uint8_t *signs;
+} jem__winograd;
+
+jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem__tensor *w,
+                             const jem__winograd *what);
+
+#endif
