@@ -24,7 +24,9 @@ extern "C" {
 #endif
 
 /**
- * Make a buffer and fill it from the sampler's start distribution. Reads "pcd.*".
+ * Make a buffer and fill it from the sampler's start distribution. Reads "pcd.*". Its random
+ * numbers are those of the sampler's key: two buffers of one sampler draw the same slots, so
+ * give each its own sampler.
  *
  * @param s    the sampler whose p0 fills and restarts the buffer; kept alive
  * @param opts settings, or NULL for the paper's (10,000 images, restart probability 0.05)

@@ -11,6 +11,7 @@
  * A fully connected layer (kernel = image) is the 1 x 1 convolution of a 1 x 1 image with c * h * w
  * channels: with channels last the numbers already lie in that order. */
 
+#include "backend/cpu/conv_narrow.h"
 #include "backend/cpu/gather.h"
 #include "backend/cpu/winograd.h"
 #include "core/threads.h"
@@ -230,6 +231,9 @@ jem_status jem__cpu_conv_backward_x(jem__device *dev, const jem__conv *conv,
                                     .signs = conv->leaky_input ? jem__bits(signs_x) : NULL};
         return jem__winograd_run(dev, conv, w, &what);
     }
+
+    if (jem__narrow_fits(conv))
+        return jem__narrow_backward_x(dev, conv, gy, w, signs_x, add, gx);
 
     /* Sign rows are padded per pixel: one long row only where nothing is padded. */
     const int32_t padded = conv->leaky_input && conv->c % 8 != 0;

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+
+/* jem-bench: how long the main operations take. It shares objects with the library instead of
+ * linking it, because a single convolution cannot be reached from outside. Comparing with
+ * others is the work of tests/bench/run.py. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jem/jem.h>
+
+#include "support/bench_clock.h"
+#include "support/bench_work.h"
+#include "support/cli.h"
+#include "support/json_log.h"
+#include "support/report.h"
+#include "support/table.h"
+
+#define MOST_BATCHES 64
+#define MIB          (1024.0 * 1024.0)
+
+static struct {
+    const char *model, *input, *shape, *pass, *backend;
+    struct cli_list ops, batches, sets;
+    int64_t classes, steps, threads, repeat;
+    int json, paced;
+} arg;
+
+static const struct cli_option options[] = {
+    {"What", "op", "NAME",
+     "logits; grad: d log p(x)/dx; sgld: steps of a chain; train: one labelled batch, forward, "
+     "all gradients and the update; conv: a single convolution. May be given several times "
+     "(default: logits, grad, sgld, train)",
+     NULL, .list = &arg.ops},
+    {NULL, "batch", "N", "images at a time; may be given several times (default: 16)", NULL,
+     .list = &arg.batches},
+    {NULL, "steps", "N", "of sgld", "1", .integer = &arg.steps, .min = 1, .max = 1000000},
+    {"Network", "model", "NAME", "wrn-DEPTH-WIDTH, small, mlp, or demo (the preset's)",
+     "wrn-28-10", .text = &arg.model},
+    {NULL, "input", "CxHxW", "size of images (default: 3x32x32; demo: 1x28x28)", NULL,
+     .text = &arg.input},
+    {NULL, "classes", "N", "", "10", .integer = &arg.classes, .min = 1, .max = 65536},
+    {NULL, "set", "NAME=VALUE", "any other setting of the model or of sgld, see --list-options",
+     NULL, .list = &arg.sets},
+    {"Convolution", "shape", "SIZES",
+     "of --op conv: N,C,H,W,K[,kernel,stride]; N images of C channels, K filters, padded by half "
+     "the kernel (3 and stride 1)",
+     NULL, .text = &arg.shape},
+    {NULL, "pass", "NAME", "fwd; bwd_x, gradient in the input; bwd_w, gradient in the weights",
+     "fwd", .text = &arg.pass},
+    {"Measuring", "repeat", "N", "timed runs, after one that is not timed", "7",
+     .integer = &arg.repeat, .min = 1, .max = 1000000},
+    {NULL, "threads", "N", "0: one per processor", "0", .integer = &arg.threads, .max = 64},
+    {NULL, "backend", "NAME", "cpu, cpu:avx512, cpu:avx2, cpu:blis or reference", "cpu",
+     .text = &arg.backend},
+    {NULL, "json", NULL, "one JSON object per line instead of a table", NULL, .flag = &arg.json},
+    {NULL, "paced", NULL,
+     "read a number of runs from each line of standard input, do them, answer with one JSON "
+     "line: for taking turns with other programs; one op and one batch",
+     NULL, .flag = &arg.paced},
+};
+
+static const struct cli command_line = {
+    .program = "jem-bench",
+    .usage = "[--op NAME]... [--batch N]... [options]",
+    .about = "Time the main operations on random weights and images. GFLOP/s count two for each "
+             "multiply-add that direct convolutions would make, whatever the kernels do.",
+    .notes = "Peak memory is that of the whole process so far: for the memory of one operation, "
+             "run\none operation on one batch. \"library\" is what libjem asked for, "
+             "\"workspace\" what the\nhead or the trainer asked for when it was made.\n\n"
+             "Examples:\n"
+             "  jem-bench --model wrn-28-10 --batch 16 --threads 2 --op sgld --json\n"
+             "  jem-bench --op conv --shape 16,160,32,32,160 --pass bwd_x\n",
+    .options = options,
+    .count = (int)(sizeof options / sizeof options[0]),
+};
+
+/* What all cases share. */
+struct bench {
+    jem_context *ctx;
+    jem_model *model; /* made when the first op needs it */
+    jem_options *opts;
+    int64_t batches[MOST_BATCHES];
+    struct table *table;
+};
+
+/* One op on one batch, ready to run. */
+struct bench_case {
+    const char *op;
+    int64_t workspace; /* bytes */
+    struct bench_work work;
+};
+
+static int check_arguments(struct bench *b)
+{
+    if (arg.batches.count > MOST_BATCHES)
+        return report_usage("--batch: at most %d of them", MOST_BATCHES);
+    for (int64_t i = 0; i < arg.batches.count; i++)
+        if (bench_sizes(arg.batches.items[i], '\0', 1, &b->batches[i]) != 1 ||
+            b->batches[i] > 65536)
+            return report_usage("--batch %s: must lie between 1 and 65536",
+                                arg.batches.items[i]);
+    for (int64_t i = 0; i < arg.ops.count; i++) {
+        const int conv = strcmp(arg.ops.items[i], "conv") == 0;
+
+        if (!conv && !bench_is_network_op(arg.ops.items[i]))
+            return report_usage("--op %s: must be logits, grad, sgld, train or conv",
+                                arg.ops.items[i]);
+        if (conv && arg.shape == NULL)
+            return report_usage("--op conv needs --shape N,C,H,W,K");
+    }
+    if (arg.paced && (arg.ops.count != 1 || arg.batches.count > 1))
+        return report_usage("--paced needs one --op and at most one --batch");
+    return CLI_GO;
+}
+
+static int open_case(struct bench *b, const char *op, int64_t batch, struct bench_case *c)
+{
+    int64_t before;
+    int rc = EXIT_OK;
+
+    c->op = op;
+    if (strcmp(op, "conv") == 0)
+        return bench_open_conv(b->ctx, arg.shape, arg.pass, &c->work);
+    if (b->model == NULL)
+        rc = bench_model(b->ctx, arg.model, arg.input, arg.classes, &arg.sets, &b->opts,
+                         &b->model);
+    if (rc != EXIT_OK)
+        return rc;
+    before = bench_bytes();
+    rc = bench_open_network(b->model, b->opts, op, batch, arg.steps, &c->work);
+    c->workspace = bench_bytes() - before;
+    return rc;
+}
+
+static double gflops(const struct bench_case *c, const struct bench_times *t)
+{
+    return t->median > 0 ? 2e-9 * c->work.madds / t->median : 0;
+}
+
+static double images_per_second(const struct bench_case *c, const struct bench_times *t)
+{
+    return t->median > 0 ? (double)c->work.images / t->median : 0;
+}
+
+static int print_json(const struct bench *b, const struct bench_case *c,
+                      const struct bench_times *t, int64_t repeat)
+{
+    const int conv = strcmp(c->op, "conv") == 0;
+    json_t *object = json_object(), *seconds = json_object();
+
+    json_object_set_new(object, "op", json_string(c->op));
+    json_object_set_new(object, "model", json_string(conv ? arg.shape : arg.model));
+    if (conv)
+        json_object_set_new(object, "pass", json_string(arg.pass));
+    if (strcmp(c->op, "sgld") == 0)
+        json_set_number(object, "steps", (double)arg.steps);
+    json_set_number(object, "batch", (double)c->work.images);
+    json_set_number(object, "threads", jem_context_threads(b->ctx));
+    json_object_set_new(object, "kernels", json_string(jem_context_kernels(b->ctx)));
+    json_set_number(object, "repeat", (double)repeat);
+    json_set_number(seconds, "min", t->min);
+    json_set_number(seconds, "median", t->median);
+    json_set_number(seconds, "max", t->max);
+    json_object_set_new(object, "seconds", seconds);
+    json_set_number(object, "images_per_second", images_per_second(c, t));
+    json_set_number(object, "effective_gflops", gflops(c, t));
+    json_set_number(object, "peak_rss_bytes", (double)bench_peak_rss());
+    json_set_number(object, "library_peak_bytes", (double)bench_peak_bytes());
+    if (!conv)
+        json_set_number(object, "workspace_bytes", (double)c->workspace);
+    return json_log_line(stdout, object);
+}
+
+static void add_row(const struct bench *b, const struct bench_case *c,
+                    const struct bench_times *t)
+{
+    const int conv = strcmp(c->op, "conv") == 0;
+
+    table_cell(b->table, conv ? "conv %s" : "%s", conv ? arg.pass : c->op);
+    table_cell(b->table, "%s", conv ? arg.shape : arg.model);
+    table_cell(b->table, "%" PRId64, c->work.images);
+    table_cell(b->table, "%.3f", 1e3 * t->median);
+    table_cell(b->table, "%.3f", 1e3 * t->min);
+    table_cell(b->table, "%.3f", 1e3 * t->max);
+    table_cell(b->table, "%.1f", images_per_second(c, t));
+    table_cell(b->table, "%.1f", gflops(c, t));
+    table_cell(b->table, "%.1f", (double)bench_peak_rss() / MIB);
+    table_cell(b->table, "%.1f", (double)bench_peak_bytes() / MIB);
+}
+
+static int warm_up_and_measure(struct bench_case *c, struct bench_times *times)
+{
+    int rc = bench_measure(&c->work, 1, times);
+
+    if (rc == EXIT_OK)
+        rc = bench_measure(&c->work, arg.repeat, times);
+    return rc;
+}
+
+static int run_case(struct bench *b, const char *op, int64_t batch)
+{
+    struct bench_case c = {0};
+    struct bench_times times;
+    int rc;
+
+    bench_peak_reset();
+    rc = open_case(b, op, batch, &c);
+    if (rc != EXIT_OK)
+        return rc;
+    rc = warm_up_and_measure(&c, &times);
+    if (rc == EXIT_OK && arg.json)
+        rc = print_json(b, &c, &times, arg.repeat);
+    else if (rc == EXIT_OK)
+        add_row(b, &c, &times);
+    c.work.close(&c.work);
+    return rc;
+}
+
+/* Runs when told to, so that others have the machine in between. */
+static int run_paced(struct bench *b)
+{
+    struct bench_case c = {0};
+    struct bench_times times;
+    char line[64];
+    int rc;
+
+    bench_peak_reset();
+    rc = open_case(b, arg.ops.items[0], arg.batches.count > 0 ? b->batches[0] : 16, &c);
+    if (rc != EXIT_OK)
+        return rc;
+    while (rc == EXIT_OK && fgets(line, sizeof line, stdin) != NULL) {
+        int64_t repeat = 0;
+
+        line[strcspn(line, "\n")] = '\0';
+        if (bench_sizes(line, '\0', 1, &repeat) != 1 || repeat > 1000000) {
+            rc = report_usage("--paced: \"%s\" is not a number of runs", line);
+            break;
+        }
+        rc = bench_measure(&c.work, repeat, &times);
+        if (rc == EXIT_OK)
+            rc = print_json(b, &c, &times, repeat);
+    }
+    c.work.close(&c.work);
+    return rc;
+}
+
+/* A convolution's batch is in its shape. */
+static int run_op(struct bench *b, const char *op)
+{
+    const int conv = strcmp(op, "conv") == 0;
+    const int64_t count = conv || arg.batches.count == 0 ? 1 : arg.batches.count;
+    int rc = EXIT_OK;
+
+    for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
+        rc = run_case(b, op, arg.batches.count > 0 ? b->batches[i] : 16);
+    return rc;
+}
+
+static int run_all(struct bench *b)
+{
+    static const char *const usual[] = {"logits", "grad", "sgld", "train"};
+    const int64_t count = arg.ops.count > 0 ? arg.ops.count : 4;
+    int rc = EXIT_OK;
+
+    for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
+        rc = run_op(b, arg.ops.count > 0 ? arg.ops.items[i] : usual[i]);
+    return rc;
+}
+
+static int run(struct bench *b)
+{
+    static const char *const headings[] = {"op",       "model",     ">batch",
+                                           ">ms",      ">min",      ">max",
+                                           ">image/s", ">GFLOP/s",  ">peak MiB",
+                                           ">library", NULL};
+    int rc = bench_context(arg.backend, arg.threads, &b->ctx);
+
+    if (rc != EXIT_OK || arg.paced)
+        return rc == EXIT_OK ? run_paced(b) : rc;
+    b->table = table_create(headings);
+    if (b->table == NULL)
+        return report_no_memory();
+    rc = run_all(b);
+    if (rc == EXIT_OK && !arg.json) {
+        printf("%s, %" PRId32 " thread(s), median of %" PRId64 "\n\n",
+               jem_context_kernels(b->ctx), jem_context_threads(b->ctx), arg.repeat);
+        rc = table_print(b->table, stdout);
+    }
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = {0};
+    int rc = cli_parse(&command_line, argc, argv);
+
+    if (rc == CLI_GO)
+        rc = check_arguments(&b);
+    if (rc == CLI_GO)
+        rc = run(&b);
+    table_free(b.table);
+    jem_model_free(b.model);
+    jem_options_free(b.opts);
+    jem_context_free(b.ctx);
+    cli_list_free(&arg.ops);
+    cli_list_free(&arg.batches);
+    cli_list_free(&arg.sets);
+    return rc;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_BENCH_WORK_H
+#define EXAMPLES_SUPPORT_BENCH_WORK_H
+
+/* The operations that jem-bench times, each as a thing that can be run again and again. */
+
+#include <jem/jem.h>
+
+#include "cli.h"
+
+struct bench_work {
+    int (*reset)(struct bench_work *w); /* before each run, not timed; or NULL */
+    int (*run)(struct bench_work *w);
+    void (*close)(struct bench_work *w);
+    int64_t images;
+    double madds; /* of one run, as the direct convolutions would make them */
+    void *state;
+};
+
+/* "wrn-D-K", "small", "mlp" or "demo", for images of "CxHxW" (NULL: the model's usual ones), with
+ * random weights. `sets` are "model.filters=4" and the like. *opts holds the settings that
+ * bench_open_network() wants. */
+int bench_model(jem_context *ctx, const char *name, const char *input, int64_t classes,
+                const struct cli_list *sets, jem_options **opts, jem_model **model);
+
+/* Is `op` one of logits, grad, sgld, train? */
+int bench_is_network_op(const char *op);
+
+/* One of them on a batch of random images; sgld makes `steps` steps. The model changes when
+ * `op` is train. */
+int bench_open_network(jem_model *model, const jem_options *opts, const char *op, int64_t batch,
+                       int64_t steps, struct bench_work *out);
+
+/* One convolution without bias, straight at the seam: shape "N,C,H,W,K[,kernel,stride]", padded
+ * by half the kernel; pass fwd, bwd_x or bwd_w. */
+int bench_open_conv(jem_context *ctx, const char *shape, const char *pass,
+                    struct bench_work *out);
+
+/* Whole numbers between single `separator`s, for example 3x32x32: how many there are, -1 when the
+ * text is something else or has more than `most`. */
+int bench_sizes(const char *text, char separator, int most, int64_t *out);
+
+/* `count` numbers in [-scale, scale]: always the same. */
+void bench_fill(float *values, int64_t count, float scale);
+
+#endif
