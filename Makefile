@@ -59,8 +59,12 @@ NAME := libjem.so.$(MAJOR)
 HEADERS  := $(sort $(wildcard include/jem/*.h))
 SOURCES  := $(sort $(wildcard libjem/*/*.c libjem/backend/*/*.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-SUPPORT  := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard examples/support/*.c)))
-TOOLS    := $(patsubst examples/%.c,$(BUILD)/bin/%,$(sort $(wildcard examples/jem-*.c)))
+TIMING   := $(patsubst %.c,$(BUILD)/obj/%.o,examples/jem-bench.c \
+                                          $(sort $(wildcard examples/support/bench_*.c)))
+SUPPORT  := $(filter-out $(TIMING),$(patsubst %.c,$(BUILD)/obj/%.o,\
+                                     $(sort $(wildcard examples/support/*.c))))
+TOOLS    := $(patsubst examples/%.c,$(BUILD)/bin/%,$(filter-out examples/jem-bench.c,\
+                                                     $(sort $(wildcard examples/jem-*.c))))
 LESSONS  := $(patsubst examples/%.c,$(BUILD)/bin/%,$(sort $(wildcard examples/[0-9][0-9]_*.c)))
 UNIT     := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/unit/*.c tests/golden/*.c \
                                                               tests/support/*.c)))
@@ -79,7 +83,7 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAG
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: lib $(TOOLS) $(LESSONS)
+all: lib $(TOOLS) $(BUILD)/bin/jem-bench $(LESSONS)
 lib: $(BUILD)/$(SO) $(BUILD)/$(NAME) $(BUILD)/libjem.so $(BUILD)/libjem.a
 tests: $(TESTS)
 
@@ -114,7 +118,7 @@ $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
 	$(Q)$(CC) $(BASE) -Ilibjem -Itests/support $(TEST_CFLAGS) $(WARN) -Wno-double-promotion \
 	    -DJEM_TEST_DATA='"$(CURDIR)/tests/golden"' $(CFLAGS) -MMD -MP -c $< -o $@
 
--include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(UNIT:.o=.d) \
+-include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(TIMING:.o=.d) $(UNIT:.o=.d) \
          $(wildcard $(BUILD)/obj/examples/*.d $(BUILD)/obj/tests/*/*.d)
 
 # --- Linking -----------------------------------------------------------------------------------
@@ -141,6 +145,13 @@ $(TOOLS): $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o $(SUPPORT) | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $< $(SUPPORT) -o $@ $(HARDEN) $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm -pthread
+
+# jem-bench takes the objects, because it times single convolutions.
+$(TIMING): PROGRAM_CFLAGS += -Ilibjem
+$(BUILD)/bin/jem-bench: $(TIMING) $(SUPPORT) $(OBJECTS)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(HARDEN) $(LDFLAGS) $(LIBS) $(PROGRAM_LIBS)
 
 $(LESSONS): $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o | lib
 	$(call say,LD,$@)
@@ -181,8 +192,8 @@ demo: ## train on Fashion-MNIST and look at the result, in minutes
 	@$(BUILD)/bin/jem-demo --model $(BUILD)/demo/best.safetensors --run $(BUILD)/demo \
 	    --data fashion-mnist --out $(BUILD)/demo
 
-bench: all ## time the main operations
-	@$(BUILD)/bin/jem-bench --json $(BUILD)/bench.json
+bench: all ## time the main operations beside PyTorch and oneDNN; BENCH=full: all of them
+	@CC='$(CC)' tests/bench/run.py --build $(BUILD) $(BENCH)
 
 # --- Checking ----------------------------------------------------------------------------------
 

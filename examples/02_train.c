@@ -38,8 +38,10 @@ int main(int argc, char **argv)
         failed = jem_trainer_step(trainer, 10) ||
                  jem_trainer_metric(trainer, "accuracy", &accuracy) ||
                  jem_trainer_metric(trainer, "energy_gap", &gap);
-        printf("step %3d   accuracy %.2f   log p(data) - log p(samples) %.3f\n", step + 10,
-               accuracy, gap);
+        if (!failed)
+            printf("step %3d   accuracy %.2f   log p(data) - log p(samples) %.3f\n", step + 10,
+                   accuracy, gap);
+        fflush(stdout); /* shows at once, through a pipe as well */
     }
     failed = failed || jem_model_save(model, argv[3]);
     if (failed)

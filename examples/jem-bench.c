@@ -41,11 +41,13 @@ static const struct cli_option options[] = {
      "wrn-28-10", .text = &arg.model},
     {NULL, "input", "CxHxW", "size of images (default: 3x32x32; demo: 1x28x28)", NULL,
      .text = &arg.input},
-    {NULL, "classes", "N", "", "10", .integer = &arg.classes, .min = 1, .max = 65536},
+    {NULL, "classes", "N", "outputs of the network", "10", .integer = &arg.classes, .min = 1,
+     .max = 65536},
     {NULL, "set", "NAME=VALUE", "any other setting of the model or of sgld, see --list-options",
      NULL, .list = &arg.sets},
     {"Convolution", "shape", "SIZES",
-     "of --op conv: N,C,H,W,K[,kernel,stride]; N images of C channels, K filters, padded by half "
+     "of --op conv: N,C,H,W,K[,kernel,stride]; N images of C channels, K filters, padded by "
+     "half "
      "the kernel (3 and stride 1)",
      NULL, .text = &arg.shape},
     {NULL, "pass", "NAME", "fwd; bwd_x, gradient in the input; bwd_w, gradient in the weights",
@@ -55,7 +57,8 @@ static const struct cli_option options[] = {
     {NULL, "threads", "N", "0: one per processor", "0", .integer = &arg.threads, .max = 64},
     {NULL, "backend", "NAME", "cpu, cpu:avx512, cpu:avx2, cpu:blis or reference", "cpu",
      .text = &arg.backend},
-    {NULL, "json", NULL, "one JSON object per line instead of a table", NULL, .flag = &arg.json},
+    {NULL, "json", NULL, "one JSON object per line instead of a table", NULL,
+     .flag = &arg.json},
     {NULL, "paced", NULL,
      "read a number of runs from each line of standard input, do them, answer with one JSON "
      "line: for taking turns with other programs; one op and one batch",
@@ -65,14 +68,16 @@ static const struct cli_option options[] = {
 static const struct cli command_line = {
     .program = "jem-bench",
     .usage = "[--op NAME]... [--batch N]... [options]",
-    .about = "Time the main operations on random weights and images. GFLOP/s count two for each "
-             "multiply-add that direct convolutions would make, whatever the kernels do.",
-    .notes = "Peak memory is that of the whole process so far: for the memory of one operation, "
-             "run\none operation on one batch. \"library\" is what libjem asked for, "
-             "\"workspace\" what the\nhead or the trainer asked for when it was made.\n\n"
-             "Examples:\n"
-             "  jem-bench --model wrn-28-10 --batch 16 --threads 2 --op sgld --json\n"
-             "  jem-bench --op conv --shape 16,160,32,32,160 --pass bwd_x\n",
+    .about =
+        "Time the main operations on random weights and images. GFLOP/s count two for each "
+        "multiply-add that direct convolutions would make, whatever the kernels do.",
+    .notes =
+        "Peak memory is that of the whole process so far: for the memory of one operation, "
+        "run\none operation on one batch. \"library\" is what libjem asked for, "
+        "\"workspace\" what the\nhead or the trainer asked for when it was made.\n\n"
+        "Examples:\n"
+        "  jem-bench --model wrn-28-10 --batch 16 --threads 2 --op sgld --json\n"
+        "  jem-bench --op conv --shape 16,160,32,32,160 --pass bwd_x\n",
     .options = options,
     .count = (int)(sizeof options / sizeof options[0]),
 };
@@ -272,10 +277,9 @@ static int run_all(struct bench *b)
 
 static int run(struct bench *b)
 {
-    static const char *const headings[] = {"op",       "model",     ">batch",
-                                           ">ms",      ">min",      ">max",
-                                           ">image/s", ">GFLOP/s",  ">peak MiB",
-                                           ">library", NULL};
+    static const char *const headings[] = {"op",        "model",    ">batch",   ">ms",
+                                           ">min",      ">max",     ">image/s", ">GFLOP/s",
+                                           ">peak MiB", ">library", NULL};
     int rc = bench_context(arg.backend, arg.threads, &b->ctx);
 
     if (rc != EXIT_OK || arg.paced)

@@ -4,7 +4,8 @@
  * test set, tells the test images from others by their density, and writes report.html and
  * report.json. `make demo` runs it after jem-train. */
 
-#include <math.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "support/image.h"
 #include "support/json_log.h"
 #include "support/outliers.h"
+#include "support/progress.h"
 #include "support/report.h"
 #include "support/settings.h"
 #include "support/table.h"
@@ -24,10 +26,63 @@
 #define BATCH 250
 
 struct arguments {
-    const char *model, *run, *data, *out;
+    const char *model, *run, *data, *out, *backend;
     int64_t count, threads;
     int64_t seed;
+    int quiet;
 };
+
+static struct arguments arg;
+
+static const struct cli_option options[] = {
+    {"Model and images", "model", "FILE", "a model or a training (.safetensors)", NULL,
+     .text = &arg.model},
+    {NULL, "run", "DIR",
+     "the training's folder, with train.json, log.jsonl and samples.png (default: the model's)",
+     NULL, .text = &arg.run},
+    {NULL, "data", "KIND", "the test images: " DATA_HELP, "fashion-mnist", .text = &arg.data},
+    {NULL, "count", "N", "only the first N test images; 0: all", "0", .integer = &arg.count,
+     .max = INT64_MAX},
+    {NULL, "seed", "N", "of the noise images and of the pairs that are interpolated", "1",
+     .integer = &arg.seed},
+    {"Results", "out", "DIR",
+     "folder for report.html, report.json, likely.png and unlikely.png (default: that of "
+     "--run)",
+     NULL, .text = &arg.out},
+    {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
+    {"Computing", "threads", "N", "0: one per processor; changes no result", "0",
+     .integer = &arg.threads, .max = 64},
+    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
+};
+
+static const struct cli command_line = {
+    .program = "jem-demo",
+    .usage = "--model FILE [options]",
+    .about = "Look at what a training has given: accuracy, calibration, and how well the "
+             "density tells test images from others. Prints a table and writes a report.",
+    .notes = "Examples:\n"
+             "  jem-demo --model demo/best.safetensors\n"
+             "  jem-demo --model demo/best.safetensors --count 1000 --out report\n",
+    .options = options,
+    .count = (int)(sizeof options / sizeof options[0]),
+};
+
+/* What was not said: the training's folder is the model's, and the report goes there. */
+static int check_arguments(void)
+{
+    static char folder[FILE_PATH_BYTES];
+    int code = CLI_GO;
+
+    if (arg.model == NULL)
+        return report_usage("--model FILE is missing");
+    if (arg.run == NULL) {
+        code = file_folder_of(folder, arg.model);
+        arg.run = folder;
+    }
+    if (arg.out == NULL)
+        arg.out = arg.run;
+    return code == EXIT_OK ? CLI_GO : code;
+}
 
 /* The three scores of JEM section 5.3; each grows with "in distribution". */
 static int scores_of(jem_model *model, const float *x, int64_t n, struct demo_scores *out)
@@ -68,17 +123,25 @@ static void scores_free(struct demo_scores *s)
 
 /* Test images against every set of outliers. */
 static int detect(jem_context *ctx, jem_model *model, const float *x, struct demo *d,
-                  int64_t seed)
+                  const struct arguments *a)
 {
+    struct progress progress;
     const int64_t n = d->test.n, size = d->shape[0] * d->shape[1] * d->shape[2];
     float *other = malloc((size_t)(n * size) * sizeof *other);
-    int code = other != NULL ? scores_of(model, x, n, &d->in) : report_no_memory();
+    int code = other != NULL ? EXIT_OK : report_no_memory();
 
+    progress_start(&progress, a->quiet);
+    progress_show(&progress, "scoring %" PRId64 " test images", n);
+    if (code == EXIT_OK)
+        code = scores_of(model, x, n, &d->in);
     for (int k = 0; k < outlier_count && code == EXIT_OK; k++) {
         struct demo_outliers *o = &d->outliers[k];
+
         o->name = outlier_kinds[k].name;
         o->what = outlier_kinds[k].what;
-        outliers_make(k, x, n, d->shape, seed, other);
+        progress_show(&progress, "scoring outliers, set %d of %d: %s", k + 1, outlier_count,
+                      o->name);
+        outliers_make(k, x, n, d->shape, a->seed, other);
         code = scores_of(model, other, n, &o->scores);
         if (code == EXIT_OK)
             code = report_jem(
@@ -90,6 +153,7 @@ static int detect(jem_context *ctx, jem_model *model, const float *x, struct dem
             code = report_jem(
                 jem_metric_auroc(ctx, d->in.mass, n, o->scores.mass, n, &o->auroc_mass));
     }
+    progress_clear(&progress);
     free(other);
     return code;
 }
@@ -233,7 +297,7 @@ static int look(jem_context *ctx, jem_model *model, const jem_dataset *data,
         return report_no_memory();
     code = report_jem(jem_dataset_read(data, 0, n, x, NULL));
     if (code == EXIT_OK)
-        code = detect(ctx, model, x, d, a->seed);
+        code = detect(ctx, model, x, d, a);
     if (code == EXIT_OK)
         code = likely(d, x, a->out);
     if (code == EXIT_OK)
@@ -254,7 +318,7 @@ static int run(const struct arguments *a)
     struct demo d = {.data_name = a->data};
     char path[FILE_PATH_BYTES];
     int64_t shape[4], data_shape[4];
-    int code = settings_context(NULL, a->threads, &ctx);
+    int code = settings_context(a->backend, a->threads, &ctx);
 
     if (code == EXIT_OK)
         code = file_make_folder(a->out);
@@ -296,56 +360,9 @@ static int run(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {0};
-    const struct cli_option options[] = {
-        {.section = "What to look at",
-         .name = "model",
-         .arg = "FILE",
-         .help = "The model.",
-         .fallback = "build/demo/best.safetensors",
-         .text = &a.model},
-        {.name = "run",
-         .arg = "DIR",
-         .help = "The folder jem-train wrote: train.json, log.jsonl, samples.png.",
-         .fallback = "build/demo",
-         .text = &a.run},
-        {.name = "data",
-         .arg = "KIND",
-         .help = "The test images: " DATA_HELP ".",
-         .fallback = "fashion-mnist",
-         .text = &a.data},
-        {.name = "count",
-         .arg = "N",
-         .help = "Use the first N test images only; 0 for all.",
-         .fallback = "0",
-         .integer = &a.count,
-         .max = INT64_MAX},
-        {.section = "How",
-         .name = "out",
-         .arg = "DIR",
-         .help = "Where report.html and report.json go.",
-         .fallback = "build/demo",
-         .text = &a.out},
-        {.name = "seed",
-         .arg = "N",
-         .help = "Seed of the noise images and pairs.",
-         .fallback = "1",
-         .integer = &a.seed},
-        {.name = "threads",
-         .arg = "N",
-         .help = "Threads; 0 for one per processor.",
-         .fallback = "0",
-         .integer = &a.threads,
-         .max = 64},
-    };
-    const struct cli cli = {
-        .program = "jem-demo",
-        .usage = "[OPTIONS]",
-        .about = "Look at what a training has given: accuracy, calibration, and how well the "
-                 "density tells test images from others. Prints a table and writes a report.",
-        .options = options,
-        .count = (int)(sizeof options / sizeof options[0])};
-    const int code = cli_parse(&cli, argc, argv);
+    int code = cli_parse(&command_line, argc, argv);
 
-    return code == CLI_GO ? run(&a) : code;
+    if (code == CLI_GO)
+        code = check_arguments();
+    return code == CLI_GO ? run(&arg) : code;
 }

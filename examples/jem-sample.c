@@ -64,7 +64,7 @@ static const struct cli_option options[] = {
      .integer = &arg.batch, .min = 1, .max = 65536},
     {NULL, "threads", "N", "0: one per processor; changes no result", "0",
      .integer = &arg.threads, .max = 64},
-    {NULL, "backend", "NAME", "cpu or reference", "cpu", .text = &arg.backend},
+    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
 };
 
@@ -77,6 +77,7 @@ static const struct cli command_line = {
              "  jem-sample --model demo/best.safetensors --out samples --steps 1000\n",
     .options = options,
     .count = (int)(sizeof options / sizeof options[0]),
+    .stoppable = 1,
 };
 
 struct sampling {

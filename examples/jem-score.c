@@ -51,7 +51,7 @@ static const struct cli_option options[] = {
      .integer = &arg.batch, .min = 1, .max = 65536},
     {NULL, "threads", "N", "0: one per processor; changes no result", "0",
      .integer = &arg.threads, .max = 64},
-    {NULL, "backend", "NAME", "cpu or reference", "cpu", .text = &arg.backend},
+    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
 };
 
 static const struct cli command_line = {

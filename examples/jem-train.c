@@ -18,12 +18,13 @@
 #include "support/data.h"
 #include "support/json_log.h"
 #include "support/report.h"
+#include "support/settings.h"
 #include "support/stop.h"
 #include "support/table.h"
 #include "support/train_run.h"
 
 #define LOG_EVERY       50 /* steps */
-#define FAILURES_IN_ROW 10 /* failed steps in a row that --on-divergence resume bears */
+#define FAILURES_IN_ROW 10 /* --on-divergence resume stops at so many failed steps in a row */
 
 static struct train_arguments arg;
 
@@ -46,21 +47,26 @@ static const struct cli_option options[] = {
     {"Beginning", "resume", "FILE",
      "go on with the training in FILE (last.safetensors); its settings hold", NULL,
      .text = &arg.resume},
-    {NULL, "init", "FILE", "begin a new training with the weights of the model in FILE", NULL,
-     .text = &arg.init},
+    {NULL, "init", "FILE",
+     "begin a new training with the weights of the model in FILE and with its settings "
+     "model.*; the others are those of --preset and --set",
+     NULL, .text = &arg.init},
     {"Ending", "steps", "N", "stop after N steps of this run; 0: at the end of the schedule",
      "0", .integer = &arg.steps, .max = INT64_MAX},
     {NULL, "time-budget", "SECONDS",
      "stop after so many seconds of training (validation not counted); 0: no limit", "0",
      .real = &arg.time_budget},
     {NULL, "on-divergence", "WHAT",
-     "when a step fails for NaN, infinity or a huge loss: stop; or resume: try it again with "
-     "other samples, up to 10 times in a row",
+     "when a step fails for NaN, infinity or a huge loss: stop; or resume: try again with "
+     "other samples, and stop at the 10th failure in a row",
      "stop", .text = &arg.on_divergence},
     {"Watching", "validation", "N",
      "training images held out for validation; 0: none; -1: 5000, or a tenth of a small set. "
      "The test set is never touched",
      "-1", .integer = &arg.validation, .min = -1, .max = INT64_MAX},
+    {NULL, "split-seed", "N",
+     "chooses which images these are, whatever --seed says (with --resume: as before)", "1",
+     .integer = &arg.split_seed},
     {NULL, "validate-every", "STEPS", "steps between validations", "500",
      .integer = &arg.validate_every, .min = 1, .max = INT64_MAX},
     {NULL, "save-every", "SECONDS",
@@ -69,7 +75,7 @@ static const struct cli_option options[] = {
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
     {"Computing", "threads", "N", "0: one per processor; changes no result", "0",
      .integer = &arg.threads, .max = 64},
-    {NULL, "backend", "NAME", "cpu or reference", "cpu", .text = &arg.backend},
+    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
 };
 
 static const struct cli command_line = {
@@ -80,9 +86,12 @@ static const struct cli command_line = {
     .notes = "Examples:\n"
              "  jem-train --preset demo --data fashion-mnist --out demo\n"
              "  jem-train --preset jem-cifar10 --data cifar10:cifar-10-batches-bin --out c10\n"
-             "  jem-train --resume demo/last.safetensors\n",
+             "  jem-train --resume demo/last.safetensors\n"
+             "  jem-train --init demo/best.safetensors --preset demo --set train.lr=1e-5 "
+             "--out calmer\n",
     .options = options,
     .count = (int)(sizeof options / sizeof options[0]),
+    .stoppable = 1,
 };
 
 /* What the table cannot say: which options go together. */
@@ -135,6 +144,24 @@ static void show_progress(struct run *r)
                   shown_gap, rate, format_duration(seconds_left(r), left));
 }
 
+/* What there is after a divergence, and what to do. Going on with --resume would repeat the same
+ * settings, so it is not proposed. */
+static void advise(const struct run *r)
+{
+    char best[64] = "there is no best.safetensors, for no validation came before";
+
+    if (train_has_best(r))
+        snprintf(best, sizeof best, "best.safetensors is the model of step %" PRId64,
+                 r->best_step);
+    report_note("the training diverged after step %" PRId64 ". In %s: %s, last.safetensors the "
+                "training at step %" PRId64 ", diverged.safetensors the training now",
+                r->step, r->folder, best, r->saved_step);
+    report_note(
+        "--resume would repeat the same settings. Begin anew with calmer ones: a lower "
+        "train.lr, a larger train.energy_l2, sgld.clamp_grad=1 and sgld.clamp_x=1 (more "
+        "in docs/guide.md, \"When training diverges\")");
+}
+
 /* A step failed for its numbers. The weights are those of the last good step, but a model on its
  * way out of the finite numbers is seldom worth more than an older one: the state goes to a
  * file of its own, and last.safetensors stays. */
@@ -159,11 +186,8 @@ static int on_divergence(struct run *r)
     rc = file_join(path, r->folder, "diverged.safetensors");
     if (rc == EXIT_OK)
         rc = report_jem(jem_trainer_save(r->trainer, path));
-    report_note("the training diverged after step %" PRId64 "; best.safetensors and "
-                "last.safetensors in %s are as they were saved before, diverged.safetensors is "
-                "the state now. Begin again from one of them with calmer settings, for example "
-                "--init FILE --set train.lr=... --set sgld.noise_std=...",
-                r->step, r->folder);
+    if (rc == EXIT_OK)
+        advise(r);
     return rc;
 }
 
@@ -220,6 +244,20 @@ static int train(struct run *r)
     return rc == EXIT_OK ? train_save(r) : rc;
 }
 
+/* The command that takes this training further, where there is one. */
+static void print_next(const struct run *r)
+{
+    const int diverged = strcmp(r->reason, "diverged") == 0;
+
+    if (diverged && (train_has_best(r) || r->saved_step > 0))
+        printf("begin anew jem-train --init %s --set ... --out NEW, with calmer settings\n",
+               train_has_best(r) ? r->best : r->last);
+    else if (diverged)
+        printf("begin anew jem-train --set ... --out NEW, with calmer settings\n");
+    else if (r->step < r->total)
+        printf("go on      jem-train --resume %s\n", r->last);
+}
+
 static void print_summary(const struct run *r)
 {
     char time[32];
@@ -231,9 +269,9 @@ static void print_summary(const struct run *r)
     if (!isnan(r->best_accuracy))
         printf("accuracy   %.2f %% on %" PRId64 " validation images, at step %" PRId64 "\n",
                100 * r->best_accuracy, r->validation, r->best_step);
-    if (file_exists(r->best))
+    if (train_has_best(r))
         printf("model      %s\n", r->best);
-    printf("go on      jem-train --resume %s\n", r->last);
+    print_next(r);
 }
 
 static int finish(struct run *r)

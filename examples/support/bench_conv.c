@@ -41,8 +41,7 @@ static int run(struct bench_work *work)
     case BWD_W:
         break;
     }
-    return report_jem(
-        r->backend->conv_backward_w(r->dev, &r->conv, &r->x, &r->y, &r->w, NULL));
+    return report_jem(r->backend->conv_backward_w(r->dev, &r->conv, &r->x, &r->y, &r->w, NULL));
 }
 
 static void close_run(struct bench_work *work)

@@ -73,7 +73,9 @@ void bench_fill(float *values, int64_t count, float scale)
 
 static int set_number(jem_options *opts, const char *name, int64_t value)
 {
-    return report_jem(jem_options_set_i64(opts, name, value));
+    if (jem_options_set_i64(opts, name, value) != JEM_OK)
+        return report_usage("%s", jem_last_error());
+    return EXIT_OK;
 }
 
 static int set_architecture(jem_options *opts, const char *name)
@@ -154,8 +156,7 @@ static int run(struct bench_work *w)
     case TRAIN:
         break;
     }
-    return report_jem(
-        jem_trainer_step_on(r->trainer, NULL, 0, r->x, r->y, n, NULL, NULL, 0));
+    return report_jem(jem_trainer_step_on(r->trainer, NULL, 0, r->x, r->y, n, NULL, NULL, 0));
 }
 
 static void close_run(struct bench_work *w)
@@ -241,7 +242,8 @@ static double count_madds(const jem__network *net, enum op op, int64_t steps)
 
         if (net->layers[i].kind != JEM__LAYER_CONV)
             continue;
-        madds = (double)(conv->k * conv->oh * conv->ow) * (double)(conv->c * conv->kh * conv->kw);
+        madds =
+            (double)(conv->k * conv->oh * conv->ow) * (double)(conv->c * conv->kh * conv->kw);
         all += madds;
         first += net->layers[i].in == 0 ? madds : 0;
     }

@@ -61,6 +61,14 @@ static void print_option(const char *name, const char *arg, const char *help,
     print_wrapped(full, HELP_COLUMN, HELP_COLUMN);
 }
 
+static int has_settings(const struct cli *cli)
+{
+    for (int i = 0; i < cli->count; i++)
+        if (strcmp(cli->options[i].name, "set") == 0)
+            return 1;
+    return 0;
+}
+
 static void print_help(const struct cli *cli)
 {
     printf("Usage: %s %s\n\n", cli->program, cli->usage);
@@ -73,13 +81,15 @@ static void print_help(const struct cli *cli)
         print_option(o->name, o->arg, o->help, o->fallback);
     }
     printf("\nHelp:\n");
-    print_option("list-options", NULL, "every setting that --set takes, and every preset",
-                 NULL);
     print_option("help", NULL, "this text", NULL);
     print_option("version", NULL, "the version of libjem", NULL);
+    if (has_settings(cli))
+        print_option("list-options", NULL, "every setting that --set takes, and every preset",
+                     NULL);
     if (cli->notes != NULL)
         printf("\n%s", cli->notes);
-    printf("\nExit status: 0 done, 1 failed, 2 bad usage.\n");
+    printf("\nExit status: 0 done, 1 failed, 2 bad usage%s.\n",
+           cli->stoppable ? ", 128 + signal when stopped (Ctrl-C: 130)" : "");
 }
 
 static int list_add(struct cli_list *list, const char *item)
@@ -199,11 +209,12 @@ static int refuse_unknown(const struct option *known, const char *word)
     return report_usage("unknown option %s", word);
 }
 
-/* getopt's table: the program's options, then help, version and list-options. */
+/* getopt's table: the program's options, then help, version and, with --set, list-options. */
 static struct option *make_table(const struct cli *cli)
 {
     static const char *const own[] = {"help", "version", "list-options"};
-    struct option *table = calloc((size_t)cli->count + 4, sizeof *table);
+    const int owned = has_settings(cli) ? 3 : 2;
+    struct option *table = calloc((size_t)(cli->count + owned) + 1, sizeof *table);
 
     if (table == NULL)
         return NULL;
@@ -212,7 +223,7 @@ static struct option *make_table(const struct cli *cli)
         table[i].has_arg = cli->options[i].arg == NULL ? no_argument : required_argument;
         table[i].val = FIRST_VALUE + i;
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < owned; i++) {
         table[cli->count + i].name = own[i];
         table[cli->count + i].has_arg = no_argument;
         table[cli->count + i].val = FIRST_VALUE + cli->count + i;

@@ -4,8 +4,8 @@
 
 /* The command line, from a table.
  *
- * A program lists its options once; parsing, defaults, --help, --version, --list-options and
- * the complaint about a mistyped name come from the list. */
+ * A program lists its options once; parsing, defaults, --help, --version and the complaint
+ * about a mistyped name come from the list; --list-options too, where there is a --set. */
 
 #include <stdint.h>
 
@@ -40,6 +40,7 @@ struct cli {
     const struct cli_option *options;
     int count;
     struct cli_list *operands; /* words without "--"; NULL: refused */
+    int stoppable;             /* stopped by Ctrl-C it saves and returns 128 + signal */
 };
 
 /* cli_parse() wants the program to go on. */

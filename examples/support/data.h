@@ -15,7 +15,8 @@
 #include <jem/jem.h>
 
 /* The help text of --data. */
-#define DATA_HELP "fashion-mnist, mnist:DIR, idx:IMAGES,LABELS, cifar10:DIR or cifar100:DIR"
+#define DATA_HELP                                                                              \
+    "fashion-mnist[:DIR], mnist:DIR, idx:IMAGES,LABELS, cifar10:DIR or cifar100:DIR"
 
 /* `split` is "train" or "test". Errors say what to install or to download. */
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out);

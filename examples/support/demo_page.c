@@ -145,8 +145,8 @@ static void write_curves(FILE *out, struct curves *c)
         plot_line(&p, step, c->values[CURVE_DATA], c->n, 0, "data");
         plot_line(&p, step, c->values[CURVE_SAMPLE], c->n, 1, "samples");
         plot_end(&p);
-        fputs("<figcaption>The two curves must stay together: a gap that opens is the "
-              "beginning of divergence.</figcaption></figure>\n",
+        fputs("<figcaption>A gap that opens and keeps growing announces divergence."
+              "</figcaption></figure>\n",
               out);
     }
     fputs("</div>\n", out);

@@ -93,6 +93,13 @@ int file_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+int file_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 int file_make_folder(const char *path)
 {
     char part[FILE_PATH_BYTES];

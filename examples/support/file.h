@@ -16,6 +16,9 @@ int file_read(const char *path, uint8_t **out, size_t *out_length);
 
 int file_exists(const char *path);
 
+/* Do two names lead to the same file or folder? */
+int file_same(const char *a, const char *b);
+
 /* Make a folder and its parents. */
 int file_make_folder(const char *path);
 

@@ -10,6 +10,9 @@
 
 #include "cli.h"
 
+/* The help text of --backend. */
+#define BACKEND_HELP "cpu, cpu:avx512, cpu:avx2, cpu:blis or reference"
+
 /* A context with its warnings on stderr. `threads` 0: one per processor. */
 int settings_context(const char *backend, int64_t threads, jem_context **out);
 

@@ -55,6 +55,7 @@ static json_t *describe(const struct run *r)
 
     json_object_set_new(object, "data", json_string(r->data_name));
     json_object_set_new(object, "validation", json_integer(r->validation));
+    json_object_set_new(object, "split_seed", json_integer(r->split_seed));
     json_object_set_new(object, "seed",
                         json_integer((json_int_t)settings_number(r->opts, "train.seed")));
     json_object_set_new(object, "steps_total", json_integer(r->total));
@@ -129,5 +130,7 @@ int train_save(struct run *r)
     const int rc = report_jem(jem_trainer_save(r->trainer, r->last));
 
     r->saved_at = progress_clock();
+    if (rc == EXIT_OK)
+        r->saved_step = r->step;
     return rc == EXIT_OK ? train_write_record(r) : rc;
 }

@@ -18,7 +18,7 @@
 struct train_arguments {
     const char *data, *out, *resume, *init, *backend, *log, *seed, *on_divergence;
     struct cli_list presets, sets;
-    int64_t steps, threads, validation, validate_every;
+    int64_t steps, threads, validation, split_seed, validate_every;
     double time_budget, save_every;
     int quiet, overwrite;
 };
@@ -37,16 +37,19 @@ struct run {
     char record[FILE_PATH_BYTES]; /* train.json */
 
     int64_t shape[4];
-    int64_t validation;               /* images held out */
+    int64_t validation;               /* images held out ... */
+    int64_t split_seed;               /* ... and what chose them */
     int64_t first_step, step, limit;  /* of this run */
     int64_t total;                    /* of the whole training */
     double seconds, validate_seconds; /* of this run */
     double earlier_seconds, earlier_validate_seconds;
     double saved_at;
-    int64_t validated_step, best_step;
+    int64_t saved_step, validated_step;
+    int64_t best_step;    /* 0: none yet */
     double best_accuracy; /* NaN: none yet */
     int64_t diverged, failures_in_row;
     int said_total;
+    int replaces;       /* another training in the folder, with --overwrite */
     const char *reason; /* why the run ended; "running" until then */
 };
 
@@ -74,6 +77,7 @@ int train_write_record(const struct run *r);
 
 /* train_validate.c: judge the model, keep the best; a picture of the replay buffer. */
 int train_validate(struct run *r);
+int train_has_best(const struct run *r); /* this training's best.safetensors, not a stray one */
 int train_draw_samples(const struct run *r);
 
 #endif

@@ -5,15 +5,27 @@
 
 #include "train_run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoint.h"
 #include "data.h"
 #include "json_log.h"
 #include "report.h"
 #include "settings.h"
+
+/* Is OUT the folder of the training that is continued? */
+static int stays_there(const struct run *r)
+{
+    char own[FILE_PATH_BYTES];
+
+    return r->arg->resume != NULL && file_folder_of(own, r->arg->resume) == EXIT_OK &&
+           file_same(own, r->folder);
+}
 
 /* OUT and the names in it. Nothing of an earlier training is lost by accident. */
 static int open_folder(struct run *r)
@@ -35,10 +47,31 @@ static int open_folder(struct run *r)
         rc = file_join(r->best, r->folder, "best.safetensors");
     if (rc == EXIT_OK)
         rc = file_join(r->record, r->folder, "train.json");
-    if (rc == EXIT_OK && a->resume == NULL && !a->overwrite && file_exists(r->last))
+    if (rc == EXIT_OK && !stays_there(r)) {
+        r->replaces = file_exists(r->last);
+        r->best_accuracy = (double)NAN; /* the best model stays in the other folder */
+        r->best_step = 0;
+    }
+    if (rc == EXIT_OK && r->replaces && !a->overwrite)
         rc = report_usage("%s already holds a training; go on with it (--resume %s), choose "
                           "another --out, or say --overwrite",
                           r->folder, r->last);
+    return rc;
+}
+
+/* With --overwrite: what the new training may never write, or would append to. */
+static int remove_replaced(const struct run *r)
+{
+    static const char *const names[] = {"best.safetensors", "diverged.safetensors",
+                                        "samples.png", "log.jsonl"};
+    char path[FILE_PATH_BYTES];
+    int rc = EXIT_OK;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && rc == EXIT_OK; i++) {
+        rc = file_join(path, r->folder, names[i]);
+        if (rc == EXIT_OK && unlink(path) != 0 && errno != ENOENT)
+            rc = report_failed("cannot remove %s: %s", path, strerror(errno));
+    }
     return rc;
 }
 
@@ -72,6 +105,7 @@ static int open_data(struct run *r)
 {
     const struct train_arguments *a = r->arg;
     const json_t *held = json_object_get(r->before, "validation");
+    const json_t *split_seed = json_object_get(r->before, "split_seed");
     jem_dataset *all = NULL;
     int64_t n = 0;
     int rc;
@@ -94,10 +128,11 @@ static int open_data(struct run *r)
         rc = report_usage("--validation %" PRId64 ": must be less than the %" PRId64
                           " training images",
                           r->validation, n);
+    r->split_seed =
+        json_is_integer(split_seed) ? json_integer_value(split_seed) : a->split_seed;
     if (rc == EXIT_OK && r->validation > 0) {
-        const int64_t seed = (int64_t)settings_number(r->opts, "train.seed");
-
-        rc = report_jem(jem_dataset_split(all, r->validation, seed, &r->images, &r->held_out));
+        rc = report_jem(
+            jem_dataset_split(all, r->validation, r->split_seed, &r->images, &r->held_out));
         jem_dataset_free(all);
     } else {
         r->images = all;
@@ -127,21 +162,59 @@ static int take_sizes_from_data(struct run *r)
     return rc;
 }
 
-/* Weights from --init: the settings "model.*" are the file's. */
-static int load_weights(struct run *r, jem_model **model)
+/* The settings "model.*" are those of the model in --init. */
+static int take_sizes_from_model(struct run *r, const jem_model *model)
 {
     const char *name;
     char text[64];
-    int rc = report_jem(jem_model_load(r->ctx, r->arg->init, model));
+    int rc = EXIT_OK;
 
     for (int64_t i = 0;
          rc == EXIT_OK && jem_options_info(i, &name, NULL, NULL, NULL, NULL) == JEM_OK; i++) {
         if (strncmp(name, "model.", 6) != 0)
             continue;
-        rc = report_jem(jem_model_option(*model, name, text, sizeof text));
+        rc = report_jem(jem_model_option(model, name, text, sizeof text));
         if (rc == EXIT_OK)
             rc = report_jem(jem_options_set_str(r->opts, name, text));
     }
+    return rc;
+}
+
+static int copy_weights(const jem_model *from, jem_model *to)
+{
+    const char *name;
+    int64_t shape[4];
+    int rc = EXIT_OK;
+
+    for (int64_t i = 0; rc == EXIT_OK && jem_model_param_info(from, i, &name, shape) == JEM_OK;
+         i++) {
+        const int64_t n = shape[0] * shape[1] * shape[2] * shape[3];
+        float *values = malloc((size_t)n * sizeof *values);
+
+        if (values == NULL)
+            return report_no_memory();
+        rc = report_jem(jem_model_param_get(from, name, values, n));
+        if (rc == EXIT_OK)
+            rc = report_jem(jem_model_param_set(to, name, values, n));
+        free(values);
+    }
+    return rc;
+}
+
+/* A new model with the weights of --init. Not the loaded one itself: a model notes the settings
+ * it was made with when it is saved, and these would be the old training's. */
+static int create_model_from_file(struct run *r, jem_model **out)
+{
+    jem_model *old = NULL;
+    int rc = report_jem(jem_model_load(r->ctx, r->arg->init, &old));
+
+    if (rc == EXIT_OK)
+        rc = take_sizes_from_model(r, old);
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_model_create(r->ctx, r->opts, out));
+    if (rc == EXIT_OK)
+        rc = copy_weights(old, *out);
+    jem_model_free(old);
     return rc;
 }
 
@@ -151,7 +224,7 @@ static int create_trainer(struct run *r)
     int rc = take_sizes_from_data(r);
 
     if (rc == EXIT_OK && r->arg->init != NULL)
-        rc = load_weights(r, &model);
+        rc = create_model_from_file(r, &model);
     else if (rc == EXIT_OK)
         rc = report_jem(jem_model_create(r->ctx, r->opts, &model));
     if (rc == EXIT_OK)
@@ -200,6 +273,8 @@ int train_set_up(struct run *r)
         rc = report_jem(jem_trainer_load(r->ctx, r->images, a->resume, &r->trainer));
     if (rc == EXIT_OK)
         plan(r);
+    if (rc == EXIT_OK && r->replaces)
+        rc = remove_replaced(r);
     return rc;
 }
 

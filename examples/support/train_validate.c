@@ -126,6 +126,11 @@ int train_validate(struct run *r)
     return rc;
 }
 
+int train_has_best(const struct run *r)
+{
+    return r->best_step > 0 && file_exists(r->best);
+}
+
 int train_draw_samples(const struct run *r)
 {
     char path[FILE_PATH_BYTES];

@@ -42,6 +42,7 @@ tiny=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sg
 train() { "$JEM_BIN/jem-train" "$@"; }
 score() { "$JEM_BIN/jem-score" "$@"; }
 sample() { "$JEM_BIN/jem-sample" "$@"; }
+demo() { "$JEM_BIN/jem-demo" "$@"; }
 
 # has_data SCRIPT: the real images, or a printed reason and an end.
 has_data() {

@@ -16,9 +16,28 @@ expect "01_score" 0 "log p(x)" "$JEM_BIN/01_score" "$model" <"$tmp/raw"
 score --model "$model" --data fashion-mnist --count 1 >"$tmp/table"
 verdict "01_score agrees with jem-score" "$(cat "$tmp/table")" \
     grep -qF " $(sed -n 's/log p(x) + constant = //p' "$tmp/out") " "$tmp/table"
+expect "01_score, usage" 2 "usage: 01_score MODEL" "$JEM_BIN/01_score" <"$tmp/raw"
+expect "01_score, too few bytes" 1 "784 bytes" "$JEM_BIN/01_score" "$model" </dev/null
 expect "01_score, no model" 1 "none" "$JEM_BIN/01_score" "$tmp/none" <"$tmp/raw"
 expect "02_train, usage" 2 "usage" "$JEM_BIN/02_train"
 expect "02_train, no data" 1 "none" "$JEM_BIN/02_train" "$tmp/none" "$tmp/none" "$tmp/m"
 expect "03_sample" 0 "P5" "$JEM_BIN/03_sample" "$model" 9
 verdict "03_sample: 28 x 28 bytes" "$(wc -c <"$tmp/out")" [ "$(wc -c <"$tmp/out")" -eq $((13 + 784)) ]
 expect "03_sample, no such class" 1 "10" "$JEM_BIN/03_sample" "$model" 10
+expect "03_sample, usage" 2 "usage: 03_sample MODEL" "$JEM_BIN/03_sample" "$model" boot
+
+# Models of other images. other NAME CHANNELS SIDE: black ones, 20 of them.
+other() {
+    local bytes=$((20 * $2 * $3 * $3))
+    { printf "\\x00\\x00\\x08\\x04\\x00\\x00\\x00\\x14\\x00\\x00\\x00\\x$(printf %02x "$2")"
+        printf "\\x00\\x00\\x00\\x$(printf %02x "$3")%.0s" 1 2; head -c $bytes /dev/zero; } >"$tmp/other"
+    { printf '\x00\x00\x08\x01\x00\x00\x00\x14'; head -c 20 /dev/zero; } >"$tmp/other.labels"
+    train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 --validation 0 --steps 1 \
+        --data "idx:$tmp/other,$tmp/other.labels" --out "$tmp/$1" >/dev/null
+}
+other colour 3 8
+expect "03_sample, colour" 0 "P6" "$JEM_BIN/03_sample" "$tmp/colour/best.safetensors" 0
+verdict "03_sample: 3 x 8 x 8 bytes" "$(wc -c <"$tmp/out")" [ "$(wc -c <"$tmp/out")" -eq $((11 + 3 * 64)) ]
+expect "01_score, another size" 1 "784 values" "$JEM_BIN/01_score" "$tmp/colour/best.safetensors" <"$tmp/raw"
+other large 1 128
+expect "03_sample, too large" 1 "too large" "$JEM_BIN/03_sample" "$tmp/large/best.safetensors" 0

@@ -38,6 +38,24 @@ expect "resume from nothing" 1 "cannot open" train --resume "$tmp/none.safetenso
 train "${tiny[@]}" --steps 24 --validate-every 10 --seed 2 --out "$tmp/e" >/dev/null
 verdict "another seed is another training" "same" bash -c '! cmp -s "$1" "$2"' - "$tmp/a/best.safetensors" "$tmp/e/best.safetensors"
 
+# The saved model notes the settings of its own training, a new one's as well as --init's.
+expect "init with other settings" 0 "steps      1 of" train --init "$tmp/a/best.safetensors" "${tiny[@]}" \
+    --set sgld.noise_std=0.5 --set train.lr=0 --seed 2 --steps 1 --out "$tmp/o"
+noted() { # noted MODEL TEXT: the settings that jem-sample takes from a file
+    sample --model "$1" --steps 0 --count 1 --per-class 0 --quiet --out "$tmp/s" 2>&1 | grep -qF "$2"
+}
+verdict "a new model notes its settings" "others" noted "$tmp/e/best.safetensors" "train.seed = 2"
+verdict "init: the new model notes the new settings" "the old ones" \
+    noted "$tmp/o/best.safetensors" "sgld.noise_std = 0.5, sgld.clamp_grad = 0, sgld.clamp_x = 0, start.kind = uniform, train.seed = 2"
+validation() { grep '^{"type":"validation"' "$1/log.jsonl" | tail -n 1 | grep -o '"accuracy":.*"log_px":[^,]*'; }
+train --init "$tmp/a/best.safetensors" "${tiny[@]}" --set train.lr=0 --steps 1 --out "$tmp/p" >/dev/null
+verdict "another seed validates on the same images" "$(validation "$tmp/o") is not $(validation "$tmp/p")" \
+    test "$(validation "$tmp/o")" = "$(validation "$tmp/p")"
+train --init "$tmp/a/best.safetensors" "${tiny[@]}" --set train.lr=0 --steps 1 --split-seed 5 --out "$tmp/q" >/dev/null
+verdict "--split-seed chooses others" "the same" test "$(validation "$tmp/q")" != "$(validation "$tmp/p")"
+verdict "train.json notes --split-seed" "$(cat "$tmp/q/train.json")" test "$(json "$tmp/q/train.json" 'o["split_seed"]')" = 5
+expect "resume keeps the split" 0 "steps      2 of" train --resume "$tmp/q/last.safetensors" --steps 1 --quiet
+
 # Other beginnings and folders.
 expect "an old training is not overwritten" 2 "already holds a training" train "${tiny[@]}" --steps 1 --out "$tmp/a"
 expect "init" 0 "steps      2 of" train --init "$tmp/a/best.safetensors" --set train.batch=16 --set sgld.steps=1 \
@@ -48,6 +66,12 @@ verdict "a classifier has no samples.png" "it has" [ ! -e "$tmp/g/samples.png" ]
 expect "averaged weights" 0 "steps      2 of" train "${tiny[@]}" --set train.ema=0.9 --steps 2 --out "$tmp/h"
 expect "no validation" 0 "best.safetensors" train "${tiny[@]}" --validation 0 --steps 2 --out "$tmp/i"
 expect "a schedule that is done" 0 "(finished)" train "${tiny[@]}" --set train.steps=3 --out "$tmp/j"
+verdict "nothing to go on with then" "$(cat "$tmp/out")" [ "$(grep -c 'go on' "$tmp/out")" -eq 0 ]
+expect "resume into another training's folder" 2 "already holds a training" train --resume "$tmp/c/last.safetensors" --out "$tmp/a"
+expect "resume into a new folder" 0 "model      $tmp/r/best.safetensors" train --resume "$tmp/c/last.safetensors" \
+    --steps 1 --quiet --out "$tmp/r"
+expect "overwrite" 1 "there is no best.safetensors" train "${tiny[@]}" --set train.max_loss=1e-9 --overwrite --out "$tmp/r"
+verdict "overwrite leaves no old model" "it is there" [ ! -e "$tmp/r/best.safetensors" ]
 expect "a file in the place of the folder" 1 "not a folder" train "${tiny[@]}" --steps 1 --out "$tmp/a/train.json"
 expect "progress" 0 "steps, from step 0" train "${tiny[@]:0:12}" --validation 50 --steps 2 --out "$tmp/k"
 
@@ -70,11 +94,14 @@ done
 # Divergence: no loss is below this bound.
 never=("${tiny[@]}" --set train.max_loss=1e-9)
 expect "divergence stops" 1 "diverged after step 0" train "${never[@]}" --out "$tmp/m"
+verdict "divergence: says that there is no best model" "$(cat "$tmp/err")" grep -q "there is no best.safetensors" "$tmp/err"
+verdict "divergence: names calmer settings" "$(cat "$tmp/err")" grep -q "train.energy_l2" "$tmp/err"
+verdict "divergence: does not propose --resume" "$(cat "$tmp/out")" bash -c '! grep -q -e --resume "$1"' - "$tmp/out"
 verdict "divergence is written down" "$(cat "$tmp/m/train.json")" \
     test "$(json "$tmp/m/train.json" '(o["exit_reason"], o["diverged"])')" = "('diverged', 1)"
 verdict "the diverged state is kept apart" "no" [ -s "$tmp/m/diverged.safetensors" ]
 expect "divergence, tried again" 1 "trying other samples" train "${never[@]}" --on-divergence resume --out "$tmp/n"
-verdict "ten times in a row" "$(cat "$tmp/n/train.json")" test "$(json "$tmp/n/train.json" 'o["diverged"]')" = 10
+verdict "stops at the 10th failure" "$(cat "$tmp/n/train.json")" test "$(json "$tmp/n/train.json" 'o["diverged"]')" = 10
 
 # Damaged files.
 head -c 5000 "$tmp/a/last.safetensors" >"$tmp/short.safetensors"

@@ -8,13 +8,13 @@ options_of() {
     case $1 in
     jem-train) echo "$common data out overwrite log resume init steps time-budget on-divergence
         validation validate-every save-every" ;;
-    jem-score) echo "model input data split count out grad batch threads backend list-options
-        help version" ;;
+    jem-score) echo "model input data split count out grad batch threads backend help version" ;;
+    jem-demo) echo "model run data count seed out quiet threads backend help version" ;;
     jem-sample) echo "$common model out steps count per-class from-buffer data batch" ;;
     esac
 }
 
-for program in jem-train jem-score jem-sample; do
+for program in jem-train jem-score jem-sample jem-demo; do
     run=$JEM_BIN/$program
     expect "$program --help" 0 "Usage: $program" "$run" --help
     missing=
@@ -27,8 +27,21 @@ for program in jem-train jem-score jem-sample; do
     verdict "$program --help keeps stderr clean" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
     expect "$program -h" 0 "Usage: $program" "$run" -h
     expect "$program --version" 0 "libjem 0." "$run" --version
-    expect "$program --list-options" 0 "sgld.step_size" "$run" --list-options
-    expect "$program --list-options lists presets" 0 "jem-cifar10" "$run" --list-options
+    "$run" --help >"$tmp/out"
+    for text in "fashion-mnist[:DIR]" "cpu:avx2"; do
+        verdict "$program --help says $text" "no" grep -qF "$text" "$tmp/out"
+    done
+    case $program in
+    jem-train | jem-sample)
+        verdict "$program --help says 128 + signal" "no" grep -qF "128 + signal" "$tmp/out"
+        expect "$program --list-options" 0 "sgld.step_size" "$run" --list-options
+        expect "$program --list-options lists presets" 0 "jem-cifar10" "$run" --list-options
+        ;;
+    *)
+        verdict "$program --help: neither --set nor --list-options" "named" bash -c '! grep -q list-options "$1"' - "$tmp/out"
+        expect "$program has no --list-options" 2 "unknown option" "$run" --list-options
+        ;;
+    esac
     expect "$program without arguments" 2 "is missing" "$run"
     expect "$program, unknown option" 2 "unknown option --nonsense" "$run" --nonsense
     expect "$program, near miss" 2 "did you mean --threads?" "$run" --thraeds 1
