@@ -262,10 +262,9 @@ static int print_table(const struct demo *d)
     struct table *t = table_create(headings);
     int code;
 
-    printf(
-        "test accuracy  %.2f %%\nNLL            %.3f nats\nECE            %.2f %% (%d bins)\n\n"
-        "AUROC of test images against\n",
-        100.0 * d->test.accuracy, d->test.nll, 100.0 * d->test.ece, EVALUATE_BINS);
+    printf("accuracy   %.2f %% of %" PRId64 " test images\nnll        %.4f\n"
+           "ece        %.4f (%d bins)\n\nAUROC of test images against\n",
+           100.0 * d->test.accuracy, d->test.n, d->test.nll, d->test.ece, EVALUATE_BINS);
     if (t == NULL)
         return report_no_memory();
     for (int k = 0; k < outlier_count; k++) {
@@ -340,12 +339,16 @@ static int run(const struct arguments *a)
         code = file_join(path, a->run, "train.json");
     if (code == EXIT_OK)
         code = json_read_file(path, &d.train);
+    if (code == EXIT_OK && d.train == NULL)
+        report_note("there is no %s, so the report does not speak of the training; --run DIR "
+                    "names its folder",
+                    path);
     if (code == EXIT_OK) {
         memcpy(d.shape, shape, sizeof d.shape);
         code = look(ctx, model, data, a, &d);
     }
     if (code == EXIT_OK)
-        printf("\nThe report to look at: %s/report.html\n", a->out);
+        printf("\nreport     %s/report.html\n", a->out);
 
     json_decref(d.train);
     evaluate_free(&d.test);
@@ -364,5 +367,5 @@ int main(int argc, char **argv)
 
     if (code == CLI_GO)
         code = check_arguments();
-    return code == CLI_GO ? run(&arg) : code;
+    return code == CLI_GO ? report_flush(run(&arg)) : code;
 }

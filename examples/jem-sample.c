@@ -367,7 +367,7 @@ int main(int argc, char **argv)
         rc = check_arguments();
     if (rc == CLI_GO) {
         stop_install();
-        rc = run(&s);
+        rc = report_flush(run(&s));
     }
     free(s.pool);
     evaluate_free(&s.pool_scores);

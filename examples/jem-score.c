@@ -102,6 +102,8 @@ static int load(struct scores *s)
         rc = image_input_data(s->ctx, arg.data, arg.split, arg.count, s->shape, &s->in);
     else if (rc == EXIT_OK)
         rc = image_input_files(&arg.inputs, s->shape, &s->in);
+    if (rc == EXIT_OK && arg.out != NULL) /* before the work, not after it */
+        rc = file_make_folder(arg.out);
     return rc;
 }
 
@@ -157,10 +159,8 @@ static int write_arrays(const struct scores *s)
     const int64_t rows[2] = {n, s->shape[3]};
     const int64_t images[4] = {n, s->shape[0], s->shape[1], s->shape[2]};
     char path[FILE_PATH_BYTES];
-    int rc = file_make_folder(arg.out);
+    int rc = write_floats("logits.npy", s->e.logits, 2, rows);
 
-    if (rc == EXIT_OK)
-        rc = write_floats("logits.npy", s->e.logits, 2, rows);
     if (rc == EXIT_OK)
         rc = write_floats("prob_y.npy", s->e.prob_y, 2, rows);
     if (rc == EXIT_OK)
@@ -264,7 +264,7 @@ int main(int argc, char **argv)
     if (rc == CLI_GO)
         rc = check_arguments();
     if (rc == CLI_GO)
-        rc = run(&s);
+        rc = report_flush(run(&s));
     free(s.mass);
     free(s.grad);
     evaluate_free(&s.e);

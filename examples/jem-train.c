@@ -126,10 +126,11 @@ static void show_progress(struct run *r)
 {
     const double rate = (double)(r->step - r->first_step) / r->seconds;
     const double gap = train_metric(r, "energy_gap");
-    char left[32], shown_gap[32] = "";
+    char left[32], shown_rate[32], shown_gap[32] = "";
 
+    snprintf(shown_rate, sizeof shown_rate, rate < 100 ? "%.3g" : "%.0f", rate);
     if (!r->said_total && r->seconds > 3) {
-        progress_say(&r->progress, "%.3g steps a second: about %s for this run", rate,
+        progress_say(&r->progress, "%s steps a second: about %s for this run", shown_rate,
                      format_duration(r->seconds + seconds_left(r), left));
         r->said_total = 1;
     }
@@ -139,25 +140,24 @@ static void show_progress(struct run *r)
         snprintf(shown_gap, sizeof shown_gap, "  gap %.3g", gap);
     progress_show(&r->progress,
                   "step %" PRId64 "/%" PRId64
-                  "  loss %.3f  accuracy %.2f%s  %.3g steps/s  left %s",
+                  "  loss %.3f  accuracy %.2f%s  %s steps/s  left %s",
                   r->step, r->limit, train_metric(r, "loss"), train_metric(r, "accuracy"),
-                  shown_gap, rate, format_duration(seconds_left(r), left));
+                  shown_gap, shown_rate, format_duration(seconds_left(r), left));
 }
 
 /* What there is after a divergence, and what to do. Going on with --resume would repeat the same
  * settings, so it is not proposed. */
 static void advise(const struct run *r)
 {
-    char best[64] = "there is no best.safetensors, for no validation came before";
-
+    report_note("the training diverged after step %" PRId64 "; %s/diverged.safetensors is its "
+                "state now, last.safetensors that of step %" PRId64,
+                r->step, r->folder, r->saved_step);
     if (train_has_best(r))
-        snprintf(best, sizeof best, "best.safetensors is the model of step %" PRId64,
-                 r->best_step);
-    report_note("the training diverged after step %" PRId64 ". In %s: %s, last.safetensors the "
-                "training at step %" PRId64 ", diverged.safetensors the training now",
-                r->step, r->folder, best, r->saved_step);
+        report_note("best.safetensors is the model of step %" PRId64, r->best_step);
+    else
+        report_note("there is no best.safetensors, because no validation came before");
     report_note(
-        "--resume would repeat the same settings. Begin anew with calmer ones: a lower "
+        "--resume would repeat the same settings; begin anew with calmer ones: a lower "
         "train.lr, a larger train.energy_l2, sgld.clamp_grad=1 and sgld.clamp_x=1 (more "
         "in docs/guide.md, \"When training diverges\")");
 }
@@ -177,8 +177,11 @@ static int on_divergence(struct run *r)
     json_object_set_new(line, "message", json_string(jem_last_error()));
     json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
     progress_clear(&r->progress);
-    report_note("step %" PRId64 " failed: %s%s", r->step + 1, jem_last_error(),
-                again ? "; trying other samples" : "");
+    if (again)
+        report_note("%s; trying other samples (%" PRId64 " of %d failures in a row)",
+                    jem_last_error(), r->failures_in_row, FAILURES_IN_ROW);
+    else
+        report_note("%s", jem_last_error());
     rc = json_log_line(r->log, line);
     if (rc != EXIT_OK || again)
         return rc;
@@ -250,19 +253,22 @@ static void print_next(const struct run *r)
     const int diverged = strcmp(r->reason, "diverged") == 0;
 
     if (diverged && (train_has_best(r) || r->saved_step > 0))
-        printf("begin anew jem-train --init %s --set ... --out NEW, with calmer settings\n",
-               train_has_best(r) ? r->best : r->last);
-    else if (diverged)
-        printf("begin anew jem-train --set ... --out NEW, with calmer settings\n");
-    else if (r->step < r->total)
+        printf("begin anew jem-train --init %s %s--set ... --out NEW\n",
+               train_has_best(r) ? r->best : r->last,
+               r->arg->presets.count > 0 ? "--preset ... " : "");
+    else if (!diverged && r->step < r->total)
         printf("go on      jem-train --resume %s\n", r->last);
 }
 
 static void print_summary(const struct run *r)
 {
+    const int asked = strcmp(r->reason, "steps") == 0, late = strcmp(r->reason, "time") == 0;
     char time[32];
 
-    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total, r->reason);
+    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total,
+           asked  ? "as many as --steps said"
+           : late ? "--time-budget is used up"
+                  : r->reason);
     printf("training   %s", format_duration(r->earlier_seconds + r->seconds, time));
     printf(", validation %s\n",
            format_duration(r->earlier_validate_seconds + r->validate_seconds, time));
@@ -319,7 +325,7 @@ int main(int argc, char **argv)
         rc = check_arguments();
     if (rc == CLI_GO) {
         stop_install();
-        rc = run(&r);
+        rc = report_flush(run(&r));
     }
     train_tear_down(&r);
     cli_list_free(&arg.presets);

@@ -22,7 +22,8 @@ static int read_header(struct checkpoint *c)
     char *text;
 
     if (fread(b, 1, 8, c->file) != 8)
-        return report_failed("%s: too short for a safetensors file", c->path);
+        return ferror(c->file) ? report_failed("cannot read %s: %s", c->path, strerror(errno))
+                               : report_failed("%s: too short for a safetensors file", c->path);
     for (int i = 7; i >= 0; i--)
         length = length << 8 | b[i];
     if (length > HEADER_CAP || (int64_t)length > c->size - 8)

@@ -240,9 +240,7 @@ static int answer(const struct cli *cli, int which)
         printf("%s (libjem %s)\n", cli->program, jem_version_string());
     else
         settings_print_all();
-    if (fflush(stdout) != 0)
-        return report_failed("cannot write to standard output: %s", strerror(errno));
-    return EXIT_OK;
+    return report_flush(EXIT_OK);
 }
 
 static int parse_words(const struct cli *cli, const struct option *table, int argc, char **argv)

@@ -77,6 +77,7 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
 {
     const int64_t n = count_images(a, shape), image = shape[0] * shape[1] * shape[2];
     char have[128], want[128];
+    double largest = 0;
     int rc;
 
     if (n < 0)
@@ -97,7 +98,13 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
                                  "beyond float",
                                  path, i / image);
         out->x[i] = a->type == 'u' ? (float)v / 127.5f - 1.0f : (float)v;
+        largest = a->type == 'f' && fabs(v) > largest ? fabs(v) : largest;
     }
+    if (rc == EXIT_OK && largest > 2)
+        report_note(
+            "%s: values as large as %g; models are trained on values in [-1, 1], where a "
+            "byte v is v / 127.5 - 1",
+            path, largest);
     return rc;
 }
 

@@ -6,6 +6,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,18 +39,29 @@ void progress_clear(struct progress *p)
     p->standing = 0;
 }
 
+/* Columns of the terminal. */
+static size_t columns(void)
+{
+    struct winsize size;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* A line that wrapped could not be removed, so on a terminal it is cut. */
 void progress_show(struct progress *p, const char *format, ...)
 {
+    char line[256];
     va_list args;
 
     if (p->quiet)
         return;
     progress_clear(p);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    if (!p->terminal)
-        fputc('\n', stderr);
+    if (p->terminal && strlen(line) >= columns())
+        line[columns() - 1] = '\0';
+    fprintf(stderr, p->terminal ? "%s" : "%s\n", line);
     fflush(stderr);
     p->standing = p->terminal;
     p->last = progress_clock();

@@ -5,8 +5,10 @@
 
 #include "report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jem/status.h>
 
@@ -58,6 +60,14 @@ int report_jem(jem_status status)
         return EXIT_OK;
     fprintf(stderr, "%s: %s (%s)\n", program, jem_last_error(), jem_status_name(status));
     return EXIT_FAILED;
+}
+
+int report_flush(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    report_failed("cannot write to standard output: %s", strerror(errno));
+    return code == EXIT_OK ? EXIT_FAILED : code;
 }
 
 void report_note(const char *format, ...)

@@ -27,6 +27,9 @@ int report_jem(jem_status status);
 /* Something to know, without consequence. */
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The end of a program: `code`, or EXIT_FAILED when standard output could not be written. */
+int report_flush(int code);
+
 /* Out of memory: returns EXIT_FAILED. */
 static inline int report_no_memory(void)
 {

@@ -17,6 +17,8 @@ verdict "threads and batches change no bit" "differ" [ $same = 1 ]
 expect "a training serves as a model" 0 "image(s)" score --model "$tmp/t/last.safetensors" --data fashion-mnist --count 2
 expect "reference backend" 0 "image(s)" score --model "$model" --data fashion-mnist --count 2 --backend reference
 
+expect "a table to a full disk" 1 "No space left" bash -c "'$JEM_BIN/jem-score' --model '$model' --data fashion-mnist --count 2 >/dev/full"
+
 # Broken models.
 expect "no such model" 1 "none.safetensors" score --model "$tmp/none.safetensors" --data fashion-mnist
 head -c 3000 "$model" >"$tmp/short.safetensors"
@@ -50,6 +52,8 @@ npy_case() { # npy_case NAME CODE TEXT HEADER BYTES
 }
 npy_case "bytes, N x H x W" 0 "3 image(s)" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352
 npy_case "floats, N x C x H x W" 0 "2 image(s)" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1, 28, 28), }" 6272
+{ npy "$tmp/case.npy" "{'descr': '<f4', 'fortran_order': False, 'shape': (28, 28), }" 3132; printf '\x00\x00\x7f\x43' >>"$tmp/case.npy"; }
+expect ".npy: floats up to 255" 0 "values as large as 255" score --model "$model" --input "$tmp/case.npy"
 npy_case "one image alone" 0 "1 image(s)" "{'descr': '<f8', 'fortran_order': False, 'shape': (28, 28), }" 6272
 npy_case "keys in another order" 0 "1 image(s)" "{'shape': (28, 28), 'descr': '|u1', 'fortran_order': False}" 784
 npy_case "another size" 1 "the model reads N x 1 x 28 x 28" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 32, 32), }" 3072

@@ -34,6 +34,7 @@ verdict "resume keeps data and validation" "$(cat "$tmp/c/train.json")" \
     test "$(json "$tmp/c/train.json" '(o["data"], o["validation"])')" = "('fashion-mnist', 200)"
 expect "resume with other images" 1 "JEM_E_STATE" train --resume "$tmp/c/last.safetensors" --out "$tmp/d" --validation 300 --steps 1
 expect "resume from a model" 1 "best.safetensors" train --resume "$tmp/a/best.safetensors" --out "$tmp/d" --steps 1
+expect "resume from a folder" 1 "Is a directory" train --resume "$tmp/a" --out "$tmp/d"
 expect "resume from nothing" 1 "cannot open" train --resume "$tmp/none.safetensors"
 train "${tiny[@]}" --steps 24 --validate-every 10 --seed 2 --out "$tmp/e" >/dev/null
 verdict "another seed is another training" "same" bash -c '! cmp -s "$1" "$2"' - "$tmp/a/best.safetensors" "$tmp/e/best.safetensors"
@@ -76,7 +77,7 @@ expect "a file in the place of the folder" 1 "not a folder" train "${tiny[@]}" -
 expect "progress" 0 "steps, from step 0" train "${tiny[@]:0:12}" --validation 50 --steps 2 --out "$tmp/k"
 
 # Stopping.
-expect "time budget" 0 "(time)" train "${tiny[@]}" --time-budget 0.3 --out "$tmp/l"
+expect "time budget" 0 "(--time-budget is used up)" train "${tiny[@]}" --time-budget 0.3 --out "$tmp/l"
 for signal in INT:130 TERM:143; do
     o=$tmp/${signal%:*}
     "$JEM_BIN/jem-train" "${tiny[@]}" --time-budget 30 --out "$o" >"$tmp/out" 2>"$tmp/err" &
