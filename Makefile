@@ -96,7 +96,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
 
 # Kernels for one instruction set; the code asks the processor before it calls them.
-ifneq ($(filter x86_64-% amd64-%,$(shell $(CC) -dumpmachine)),)
+ifneq ($(filter x86_64-% amd64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 $(BUILD)/obj/%_avx2.o:   KERNEL := -mavx2 -mfma
 $(BUILD)/obj/%_avx512.o: KERNEL := -mavx512f -mavx2 -mfma
 endif
