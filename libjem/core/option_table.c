@@ -206,7 +206,7 @@ static const struct jem__setting demo[] = {
     {"start.kind", "gaussian"},    {"pcd.capacity", "10000"},
     {"pcd.restart_prob", "0.05"},  {"pcd.class_parts", "0"},
     {"train.batch", "64"},         {"train.optimizer", "adam"},
-    {"train.lr", "0.002"},         {"train.steps", "2400"},
+    {"train.lr", "0.002"},         {"train.steps", "2200"},
     {"train.warmup_steps", "100"}, {"train.schedule", "cosine"},
     {"train.ema", "0.999"},        {"train.weight_px", "0.3"},
     {"train.weight_py_x", "1"},    {"train.weight_pxy", "0"},
