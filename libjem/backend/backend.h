@@ -55,7 +55,8 @@ typedef struct jem__conv {
 
 typedef struct jem__device jem__device; /* one caller's lane: scratch memory, never shared */
 
-/* One step of x <- clamp(x + step_size * clamp(g) + noise_std * N(0, I)). A clamp of 0 is off.
+/* One step of x <- clamp(x + step_size * clamp(g) + noise_std * N(0, I)). A clamp of 0 is off; a
+ * gradient that is NaN or infinite makes x NaN, whatever the clamps.
  * Image i of the batch is chain `first_chain + i`; its noise is
  * jem__rng{key, JEM__RNG_SGLD, step, chain}, element e = position in c, h, w order. */
 typedef struct jem__sgld_step {

@@ -112,8 +112,8 @@ static jem_status run_batch(const jem_sampler *s, uint64_t first_chain, const fl
     return backend->download(head->dev, &image, out);
 }
 
-/* Did image `i` of the call, chain first_chain + i, stay finite? A NaN stays through all later
- * steps, clamps included, so looking at the end is enough. */
+/* Did image `i` of the call, chain first_chain + i, stay finite? A gradient that is NaN or
+ * infinite makes NaN, which stays through all later steps, so looking at the end is enough. */
 static jem_status check_chain(const jem_sampler *s, const char *caller, uint64_t first_chain,
                               int64_t i, const float *x, int64_t steps)
 {

@@ -179,7 +179,8 @@ static void sgld_image(void *arg, int64_t image, int32_t worker)
     for (int64_t c = 0; c < job->c; c++)
         for (int64_t p = 0; p < job->pixels; p++) {
             const int64_t i = p * job->c + c;
-            float value = x[i] + s->step_size * clamped(g[i], clamp_g);
+            /* g - g is 0, or NaN where a clamp would hide an infinite gradient. */
+            float value = x[i] + s->step_size * clamped(g[i], clamp_g) + (g[i] - g[i]);
             if (s->noise_std > 0.0F)
                 value += s->noise_std * noise[c * job->pixels + p];
             x[i] = clamped(value, clamp_x);

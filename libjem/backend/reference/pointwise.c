@@ -115,6 +115,8 @@ jem_status jem__reference_sgld_step(jem__device *dev, const jem__sgld_step *what
         for (int64_t e = 0; e < count; e++) {
             double value = to[e] + step_size * clamp(slope[e], (double)what->clamp_grad);
 
+            value += slope[e] - slope[e]; /* 0, or NaN where the clamp hides an infinity */
+
             if (e % 4 == 0)
                 jem__rng_normal(&rng, (uint32_t)e, 4, noise);
             value += (double)what->noise_std * (double)noise[e % 4];
