@@ -180,6 +180,20 @@ static void answer(const struct peer *p, size_t repeat, const char *name)
     free(seconds);
 }
 
+/* N,C,H,W,K: five positive numbers with commas between them. */
+static int read_size(const char *text, long size[5])
+{
+    for (int i = 0; i < 5; i++) {
+        char *end = NULL;
+
+        size[i] = strtol(text, &end, 10);
+        if (end == text || size[i] < 1 || *end != (i < 4 ? ',' : '\0'))
+            return 0;
+        text = end + 1;
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     struct peer peer = {0};
@@ -187,8 +201,7 @@ int main(int argc, char **argv)
     char line[64];
     long size[5];
 
-    if (argc != 4 || sscanf(argv[3], "%ld,%ld,%ld,%ld,%ld", &size[0], &size[1], &size[2],
-                            &size[3], &size[4]) != 5) {
+    if (argc != 4 || !read_size(argv[3], size)) {
         fputs("usage: peer_onednn direct|winograd fwd|bwd_x N,C,H,W,K\n", stderr);
         return 2;
     }
