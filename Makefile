@@ -217,7 +217,7 @@ check-san: ## the unit tests under ASan and UBSan, threads under TSan
 	@tests/gates/unit.sh $(BUILD)/asan 20
 	@tests/gates/tsan.sh $(BUILD)/tsan
 
-docs: ## the API reference, in $(BUILD)/docs/html; a symbol without documentation fails
+docs: ## the API reference, in build/docs/html; a symbol without documentation fails
 	@tests/gates/doxygen.sh $(BUILD) $(VERSION)
 
 options: lib $(BUILD)/tests/print_options ## write docs/options.md and tests/abi/options.txt

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Convolutions: forward, and the gradient in the input.
+/* Convolutions: forward, and the gradient in the input. Which way a layer goes is decided here:
+ * winograd.c takes 3 x 3 layers of stride 1, conv_narrow.c the input gradient of layers with few
+ * channels; the rest is done in this file.
  *
- * Both gather a band of rows (gather.h) and multiply it with packed weights, block of columns by
+ * Both directions gather a band of rows (gather.h) and multiply it with packed weights, block of columns by
  * block of columns, into a band of results that stays in the cache; then the epilogue walks once
  * over that band: bias and residual and sign bits, or LeakyReLU's derivative and the gradient
  * that comes from elsewhere. Bands are the tasks of the thread pool; their number depends on the
