@@ -47,8 +47,12 @@ static void finish_backward(const float *in, const uint8_t *bits, const float *a
     jem__finish_backward_plain(in, bits, add, out, 0, n);
 }
 
-const jem__kernels jem__kernels_blis = {"blis",          PANEL_COLS, gemm, finish_forward,
-                                        finish_backward, NULL,       NULL};
+const jem__kernels jem__kernels_blis = {.name = "blis",
+                                        .cols = PANEL_COLS,
+                                        .gemm = gemm,
+                                        .finish_forward = finish_forward,
+                                        .finish_backward = finish_backward,
+                                        .rows = 1};
 
 const char *jem__blis_version(void)
 {

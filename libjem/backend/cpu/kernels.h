@@ -35,6 +35,32 @@ typedef struct jem__gemm {
     int32_t accumulate; /* 1: add to C, 0: overwrite it */
 } jem__gemm;
 
+/* Winograd's transforms of one tile, n channels (a multiple of 16): winograd_kernel.h. `in` and
+ * `out` hold a pointer to the first channel for each number of the tile, row by row. */
+typedef void (*jem__winograd_transform)(const float *const *in, int32_t leaky,
+                                        float *const *out, int64_t n);
+
+/* Inverse transforms end with an epilogue, as above: forward with bias, add and bits, backward with
+ * bits and add; each may be NULL. */
+typedef struct jem__winograd_pixels {
+    const float *const *in;
+    const float *bias;
+    const float *const *add;
+    float *const *out;
+    uint8_t *const *bits;
+} jem__winograd_pixels;
+typedef void (*jem__winograd_inverse)(const jem__winograd_pixels *p, int64_t n);
+
+typedef struct jem__winograd_kernels {
+    jem__winograd_transform input;      /* of the layer's input: the forward pass */
+    jem__winograd_inverse output;       /* to pixels of the layer's output */
+    jem__winograd_transform input_back; /* of the output's gradient, for the input gradient */
+    jem__winograd_inverse output_back;  /* to pixels of the input gradient */
+    jem__winograd_transform gradient;   /* of the output's gradient, for the weight gradient */
+    jem__winograd_transform filter;     /* of nine taps */
+    jem__winograd_inverse taps;         /* to nine taps, added to `add` */
+} jem__winograd_kernels;
+
 typedef struct jem__kernels {
     const char *name; /* "avx512", as in jem_context_create("cpu:avx512") */
     int64_t cols;     /* columns of a panel of B */
@@ -43,12 +69,8 @@ typedef struct jem__kernels {
                            uint8_t *bits, int64_t n);
     void (*finish_backward)(const float *in, const uint8_t *bits, const float *add, float *out,
                             int64_t n);
-    /* Winograd's transforms of one tile, see winograd_kernel.h: 36 pixels of c channels to 36
-     * planes `plane` floats apart; 36 planes to 16 pixels of k channels. c and k are multiples of
-     * 16. NULL: not available. */
-    void (*winograd_input)(const float *const pixels[36], int64_t c, int32_t leaky, float *v,
-                           int64_t plane);
-    void (*winograd_output)(const float *m, int64_t plane, int64_t k, float *out);
+    int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
+    const jem__winograd_kernels *winograd; /* for stride 1 and stride 2; NULL: not available */
 } jem__kernels;
 
 #if defined(__x86_64__)

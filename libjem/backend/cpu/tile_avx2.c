@@ -36,17 +36,22 @@ static inline __attribute__((always_inline)) vec v_fma(vec a, vec b, vec c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
+static inline __attribute__((always_inline)) vec v_fnma(vec a, vec b, vec c) /* c - a b */
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
 static inline __attribute__((always_inline)) vec v_max(vec a, vec b)
 {
     return _mm256_max_ps(a, b);
 }
 
-static inline void v_bits(uint8_t *bits, vec a)
+static inline __attribute__((always_inline)) void v_bits(uint8_t *bits, vec a)
 {
     *bits = (uint8_t)_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
 
-static inline vec v_leak(const uint8_t *bits, vec a)
+static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec a)
 {
     const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     const __m256i set = _mm256_and_si256(_mm256_set1_epi32(*bits), lane);
@@ -58,7 +63,14 @@ static inline vec v_leak(const uint8_t *bits, vec a)
 #include "backend/cpu/tile_kernel.h"
 #include "backend/cpu/winograd_kernel.h"
 
-const jem__kernels jem__kernels_avx2 = {
-    "avx2", 2 * WIDTH, tiles, finish_forward, finish_backward, winograd_input, winograd_output};
+static const jem__winograd_kernels winograd[2] = WINOGRAD_TABLE;
+
+const jem__kernels jem__kernels_avx2 = {.name = "avx2",
+                                        .cols = 2 * WIDTH,
+                                        .gemm = tiles,
+                                        .finish_forward = finish_forward,
+                                        .finish_backward = finish_backward,
+                                        .rows = TILE_ROWS,
+                                        .winograd = winograd};
 
 #endif

@@ -37,19 +37,24 @@ static inline __attribute__((always_inline)) vec v_fma(vec a, vec b, vec c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
+static inline __attribute__((always_inline)) vec v_fnma(vec a, vec b, vec c) /* c - a b */
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
 static inline __attribute__((always_inline)) vec v_max(vec a, vec b)
 {
     return _mm512_max_ps(a, b);
 }
 
-static inline void v_bits(uint8_t *bits, vec a)
+static inline __attribute__((always_inline)) void v_bits(uint8_t *bits, vec a)
 {
     const uint16_t mask = _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ);
 
     memcpy(bits, &mask, sizeof mask);
 }
 
-static inline vec v_leak(const uint8_t *bits, vec a)
+static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec a)
 {
     uint16_t mask;
 
@@ -60,8 +65,14 @@ static inline vec v_leak(const uint8_t *bits, vec a)
 #include "backend/cpu/tile_kernel.h"
 #include "backend/cpu/winograd_kernel.h"
 
-const jem__kernels jem__kernels_avx512 = {"avx512",       2 * WIDTH,       tiles,
-                                          finish_forward, finish_backward, winograd_input,
-                                          winograd_output};
+static const jem__winograd_kernels winograd[2] = WINOGRAD_TABLE;
+
+const jem__kernels jem__kernels_avx512 = {.name = "avx512",
+                                          .cols = 2 * WIDTH,
+                                          .gemm = tiles,
+                                          .finish_forward = finish_forward,
+                                          .finish_backward = finish_backward,
+                                          .rows = TILE_ROWS,
+                                          .winograd = winograd};
 
 #endif

@@ -8,17 +8,23 @@
  *                                              g 3 x 3 weights, y 4 x 4 output pixels
  *
  * The products * are elementwise over the 36 positions and sum over channels, so for each
- * position they are a matrix product: (tiles x c) by (c x k). Work runs in three phases over a
- * group of tiles whose transformed numbers stay in the outer cache:
+ * position they are a matrix product: (tiles x c) by (c x k). A convolution of stride 2 splits
+ * into its even and odd pixels, and is done with 81 multiplications instead of 144
+ * (winograd_kernel.h). The input gradient is the same thing with weights turned by 180 degrees
+ * and the two sides exchanged. In every case:
  *
- *   1. transform the tiles of the input into 36 matrices V (tiles x c), LeakyReLU on the way;
- *   2. multiply each with its matrix of weights U (c x k), made once per weight update;
- *   3. transform the results M back, and write them with bias, residual and signs.
+ *   1. the tiles of the source are transformed into matrices V (tiles x c), LeakyReLU on the way;
+ *   2. each is multiplied with its weights U (c x k), made once per weight update, into M;
+ *   3. M is transformed back into pixels and written with bias, residual and signs.
  *
- * In phase 2 a thread stays with one position, so that a position's weights, the largest
- * operand of wide layers, are read once per group and shared by all its tiles. What a tile gives
- * does not depend on its group. The input gradient is the same convolution with weights turned by
- * 180 degrees and c and k exchanged. */
+ * Two schedules, which give the same bits, since a number of M is always one sum over c:
+ *
+ *   by blocks    A task does all three for a block of tiles whose V stays in the second-level
+ *                cache, a slice of result channels at a time, so that M stays there too; the
+ *                weights stream by once per block. For layers whose weights fit the outer cache.
+ *   by phases    All threads transform a large group of tiles, multiply, transform back. In
+ *                the middle a thread stays with one product, so that weights are read once
+ *                per group. For wide layers, whose weights come from memory, and for few tiles. */
 
 #include "backend/cpu/winograd.h"
 
@@ -26,249 +32,269 @@
 
 #include "core/threads.h"
 
-#define POSITIONS   36
-#define TILE_OUT    4                  /* output pixels of a tile, per side */
-#define TILE_IN     6                  /* input pixels of a tile, per side */
-#define GROUP_BYTES ((int64_t)6 << 20) /* of V and M: well inside the outer cache */
-#define TASK_TILES  14                 /* tiles of a task in phases 1 and 3 */
-#define PLANE_PAD   16 /* floats: planes a power of two apart would share cache sets */
+#define BLOCK_BYTES  ((int64_t)700 << 10) /* V and a slice of M: most of a second-level cache */
+#define GROUP_BYTES  ((int64_t)12 << 20)  /* V and M of a group: well inside an outer cache */
+#define BLOCK_TILES  56                   /* more gain nothing */
+#define BLOCKS_LEAST 8                    /* for a few threads to share evenly */
+#define TASK_TILES   8                    /* of phases 1 and 3 */
+#define PLANE_PAD    16 /* floats: planes a power of two apart would share cache sets */
 
 int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv)
 {
-    return dev->kernels->winograd_input != NULL && conv->kh == 3 && conv->kw == 3 &&
-           conv->stride == 1 && conv->pad == 1 && conv->c % 16 == 0 && conv->k % 16 == 0;
+    return dev->kernels->winograd != NULL && conv->kh == 3 && conv->kw == 3 && conv->pad == 1 &&
+           (conv->stride == 1 || conv->stride == 2) && conv->c % 16 == 0 && conv->k % 16 == 0;
 }
 
-/* ------------------------------------------------------------------ weights */
-
-typedef struct weight_job {
-    const float *w;     /* k x 3 x 3 x c as stored */
-    int64_t rows, cols; /* of U: input and output channels of this direction */
-    int32_t backward;
-    int64_t stored_c, panel;
-    float *u; /* positions x panels x rows x panel */
-} weight_job;
-
-/* G g for three numbers:  G = | 1/4 0 0 | -1/6 -1/6 -1/6 | -1/6 1/6 -1/6 |
- *                             | 1/24 1/12 1/6 | 1/24 -1/12 1/6 | 0 0 1 |  */
-static inline void transform_weights(float a, float b, float c, float out[6])
-{
-    const float sixth = 1.0F / 6.0F, even = (a * 0.25F + c) * sixth, odd = b * (0.5F * sixth);
-
-    out[0] = 0.25F * a;
-    out[1] = -sixth * (a + b + c);
-    out[2] = -sixth * (a - b + c);
-    out[3] = even + odd;
-    out[4] = even - odd;
-    out[5] = c;
-}
-
-/* U of one (input, output) channel pair. */
-static void weights_of(const weight_job *job, int64_t row, int64_t col, float u[POSITIONS])
-{
-    const int64_t k = job->backward ? row : col, c = job->backward ? col : row;
-    const float *w = job->w + k * 9 * job->stored_c + c;
-    float half[3][6], column[6];
-
-    for (int i = 0; i < 3; i++) {
-        float g[3];
-        for (int j = 0; j < 3; j++)
-            g[j] = w[(job->backward ? (2 - i) * 3 + 2 - j : i * 3 + j) * job->stored_c];
-        transform_weights(g[0], g[1], g[2], half[i]);
-    }
-    for (int x = 0; x < 6; x++) {
-        transform_weights(half[0][x], half[1][x], half[2][x], column);
-        for (int y = 0; y < 6; y++)
-            u[y * 6 + x] = column[y];
-    }
-}
-
-/* One row of one panel, all positions. */
-static void weight_task(void *arg, int64_t task, int32_t worker)
-{
-    const weight_job *job = arg;
-    const int64_t panels = jem__ceil_div(job->cols, job->panel);
-    const int64_t p = task / job->rows, row = task % job->rows;
-    const int64_t position = panels * job->rows * job->panel;
-    float *out = job->u + (p * job->rows + row) * job->panel;
-
-    (void)worker;
-    for (int64_t j = 0; j < job->panel; j++) {
-        const int64_t col = p * job->panel + j;
-        float u[POSITIONS] = {0};
-        if (col < job->cols)
-            weights_of(job, row, col, u);
-        for (int64_t i = 0; i < POSITIONS; i++)
-            out[i * position + j] = u[i];
-    }
-}
-
-static void pack(jem_context *ctx, void *arg, float *out)
-{
-    weight_job *job = arg;
-
-    job->u = out;
-    jem__parallel_for(ctx, jem__ceil_div(job->cols, job->panel) * job->rows, weight_task, job);
-}
-
-/* ------------------------------------------------------------------ the three phases */
-
-typedef struct tile_job {
+typedef struct winograd_job {
     const jem__winograd *what;
+    const jem__winograd_tiles *tiles;
     const jem__kernels *kernels;
+    const jem__winograd_kernels *transforms;
     int32_t leaky;
-    int64_t h, w, c, k; /* c in, k out of this direction */
-    int64_t tiles_h, tiles_w;
-    int64_t first, count; /* tiles of this group */
-    const float *u, *zeros;
-    float *v, *m;
-    int64_t v_plane, m_plane, u_plane, panels_per_task, tasks_per_position;
+    int64_t c, k;   /* channels of source and result */
+    int64_t count;  /* tiles in all */
+    int64_t block;  /* tiles of a block or group */
+    int64_t slice;  /* result channels at a time */
+    int64_t panels; /* of U */
+    int64_t first;  /* phases: the group's first tile */
+    int64_t tasks_per_result, panels_per_task;
+    const float *u, *outside;
     jem__scratch scratch;
-} tile_job;
+} winograd_job;
 
-typedef struct place {
-    int64_t image, y, x; /* of the tile's first output pixel */
-} place;
+/* V and M of a block or group: matrix i of V begins at v + i * v_plane and has a row per tile. */
+typedef struct matrices {
+    int64_t first, count; /* tiles */
+    float *v, *m;
+    int64_t v_plane, m_plane, m_row;
+} matrices;
 
-static place place_of(const tile_job *job, int64_t tile)
+static matrices matrices_at(const winograd_job *job, float *at, int64_t first, int64_t m_row)
 {
-    const int64_t per_image = job->tiles_h * job->tiles_w, t = tile % per_image;
+    matrices x = {.first = first,
+                  .count = jem__min(job->block, job->count - first),
+                  .v = at,
+                  .v_plane = job->block * job->c + PLANE_PAD,
+                  .m_plane = job->block * m_row + PLANE_PAD,
+                  .m_row = m_row};
 
-    return (place){tile / per_image, t / job->tiles_w * TILE_OUT, t % job->tiles_w * TILE_OUT};
+    x.m = at + job->tiles->sources * x.v_plane;
+    return x;
 }
 
-static void input_task(void *arg, int64_t task, int32_t worker)
+static int64_t matrices_floats(const winograd_job *job, int64_t m_row)
 {
-    const tile_job *job = arg;
-    const int64_t end = jem__min(job->count, (task + 1) * TASK_TILES);
+    return job->tiles->sources * (job->block * job->c + PLANE_PAD) +
+           job->tiles->results * (job->block * m_row + PLANE_PAD);
+}
 
-    (void)worker;
-    for (int64_t t = task * TASK_TILES; t < end; t++) {
-        const place at = place_of(job, job->first + t);
-        const float *image = job->what->x + at.image * job->h * job->w * job->c;
-        const float *pixels[POSITIONS];
-        for (int64_t i = 0; i < POSITIONS; i++) {
-            const int64_t y = at.y - 1 + i / TILE_IN, x = at.x - 1 + i % TILE_IN;
-            const int32_t inside = y >= 0 && y < job->h && x >= 0 && x < job->w;
-            pixels[i] = inside ? image + (y * job->w + x) * job->c : job->zeros;
-        }
-        job->kernels->winograd_input(pixels, job->c, job->leaky, job->v + t * job->c,
-                                     job->v_plane);
+/* Phase 1 for tiles from .. to - 1 of the matrices. */
+static void transform(const winograd_job *job, const matrices *x, int64_t from, int64_t to)
+{
+    const jem__winograd_tiles *t = job->tiles;
+    const jem__winograd_transform input =
+        t->backward ? job->transforms->input_back : job->transforms->input;
+
+    for (int64_t i = from; i < to; i++) {
+        const float *pixels[WINOGRAD_MOST];
+        float *out[WINOGRAD_MOST];
+        jem__winograd_source(t, x->first + i, job->what->x, job->c, job->outside, pixels);
+        for (int64_t j = 0; j < t->sources; j++)
+            out[j] = x->v + j * x->v_plane + i * job->c;
+        input(pixels, job->leaky, out, job->c);
     }
 }
 
-static void product_task(void *arg, int64_t task, int32_t worker)
+/* Phase 2: result o, panels from .. to - 1, into M whose first column is channel col0. */
+static void multiply(const winograd_job *job, const matrices *x, int64_t o, int64_t from,
+                     int64_t to, int64_t col0)
 {
-    const tile_job *job = arg;
-    const int64_t position = task / job->tasks_per_position;
-    const int64_t panel = task % job->tasks_per_position * job->panels_per_task;
-    const int64_t col = panel * job->kernels->cols;
-    const jem__gemm gemm = {
-        .m = job->count,
-        .n = jem__min(job->k - col, job->panels_per_task * job->kernels->cols),
-        .k = job->c,
-        .a = job->v + position * job->v_plane,
-        .a_row = job->c,
-        .a_step = 1,
-        .b = job->u + position * job->u_plane + panel * job->c * job->kernels->cols,
-        .b_panel = job->c * job->kernels->cols,
-        .b_step = job->kernels->cols,
-        .c = job->m + position * job->m_plane + col,
-        .c_row = job->k,
-        .accumulate = 0};
+    const jem__winograd_tiles *t = job->tiles;
+    const int64_t cols = job->kernels->cols;
 
-    (void)worker;
-    job->kernels->gemm(&gemm);
+    for (int64_t p = t->first[o]; p < t->first[o + 1]; p++) {
+        const jem__gemm gemm = {.m = x->count,
+                                .n = jem__min(job->k, to * cols) - from * cols,
+                                .k = job->c,
+                                .a = x->v + t->in[p] * x->v_plane,
+                                .a_row = job->c,
+                                .a_step = 1,
+                                .b = job->u + (from * t->products + p) * job->c * cols,
+                                .b_panel = t->products * job->c * cols,
+                                .b_step = cols,
+                                .c = x->m + o * x->m_plane + from * cols - col0,
+                                .c_row = x->m_row,
+                                .accumulate = p > t->first[o]};
+        job->kernels->gemm(&gemm);
+    }
 }
 
-static void output_task(void *arg, int64_t task, int32_t worker)
+/* Phase 3 for tiles from .. to - 1 and the n channels from col0 on, which is where M begins.
+ * Pixels beyond the border go to `sink`: n floats, and then n bits. */
+static void finish(const winograd_job *job, const matrices *x, int64_t from, int64_t to,
+                   int64_t col0, int64_t n, float *sink)
 {
-    const tile_job *job = arg;
+    const jem__winograd_tiles *t = job->tiles;
     const jem__winograd *what = job->what;
-    const int64_t end = jem__min(job->count, (task + 1) * TASK_TILES), k = job->k;
-    float *tile = job->scratch.workers + worker * job->scratch.per_worker;
+    const int64_t pixels = t->dst_side * t->dst_side, row = jem__sign_row(job->k);
+    const float *in[WINOGRAD_MOST], *add[WINOGRAD_MOST];
+    float *out[WINOGRAD_MOST];
+    uint8_t *bits[WINOGRAD_MOST], *bit_sink = (uint8_t *)(sink + n);
+    int64_t pixel[WINOGRAD_MOST];
+    const jem__winograd_pixels p = {.in = in,
+                                    .bias = what->bias != NULL ? what->bias + col0 : NULL,
+                                    .add = what->add != NULL ? add : NULL,
+                                    .out = out,
+                                    .bits = what->signs != NULL ? bits : NULL};
 
-    for (int64_t t = task * TASK_TILES; t < end; t++) {
-        const place at = place_of(job, job->first + t);
-        job->kernels->winograd_output(job->m + t * k, job->m_plane, k, tile);
-        for (int64_t i = 0; i < (int64_t)TILE_OUT * TILE_OUT; i++) {
-            const int64_t y = at.y + i / TILE_OUT, x = at.x + i % TILE_OUT;
-            if (y >= job->h || x >= job->w)
-                continue;
-            const int64_t pixel = (at.image * job->h + y) * job->w + x;
-            const float *add = what->add != NULL ? what->add + pixel * k : NULL;
-            uint8_t *bits = what->signs != NULL ? what->signs + pixel * jem__sign_row(k) : NULL;
-            if (what->backward)
-                job->kernels->finish_backward(tile + i * k, bits, add, what->y + pixel * k, k);
-            else
-                job->kernels->finish_forward(tile + i * k, what->bias, add, what->y + pixel * k,
-                                             bits, k);
+    for (int64_t i = from; i < to; i++) {
+        jem__winograd_target(t, x->first + i, pixel);
+        for (int64_t j = 0; j < t->results; j++)
+            in[j] = x->m + j * x->m_plane + i * x->m_row;
+        for (int64_t j = 0; j < pixels; j++) {
+            const int32_t inside = pixel[j] >= 0;
+            const int64_t at = pixel[j] * job->k + col0;
+            out[j] = inside ? what->y + at : sink;
+            if (what->add != NULL)
+                add[j] = inside ? what->add + at : sink;
+            if (what->signs != NULL)
+                bits[j] = inside ? what->signs + pixel[j] * row + col0 / 8 : bit_sink;
         }
+        if (t->backward)
+            job->transforms->output_back(&p, n);
+        else
+            job->transforms->output(&p, n);
     }
 }
 
-/* Tiles of a group: what fits into GROUP_BYTES, a multiple of the rows of a register tile, and
- * groups of about equal size. */
-static int64_t group_size(int64_t tiles, int64_t c, int64_t k)
-{
-    const int64_t fit = GROUP_BYTES / (POSITIONS * (c + k) * (int64_t)sizeof(float));
-    const int64_t most = jem__max(TASK_TILES, fit / TASK_TILES * TASK_TILES);
-    const int64_t groups = jem__ceil_div(tiles, most);
+/* ------------------------------------------------------------------ by blocks */
 
-    return jem__ceil_div(jem__ceil_div(tiles, groups), TASK_TILES) * TASK_TILES;
+static void block_task(void *arg, int64_t task, int32_t worker)
+{
+    const winograd_job *job = arg;
+    float *sink = job->scratch.workers + worker * job->scratch.per_worker;
+    const matrices x = matrices_at(job, sink + 2 * job->slice, task * job->block, job->slice);
+    const int64_t cols = job->kernels->cols;
+
+    transform(job, &x, 0, x.count);
+    for (int64_t col = 0; col < job->k; col += job->slice) {
+        const int64_t n = jem__min(job->slice, job->k - col);
+        for (int64_t o = 0; o < job->tiles->results; o++)
+            multiply(job, &x, o, col / cols, jem__ceil_div(col + n, cols), col);
+        finish(job, &x, 0, x.count, col, n, sink);
+    }
 }
 
-static jem_status prepare(jem__device *dev, const jem__conv *conv, const jem__tensor *w,
-                          tile_job *job)
+/* Tiles of a block, or 0: the layer is too wide, or the tiles are too few. */
+static int64_t block_size(const winograd_job *job)
 {
-    const int64_t cols = dev->kernels->cols, panels = jem__ceil_div(job->k, cols);
-    const int64_t count = POSITIONS * panels * job->c * cols;
-    weight_job weights = {.w = jem__floats(w),
-                          .rows = job->c,
-                          .cols = job->k,
-                          .backward = job->what->backward,
-                          .stored_c = conv->c,
-                          .panel = cols};
+    const int64_t rows = job->kernels->rows;
+    const int64_t per_tile = job->tiles->sources * job->c + job->tiles->results * job->slice;
+    const int64_t fit = BLOCK_BYTES / (int64_t)sizeof(float) / per_tile;
+    const int64_t fair = jem__ceil_div(job->count, BLOCKS_LEAST);
+    const int64_t most = jem__min(jem__min(fit, BLOCK_TILES), fair);
 
-    job->u_plane = panels * job->c * cols;
-    job->panels_per_task = jem__ceil_div(panels, jem__min(panels, 4));
-    job->tasks_per_position = jem__ceil_div(panels, job->panels_per_task);
-    return jem__filters_get(dev->ctx, w, job->what->backward ? 1 : 0, count, pack, &weights,
-                            &job->u);
+    return most / rows * rows;
+}
+
+static jem_status by_blocks(jem__device *dev, winograd_job *job)
+{
+    JEM__TRY(jem__cpu_scratch(dev, job->c, 2 * job->slice + matrices_floats(job, job->slice),
+                              &job->scratch));
+    memset(job->scratch.shared, 0, (size_t)job->c * sizeof(float));
+    job->outside = job->scratch.shared;
+    jem__parallel_for(dev->ctx, jem__ceil_div(job->count, job->block), block_task, job);
+    return JEM_OK;
+}
+
+/* ------------------------------------------------------------------ by phases */
+
+static matrices group(const winograd_job *job)
+{
+    return matrices_at(job, job->scratch.shared + job->c, job->first, job->k);
+}
+
+static void transform_task(void *arg, int64_t task, int32_t worker)
+{
+    const winograd_job *job = arg;
+    const matrices x = group(job);
+
+    (void)worker;
+    transform(job, &x, task * TASK_TILES, jem__min(x.count, (task + 1) * TASK_TILES));
+}
+
+static void multiply_task(void *arg, int64_t task, int32_t worker)
+{
+    const winograd_job *job = arg;
+    const matrices x = group(job);
+    const int64_t from = task % job->tasks_per_result * job->panels_per_task;
+
+    (void)worker;
+    multiply(job, &x, task / job->tasks_per_result, from,
+             jem__min(job->panels, from + job->panels_per_task), 0);
+}
+
+static void finish_task(void *arg, int64_t task, int32_t worker)
+{
+    const winograd_job *job = arg;
+    const matrices x = group(job);
+
+    finish(job, &x, task * TASK_TILES, jem__min(x.count, (task + 1) * TASK_TILES), 0, job->k,
+           job->scratch.workers + worker * job->scratch.per_worker);
+}
+
+/* What fits into GROUP_BYTES, but no less than a few register tiles, since every group reads all
+ * weights; groups of about equal size. */
+static int64_t group_size(const winograd_job *job)
+{
+    const int64_t rows = job->kernels->rows;
+    const int64_t per_tile = job->tiles->sources * job->c + job->tiles->results * job->k;
+    const int64_t fit = GROUP_BYTES / (int64_t)sizeof(float) / per_tile;
+    const int64_t most = jem__max(8 * rows, fit / rows * rows);
+    const int64_t groups = jem__ceil_div(job->count, most);
+
+    return jem__ceil_div(jem__ceil_div(job->count, groups), rows) * rows;
+}
+
+static jem_status by_phases(jem__device *dev, winograd_job *job)
+{
+    job->block = group_size(job);
+    job->panels_per_task = jem__ceil_div(job->panels, jem__min(job->panels, 4));
+    job->tasks_per_result = jem__ceil_div(job->panels, job->panels_per_task);
+    JEM__TRY(jem__cpu_scratch(dev, job->c + matrices_floats(job, job->k), 2 * job->k,
+                              &job->scratch));
+    memset(job->scratch.shared, 0, (size_t)job->c * sizeof(float));
+    job->outside = job->scratch.shared;
+    for (job->first = 0; job->first < job->count; job->first += job->block) {
+        const int64_t count = jem__min(job->block, job->count - job->first);
+        const int64_t tasks = jem__ceil_div(count, TASK_TILES);
+        jem__parallel_for(dev->ctx, tasks, transform_task, job);
+        jem__parallel_for(dev->ctx, job->tiles->results * job->tasks_per_result, multiply_task,
+                          job);
+        jem__parallel_for(dev->ctx, tasks, finish_task, job);
+    }
+    return JEM_OK;
 }
 
 jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem__tensor *w,
                              const jem__winograd *what)
 {
-    tile_job job = {.what = what,
-                    .kernels = dev->kernels,
-                    .leaky = what->backward ? 0 : conv->leaky_input,
-                    .h = conv->h,
-                    .w = conv->w,
-                    .c = what->backward ? conv->k : conv->c,
-                    .k = what->backward ? conv->c : conv->k,
-                    .tiles_h = jem__ceil_div(conv->h, TILE_OUT),
-                    .tiles_w = jem__ceil_div(conv->w, TILE_OUT)};
-    const int64_t tiles = what->images * job.tiles_h * job.tiles_w;
+    jem__winograd_tiles tiles;
+    winograd_job job = {.what = what,
+                        .tiles = &tiles,
+                        .kernels = dev->kernels,
+                        .transforms = &dev->kernels->winograd[conv->stride - 1],
+                        .leaky = what->backward ? 0 : conv->leaky_input,
+                        .c = what->backward ? conv->k : conv->c,
+                        .k = what->backward ? conv->c : conv->k};
 
-    if (tiles == 0)
+    jem__winograd_tiles_init(&tiles, conv, what->backward);
+    job.count = what->images * tiles.tiles_h * tiles.tiles_w;
+    job.panels = jem__ceil_div(job.k, dev->kernels->cols);
+    if (job.count == 0)
         return JEM_OK;
-    JEM__TRY(prepare(dev, conv, w, &job));
-    const int64_t group = group_size(tiles, job.c, job.k);
-    job.v_plane = group * job.c + PLANE_PAD;
-    job.m_plane = group * job.k + PLANE_PAD;
-    JEM__TRY(jem__cpu_scratch(dev, job.c + POSITIONS * (job.v_plane + job.m_plane),
-                              (int64_t)TILE_OUT * TILE_OUT * job.k, &job.scratch));
-    job.zeros = job.scratch.shared;
-    memset(job.scratch.shared, 0, (size_t)job.c * sizeof *job.scratch.shared);
-    job.v = job.scratch.shared + job.c;
-    job.m = job.v + POSITIONS * job.v_plane;
-    for (job.first = 0; job.first < tiles; job.first += group) {
-        job.count = jem__min(group, tiles - job.first);
-        const int64_t tasks = jem__ceil_div(job.count, TASK_TILES);
-        jem__parallel_for(dev->ctx, tasks, input_task, &job);
-        jem__parallel_for(dev->ctx, POSITIONS * job.tasks_per_position, product_task, &job);
-        jem__parallel_for(dev->ctx, tasks, output_task, &job);
-    }
-    return JEM_OK;
+    JEM__TRY(jem__winograd_filter(dev, conv, &tiles, w, &job.u));
+    job.slice = jem__min(job.k, 2 * dev->kernels->cols);
+    job.block = block_size(&job);
+    return job.block > 0 ? by_blocks(dev, &job) : by_phases(dev, &job);
 }

@@ -2,11 +2,11 @@
 #ifndef JEM_BACKEND_CPU_WINOGRAD_H
 #define JEM_BACKEND_CPU_WINOGRAD_H
 
-/* 3 x 3 convolutions of stride 1 by Winograd's minimal filtering; see winograd.c. */
+/* 3 x 3 convolutions of stride 1 and 2 by Winograd's minimal filtering; see winograd.c. */
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/winograd_tiles.h"
 
-/* Does it apply to this layer? Both directions have the same answer. */
+/* Does it apply to this layer? All passes have the same answer. */
 int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv);
 
 /* y = conv(x or leaky(x)) + bias [+ add], signs; or, `backward`, the input gradient: x is gy and
@@ -21,5 +21,12 @@ typedef struct jem__winograd {
 
 jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem__tensor *w,
                              const jem__winograd *what);
+
+/* winograd_filter.c: the transformed weights of one direction, made once per weight update:
+ * panels x products x rows x cols floats (rows: channels of the source; a panel: `cols` channels of
+ * the result, the last one filled up with zeros). */
+jem_status jem__winograd_filter(jem__device *dev, const jem__conv *conv,
+                                const jem__winograd_tiles *tiles, const jem__tensor *w,
+                                const float **out);
 
 #endif

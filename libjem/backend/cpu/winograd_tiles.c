@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+
+/* See winograd_tiles.h. */
+
+#include "backend/cpu/winograd_tiles.h"
+
+#define TILE 4 /* pixels of the layer's output, per side */
+
+/* Stride 2: values 0..4 of a line of x are the outer taps at five points, 5..8 the middle tap at
+ * the first four; the point is the number on the side of y. */
+static int32_t point_of(int32_t stride, int32_t value)
+{
+    return stride == 1 ? value : value % 5;
+}
+
+static void join(jem__winograd_tiles *t, int32_t wide, int32_t narrow)
+{
+    uint8_t result[WINOGRAD_MOST], next[WINOGRAD_MOST];
+    int32_t j = 0;
+
+    for (int32_t y = 0; y < wide; y++)
+        for (int32_t x = 0; x < wide; x++, j++) {
+            result[j] = (uint8_t)(point_of(t->stride, y) * narrow + point_of(t->stride, x));
+            t->first[result[j] + 1]++;
+        }
+    for (int32_t o = 0; o < narrow * narrow; o++) {
+        next[o] = t->first[o];
+        t->first[o + 1] = (uint8_t)(t->first[o + 1] + t->first[o]);
+    }
+    for (j = 0; j < wide * wide; j++) {
+        const uint8_t p = next[result[j]]++;
+        t->in[p] = t->filter[p] = (uint8_t)j;
+        t->out[p] = result[j];
+    }
+    t->products = wide * wide;
+}
+
+/* Backward the roles change: product p makes number p of x. */
+static void turn(jem__winograd_tiles *t)
+{
+    uint8_t narrow[WINOGRAD_MOST];
+
+    for (int32_t p = 0; p < t->products; p++)
+        narrow[t->in[p]] = t->out[p];
+    for (int32_t p = 0; p < t->products; p++) {
+        t->in[p] = narrow[p];
+        t->out[p] = t->filter[p] = t->first[p] = (uint8_t)p;
+    }
+    t->first[t->products] = (uint8_t)t->products;
+}
+
+void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int32_t backward)
+{
+    const int32_t stride = (int32_t)conv->stride;
+    const int32_t wide = stride == 1 ? 6 : 9, narrow = stride == 1 ? 6 : 5;
+
+    *t = (jem__winograd_tiles){.stride = stride,
+                               .backward = backward,
+                               .tiles_h = jem__ceil_div(conv->oh, TILE),
+                               .tiles_w = jem__ceil_div(conv->ow, TILE)};
+    join(t, wide, narrow);
+    if (backward) {
+        turn(t);
+        t->sources = narrow * narrow;
+        t->results = wide * wide;
+        t->src_side = stride == 1 ? 6 : 5;
+        t->src_step = TILE;
+        t->src_origin = stride == 1 ? -1 : 0;
+        t->src_h = conv->oh;
+        t->src_w = conv->ow;
+        t->dst_side = t->dst_step = stride * TILE;
+        t->dst_h = conv->h;
+        t->dst_w = conv->w;
+    } else {
+        t->sources = wide * wide;
+        t->results = narrow * narrow;
+        t->src_side = wide;
+        t->src_step = stride * TILE;
+        t->src_origin = -1;
+        t->src_h = conv->h;
+        t->src_w = conv->w;
+        t->dst_side = t->dst_step = TILE;
+        t->dst_h = conv->oh;
+        t->dst_w = conv->ow;
+    }
+}
+
+void jem__winograd_source(const jem__winograd_tiles *t, int64_t tile, const float *images,
+                          int64_t c, const float *outside, const float **out)
+{
+    const int64_t per_image = t->tiles_h * t->tiles_w, at = tile % per_image;
+    const int64_t y0 = at / t->tiles_w * t->src_step + t->src_origin;
+    const int64_t x0 = at % t->tiles_w * t->src_step + t->src_origin;
+    const int64_t image = tile / per_image * t->src_h;
+
+    for (int64_t i = 0; i < t->src_side; i++) {
+        const int32_t row_inside = y0 + i >= 0 && y0 + i < t->src_h;
+        const int64_t row = (image + y0 + i) * t->src_w + x0;
+        for (int64_t j = 0; j < t->src_side; j++) {
+            const int32_t inside = row_inside && x0 + j >= 0 && x0 + j < t->src_w;
+            *out++ = inside ? images + (row + j) * c : outside;
+        }
+    }
+}
+
+void jem__winograd_target(const jem__winograd_tiles *t, int64_t tile, int64_t *pixel)
+{
+    const int64_t per_image = t->tiles_h * t->tiles_w, at = tile % per_image;
+    const int64_t y0 = at / t->tiles_w * t->dst_step, x0 = at % t->tiles_w * t->dst_step;
+    const int64_t image = tile / per_image * t->dst_h * t->dst_w;
+
+    for (int64_t i = 0; i < t->dst_side; i++)
+        for (int64_t j = 0; j < t->dst_side; j++) {
+            const int32_t inside = y0 + i < t->dst_h && x0 + j < t->dst_w;
+            *pixel++ = inside ? image + (y0 + i) * t->dst_w + x0 + j : -1;
+        }
+}

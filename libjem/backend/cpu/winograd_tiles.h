@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JEM_BACKEND_CPU_WINOGRAD_TILES_H
+#define JEM_BACKEND_CPU_WINOGRAD_TILES_H
+
+/* The geometry of Winograd's tiles: which pixels a tile reads and writes, and which products
+ * connect its numbers in the transformed domain. See winograd.c for the algorithm. */
+
+#include "backend/cpu/cpu.h"
+
+#define WINOGRAD_MOST 81 /* numbers of a transformed tile, at most */
+
+/* One direction of a layer. A tile is 4 x 4 pixels of the layer's output y and what belongs to it
+ * on the side of the layer's input x. Transformed it is
+ *
+ *     stride 1:  36 numbers of x and 36 of y, joined one to one
+ *     stride 2:  81 numbers of x and 25 of y: 16 of y with four of x each, 8 with two, 1 with one
+ *
+ * Product p multiplies number in[p] of the source (x forward, gy backward) with its weights, and
+ * adds to number out[p] of the result; products are sorted by result, and those of result o are
+ * first[o] .. first[o + 1] - 1. filter[p] is the place of the weights in jem__winograd_kernels'
+ * filter transform. */
+typedef struct jem__winograd_tiles {
+    int32_t stride, backward;
+    int32_t products, sources, results;
+    uint8_t in[WINOGRAD_MOST], out[WINOGRAD_MOST], filter[WINOGRAD_MOST];
+    uint8_t first[WINOGRAD_MOST + 1];
+    int64_t tiles_h, tiles_w;
+    /* Pixels of a tile: side x side, `step` from tile to tile, the first one at `origin`. */
+    int64_t src_side, src_step, src_origin, src_h, src_w;
+    int64_t dst_side, dst_step, dst_h, dst_w;
+} jem__winograd_tiles;
+
+void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int32_t backward);
+
+/* Where the pixels of tile number `tile` (counted over all images) lie in `image`, n, h, w, c: the
+ * address for each, `outside` for those beyond the border. */
+void jem__winograd_source(const jem__winograd_tiles *t, int64_t tile, const float *images,
+                          int64_t c, const float *outside, const float **out);
+
+/* The same for the pixels that it writes, as numbers of pixels over all images; -1: beyond the
+ * border. */
+void jem__winograd_target(const jem__winograd_tiles *t, int64_t tile, int64_t *pixel);
+
+#endif
