@@ -33,6 +33,7 @@ typedef struct jem__gemm {
     float *c;
     int64_t c_row;
     int32_t accumulate; /* 1: add to C, 0: overwrite it */
+    const float *next;  /* what the next call will read as b, or NULL: a hint for the caches */
 } jem__gemm;
 
 /* Winograd's transforms of one tile, n channels (a multiple of 16): winograd_kernel.h. `in` and

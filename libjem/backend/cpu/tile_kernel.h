@@ -22,7 +22,8 @@
  * looked at when the tile sticks out at the right edge. */
 static inline __attribute__((always_inline)) void tile(const int rows, const int vecs,
                                                        const jem__gemm *g, const float *a,
-                                                       const float *b, float *c, int64_t n)
+                                                       const float *b, float *c, int64_t n,
+                                                       const float *ahead)
 {
     vec acc[TILE_ROWS][2];
     const int64_t a_row = g->a_row, a_step = g->a_step, b_step = g->b_step, k = g->k;
@@ -33,6 +34,7 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
     for (int64_t p = 0; p < k; p++) {
         vec bp[2];
         UNROLL for (int j = 0; j < vecs; j++) bp[j] = v_load(b + p * b_step + j * WIDTH);
+        __builtin_prefetch(ahead + p * 16, 0, 2);
         UNROLL for (int i = 0; i < rows; i++)
         {
             const vec ai = v_broadcast(a[i * a_row + p * a_step]);
@@ -61,38 +63,40 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
 
 /* All rows of one panel, in tiles of TILE_ROWS and then 8 (AVX-512 only), 4, 2, 1. */
 static inline __attribute__((always_inline)) void panel(const int vecs, const jem__gemm *g,
-                                                        const float *b, float *c, int64_t n)
+                                                        const float *b, float *c, int64_t n,
+                                                        const float *ahead)
 {
     const float *a = g->a;
     int64_t left = g->m;
 
     for (; left >= TILE_ROWS; left -= TILE_ROWS) {
-        tile(TILE_ROWS, vecs, g, a, b, c, n);
+        tile(TILE_ROWS, vecs, g, a, b, c, n, ahead);
         a += TILE_ROWS * g->a_row;
         c += TILE_ROWS * g->c_row;
+        ahead += g->k * 16;
     }
 #if TILE_ROWS > 8
     if (left >= 8) {
-        tile(8, vecs, g, a, b, c, n);
+        tile(8, vecs, g, a, b, c, n, ahead);
         a += 8 * g->a_row;
         c += 8 * g->c_row;
         left -= 8;
     }
 #endif
     if (left >= 4) {
-        tile(4, vecs, g, a, b, c, n);
+        tile(4, vecs, g, a, b, c, n, ahead);
         a += 4 * g->a_row;
         c += 4 * g->c_row;
         left -= 4;
     }
     if (left >= 2) {
-        tile(2, vecs, g, a, b, c, n);
+        tile(2, vecs, g, a, b, c, n, ahead);
         a += 2 * g->a_row;
         c += 2 * g->c_row;
         left -= 2;
     }
     if (left >= 1)
-        tile(1, vecs, g, a, b, c, n);
+        tile(1, vecs, g, a, b, c, n, ahead);
 }
 
 static void tiles(const jem__gemm *g)
@@ -101,10 +105,11 @@ static void tiles(const jem__gemm *g)
 
     for (int64_t j = 0; j < g->n; j += 2 * WIDTH, b += g->b_panel) {
         const int64_t n = g->n - j;
+        const float *ahead = n > 2 * WIDTH ? b + g->b_panel : g->next != NULL ? g->next : b;
         if (n > WIDTH)
-            panel(2, g, b, g->c + j, n);
+            panel(2, g, b, g->c + j, n, ahead);
         else
-            panel(1, g, b, g->c + j, n);
+            panel(1, g, b, g->c + j, n, ahead);
     }
 }
 

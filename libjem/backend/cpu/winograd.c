@@ -34,6 +34,7 @@
 
 #define BLOCK_BYTES  ((int64_t)700 << 10) /* V and a slice of M: most of a second-level cache */
 #define GROUP_BYTES  ((int64_t)12 << 20)  /* V and M of a group: well inside an outer cache */
+#define SLICE_PANELS 2                    /* of M in a block */
 #define BLOCK_TILES  56                   /* more gain nothing */
 #define BLOCKS_LEAST 8                    /* for a few threads to share evenly */
 #define TASK_TILES   8                    /* of phases 1 and 3 */
@@ -95,10 +96,17 @@ static void transform(const winograd_job *job, const matrices *x, int64_t from, 
     const jem__winograd_transform input =
         t->backward ? job->transforms->input_back : job->transforms->input;
 
+    const float *pixels[WINOGRAD_MOST], *next[WINOGRAD_MOST];
+    float *out[WINOGRAD_MOST];
+
     for (int64_t i = from; i < to; i++) {
-        const float *pixels[WINOGRAD_MOST];
-        float *out[WINOGRAD_MOST];
         jem__winograd_source(t, x->first + i, job->what->x, job->c, job->outside, pixels);
+        if (i + 1 < to) {
+            jem__winograd_source(t, x->first + i + 1, job->what->x, job->c, job->outside, next);
+            for (int64_t j = 0; j < t->sources; j++)
+                for (int64_t ch = 0; ch < job->c; ch += 16)
+                    __builtin_prefetch(next[j] + ch, 0, 3);
+        }
         for (int64_t j = 0; j < t->sources; j++)
             out[j] = x->v + j * x->v_plane + i * job->c;
         input(pixels, job->leaky, out, job->c);
@@ -113,18 +121,20 @@ static void multiply(const winograd_job *job, const matrices *x, int64_t o, int6
     const int64_t cols = job->kernels->cols;
 
     for (int64_t p = t->first[o]; p < t->first[o + 1]; p++) {
+        const float *b = job->u + (from * t->products + p) * job->c * cols;
         const jem__gemm gemm = {.m = x->count,
                                 .n = jem__min(job->k, to * cols) - from * cols,
                                 .k = job->c,
                                 .a = x->v + t->in[p] * x->v_plane,
                                 .a_row = job->c,
                                 .a_step = 1,
-                                .b = job->u + (from * t->products + p) * job->c * cols,
+                                .b = b,
                                 .b_panel = t->products * job->c * cols,
                                 .b_step = cols,
                                 .c = x->m + o * x->m_plane + from * cols - col0,
                                 .c_row = x->m_row,
-                                .accumulate = p > t->first[o]};
+                                .accumulate = p > t->first[o],
+                                .next = p + 1 < t->products ? b + job->c * cols : NULL};
         job->kernels->gemm(&gemm);
     }
 }
@@ -294,7 +304,7 @@ jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem_
     if (job.count == 0)
         return JEM_OK;
     JEM__TRY(jem__winograd_filter(dev, conv, &tiles, w, &job.u));
-    job.slice = jem__min(job.k, 2 * dev->kernels->cols);
+    job.slice = jem__min(job.k, SLICE_PANELS * dev->kernels->cols);
     job.block = block_size(&job);
     return job.block > 0 ? by_blocks(dev, &job) : by_phases(dev, &job);
 }
