@@ -9,6 +9,7 @@
  * from the shape alone, so the sum does not depend on the number of threads. */
 
 #include "backend/cpu/gather.h"
+#include "backend/cpu/winograd.h"
 #include "core/threads.h"
 
 #include <string.h>
@@ -91,6 +92,8 @@ jem_status jem__cpu_conv_backward_w(jem__device *dev, const jem__conv *conv,
 {
     jem__gather g;
 
+    if (jem__winograd_fits(dev, conv))
+        return jem__winograd_weight(dev, conv, x, gy, gw, gb);
     jem__gather_forward(&g, conv);
     weight_job job = {.gather = &g,
                       .kernels = dev->kernels,

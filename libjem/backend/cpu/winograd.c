@@ -92,25 +92,18 @@ static int64_t matrices_floats(const winograd_job *job, int64_t m_row)
 /* Phase 1 for tiles from .. to - 1 of the matrices. */
 static void transform(const winograd_job *job, const matrices *x, int64_t from, int64_t to)
 {
-    const jem__winograd_tiles *t = job->tiles;
-    const jem__winograd_transform input =
-        t->backward ? job->transforms->input_back : job->transforms->input;
+    const int32_t backward = job->tiles->backward;
+    const jem__winograd_source source = {.transform = backward ? job->transforms->input_back
+                                                               : job->transforms->input,
+                                         .images = job->what->x,
+                                         .c = job->c,
+                                         .leaky = job->leaky,
+                                         .outside = job->outside,
+                                         .first = x->first,
+                                         .v = x->v,
+                                         .plane = x->v_plane};
 
-    const float *pixels[WINOGRAD_MOST], *next[WINOGRAD_MOST];
-    float *out[WINOGRAD_MOST];
-
-    for (int64_t i = from; i < to; i++) {
-        jem__winograd_source(t, x->first + i, job->what->x, job->c, job->outside, pixels);
-        if (i + 1 < to) {
-            jem__winograd_source(t, x->first + i + 1, job->what->x, job->c, job->outside, next);
-            for (int64_t j = 0; j < t->sources; j++)
-                for (int64_t ch = 0; ch < job->c; ch += 16)
-                    __builtin_prefetch(next[j] + ch, 0, 3);
-        }
-        for (int64_t j = 0; j < t->sources; j++)
-            out[j] = x->v + j * x->v_plane + i * job->c;
-        input(pixels, job->leaky, out, job->c);
-    }
+    jem__winograd_transform_tiles(job->tiles, &source, from, to);
 }
 
 /* Phase 2: result o, panels from .. to - 1, into M whose first column is channel col0. */

@@ -22,6 +22,11 @@ typedef struct jem__winograd {
 jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem__tensor *w,
                              const jem__winograd *what);
 
+/* winograd_weight.c: gw += the gradient in the weights, gb += the sum of gy; gb may be NULL. */
+jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
+                                const jem__tensor *gy, const jem__tensor *gw,
+                                const jem__tensor *gb);
+
 /* winograd_filter.c: the transformed weights of one direction, made once per weight update:
  * panels x products x rows x cols floats (rows: channels of the source; a panel: `cols` channels of
  * the result, the last one filled up with zeros). */

@@ -4,6 +4,8 @@
 
 #include "backend/cpu/winograd_tiles.h"
 
+#include <string.h>
+
 #define TILE 4 /* pixels of the layer's output, per side */
 
 /* Stride 2: values 0..4 of a line of x are the outer taps at five points, 5..8 the middle tap at
@@ -85,8 +87,19 @@ void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int
     }
 }
 
-void jem__winograd_source(const jem__winograd_tiles *t, int64_t tile, const float *images,
-                          int64_t c, const float *outside, const float **out)
+void jem__winograd_tiles_gradient(jem__winograd_tiles *gy, const jem__winograd_tiles *x)
+{
+    *gy = *x;
+    gy->sources = x->results;
+    gy->src_side = gy->src_step = x->dst_side;
+    gy->src_origin = 0;
+    gy->src_h = x->dst_h;
+    gy->src_w = x->dst_w;
+}
+
+/* Where the pixels of tile number `tile` lie. */
+static void pixels_of(const jem__winograd_tiles *t, const jem__winograd_source *s, int64_t tile,
+                      const float **out)
 {
     const int64_t per_image = t->tiles_h * t->tiles_w, at = tile % per_image;
     const int64_t y0 = at / t->tiles_w * t->src_step + t->src_origin;
@@ -98,8 +111,37 @@ void jem__winograd_source(const jem__winograd_tiles *t, int64_t tile, const floa
         const int64_t row = (image + y0 + i) * t->src_w + x0;
         for (int64_t j = 0; j < t->src_side; j++) {
             const int32_t inside = row_inside && x0 + j >= 0 && x0 + j < t->src_w;
-            *out++ = inside ? images + (row + j) * c : outside;
+            *out++ = inside ? s->images + (row + j) * s->c : s->outside;
         }
+    }
+}
+
+/* Tiles jump from row to row of the image, which no prefetcher of a processor foresees; so the
+ * pixels of a tile are asked for while the one before is transformed. */
+static void ask_for(const jem__winograd_tiles *t, const float *const *pixels, int64_t c)
+{
+    for (int64_t j = 0; j < t->src_side * t->src_side; j++)
+        for (int64_t ch = 0; ch < c; ch += 16)
+            __builtin_prefetch(pixels[j] + ch);
+}
+
+void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__winograd_source *s,
+                                   int64_t from, int64_t to)
+{
+    const float *pixels[WINOGRAD_MOST], *next[WINOGRAD_MOST];
+    float *out[WINOGRAD_MOST];
+
+    if (from < to)
+        pixels_of(t, s, s->first + from, next);
+    for (int64_t i = from; i < to; i++) {
+        memcpy(pixels, next, sizeof pixels);
+        if (i + 1 < to) {
+            pixels_of(t, s, s->first + i + 1, next);
+            ask_for(t, next, s->c);
+        }
+        for (int64_t j = 0; j < t->sources; j++)
+            out[j] = s->v + j * s->plane + i * s->c;
+        s->transform(pixels, s->leaky, out, s->c);
     }
 }
 

@@ -32,13 +32,27 @@ typedef struct jem__winograd_tiles {
 
 void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int32_t backward);
 
-/* Where the pixels of tile number `tile` (counted over all images) lie in `image`, n, h, w, c: the
- * address for each, `outside` for those beyond the border. */
-void jem__winograd_source(const jem__winograd_tiles *t, int64_t tile, const float *images,
-                          int64_t c, const float *outside, const float **out);
+/* The tiles of gy in the weight gradient, beside those of x: the pixels of y, as sources. */
+void jem__winograd_tiles_gradient(jem__winograd_tiles *gy, const jem__winograd_tiles *x);
 
-/* The same for the pixels that it writes, as numbers of pixels over all images; -1: beyond the
- * border. */
+/* What tiles are transformed from, and where to: number j of tile i becomes the row
+ * v + j * plane + i * c of c channels. */
+typedef struct jem__winograd_source {
+    jem__winograd_transform transform;
+    const float *images; /* n, h, w, c */
+    int64_t c;
+    int32_t leaky;
+    const float *outside; /* c zeros: pixels beyond the border */
+    int64_t first;        /* tile that becomes row 0, counted over all images */
+    float *v;
+    int64_t plane;
+} jem__winograd_source;
+
+/* Transform rows from .. to - 1. */
+void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__winograd_source *s,
+                                   int64_t from, int64_t to);
+
+/* The pixels that a tile writes, as numbers of pixels over all images; -1: beyond the border. */
 void jem__winograd_target(const jem__winograd_tiles *t, int64_t tile, int64_t *pixel);
 
 #endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The gradient in the weights, in the domain of Winograd's products.
+ *
+ * Forward, number p of a tile is M[p] = V[in p] U[p], so with Z = A gy A' the gradient in M,
+ *
+ *     dU[p] = sum over tiles of Z[out p]' V[in p]         (k x c, one matrix product per p)
+ *     gw += G' dU G
+ *
+ * which takes as few multiplications as the other passes. Three phases for a group of tiles,
+ * as in winograd.c: transform x and gy, multiply, and after the last group transform back. dU is
+ * as large as the transformed weights, and every group adds to it; so groups are made larger
+ * where it is large. Groups follow from the shape, so the sums do not depend on threads.
+ *
+ * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's gradient. */
+
+#include "backend/cpu/winograd.h"
+
+#include <string.h>
+
+#include "core/threads.h"
+
+#define GROUP_BYTES ((int64_t)12 << 20) /* V and Z of a group, or as much as dU */
+#define TASK_TILES  8
+#define PLANE_PAD   32 /* floats: apart in the cache sets, and room to read a whole panel */
+
+typedef struct weight_job {
+    const jem__winograd_tiles *x_tiles, *gy_tiles;
+    const jem__kernels *kernels;
+    jem__winograd_source x, gy;
+    int64_t c, k;
+    int64_t count, group; /* tiles in all, of a group */
+    int64_t rows;         /* of this group */
+    int64_t panels_per_task, tasks_per_product;
+    float *du; /* products x k x c */
+    float *gw, *gb;
+} weight_job;
+
+static void transform_task(void *arg, int64_t task, int32_t worker)
+{
+    const weight_job *job = arg;
+    const int64_t from = task * TASK_TILES, to = jem__min(job->rows, from + TASK_TILES);
+
+    (void)worker;
+    jem__winograd_transform_tiles(job->x_tiles, &job->x, from, to);
+    jem__winograd_transform_tiles(job->gy_tiles, &job->gy, from, to);
+}
+
+static void sum_bias(const weight_job *job, const float *z)
+{
+    for (int64_t i = 0; i < job->rows; i++)
+        for (int64_t j = 0; j < job->k; j++)
+            job->gb[j] += z[i * job->k + j];
+}
+
+static void multiply_task(void *arg, int64_t task, int32_t worker)
+{
+    const weight_job *job = arg;
+    const jem__winograd_tiles *t = job->x_tiles;
+    const int64_t p = task / job->tasks_per_product, part = task % job->tasks_per_product;
+    const int64_t width = job->panels_per_task * job->kernels->cols, col = part * width;
+    const float *z = job->gy.v + t->out[p] * job->gy.plane;
+    const jem__gemm gemm = {.m = job->k,
+                            .n = jem__min(width, job->c - col),
+                            .k = job->rows,
+                            .a = z,
+                            .a_row = 1,
+                            .a_step = job->k,
+                            .b = job->x.v + t->in[p] * job->x.plane + col,
+                            .b_panel = job->kernels->cols,
+                            .b_step = job->c,
+                            .c = job->du + p * job->k * job->c + col,
+                            .c_row = job->c,
+                            .accumulate = job->x.first > 0};
+    const int32_t ones = (t->stride == 1 ? 6 : 5) + 1; /* row 1, column 1 */
+
+    (void)worker;
+    job->kernels->gemm(&gemm);
+    if (job->gb != NULL && t->out[p] == ones && p == t->first[ones] && part == 0)
+        sum_bias(job, z);
+}
+
+/* gw of one filter. */
+static void taps_task(void *arg, int64_t k, int32_t worker)
+{
+    const weight_job *job = arg;
+    const jem__winograd_tiles *t = job->x_tiles;
+    const float *in[WINOGRAD_MOST], *add[9];
+    float *out[9];
+    const jem__winograd_pixels pixels = {.in = in, .add = add, .out = out};
+
+    (void)worker;
+    for (int64_t p = 0; p < t->products; p++)
+        in[t->filter[p]] = job->du + (p * job->k + k) * job->c;
+    for (int64_t i = 0; i < 9; i++)
+        add[i] = out[i] = job->gw + (k * 9 + i) * job->c;
+    job->kernels->winograd[t->stride - 1].taps(&pixels, job->c);
+}
+
+/* Memory, and the size of a group. */
+static jem_status prepare(jem__device *dev, weight_job *job)
+{
+    const jem__winograd_tiles *t = job->x_tiles;
+    const int64_t narrow = job->gy_tiles->sources, rows = TASK_TILES;
+    const int64_t du = t->products * job->k * job->c;
+    const int64_t per_tile = t->sources * job->c + narrow * job->k;
+    const int64_t fit = jem__max(GROUP_BYTES / (int64_t)sizeof(float), du) / per_tile;
+    const int64_t groups = jem__ceil_div(job->count, jem__max(rows, fit / rows * rows));
+    const int64_t zeros = jem__max(job->c, job->k);
+    jem__scratch scratch;
+
+    job->group = jem__ceil_div(jem__ceil_div(job->count, groups), rows) * rows;
+    job->x.plane = job->group * job->c + PLANE_PAD;
+    job->gy.plane = job->group * job->k + PLANE_PAD;
+    JEM__TRY(jem__cpu_scratch(
+        dev, zeros + t->sources * job->x.plane + narrow * job->gy.plane + du, 0, &scratch));
+    memset(scratch.shared, 0, (size_t)zeros * sizeof(float));
+    job->x.outside = job->gy.outside = scratch.shared;
+    job->x.v = scratch.shared + zeros;
+    job->gy.v = job->x.v + t->sources * job->x.plane;
+    job->du = job->gy.v + narrow * job->gy.plane;
+    return JEM_OK;
+}
+
+static void run(jem_context *ctx, weight_job *job)
+{
+    const int64_t panels = jem__ceil_div(job->c, job->kernels->cols);
+
+    job->panels_per_task = jem__ceil_div(panels, jem__min(panels, 4));
+    job->tasks_per_product = jem__ceil_div(panels, job->panels_per_task);
+    for (int64_t first = 0; first < job->count; first += job->group) {
+        job->x.first = job->gy.first = first;
+        job->rows = jem__min(job->group, job->count - first);
+        jem__parallel_for(ctx, jem__ceil_div(job->rows, TASK_TILES), transform_task, job);
+        jem__parallel_for(ctx, job->x_tiles->products * job->tasks_per_product, multiply_task,
+                          job);
+    }
+    jem__parallel_for(ctx, job->k, taps_task, job);
+}
+
+jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
+                                const jem__tensor *gy, const jem__tensor *gw,
+                                const jem__tensor *gb)
+{
+    const jem__winograd_kernels *transforms = &dev->kernels->winograd[conv->stride - 1];
+    jem__winograd_tiles x_tiles, gy_tiles;
+    weight_job job = {
+        .x_tiles = &x_tiles,
+        .gy_tiles = &gy_tiles,
+        .kernels = dev->kernels,
+        .x = {.transform = transforms->input,
+              .images = jem__floats(x),
+              .c = conv->c,
+              .leaky = conv->leaky_input},
+        .gy = {.transform = transforms->gradient, .images = jem__floats(gy), .c = conv->k},
+        .c = conv->c,
+        .k = conv->k,
+        .gw = jem__floats(gw),
+        .gb = gb != NULL ? jem__floats(gb) : NULL};
+
+    jem__winograd_tiles_init(&x_tiles, conv, 0);
+    jem__winograd_tiles_gradient(&gy_tiles, &x_tiles);
+    job.count = x->n * x_tiles.tiles_h * x_tiles.tiles_w;
+    if (job.count == 0)
+        return JEM_OK;
+    JEM__TRY(prepare(dev, &job));
+    run(dev->ctx, &job);
+    return JEM_OK;
+}
