@@ -21,6 +21,7 @@
 #include "core/threads.h"
 
 #define GROUP_BYTES ((int64_t)12 << 20) /* V and Z of a group, or as much as dU */
+#define GROUP_TILES 256 /* a panel's column of V and Z then stays in the caches */
 #define TASK_TILES  8
 #define PLANE_PAD   32 /* floats: apart in the cache sets, and room to read a whole panel */
 
@@ -105,7 +106,8 @@ static jem_status prepare(jem__device *dev, weight_job *job)
     const int64_t du = t->products * job->k * job->c;
     const int64_t per_tile = t->sources * job->c + narrow * job->k;
     const int64_t fit = jem__max(GROUP_BYTES / (int64_t)sizeof(float), du) / per_tile;
-    const int64_t groups = jem__ceil_div(job->count, jem__max(rows, fit / rows * rows));
+    const int64_t most = jem__max(jem__min(fit, GROUP_TILES), rows);
+    const int64_t groups = jem__ceil_div(job->count, most);
     const int64_t zeros = jem__max(job->c, job->k);
     jem__scratch scratch;
 
