@@ -37,14 +37,16 @@ typedef struct jem__gemm {
 } jem__gemm;
 
 /* Winograd's transforms of one tile, n channels (a multiple of 16): winograd_kernel.h. `in` and
- * `out` hold a pointer to the first channel for each number of the tile, row by row. */
+ * `out` hold a pointer for each number of the tile, row by row: to its first channel, or, on the
+ * side of the products, to where the first channel of tile 0 is; this tile is `at` floats on. */
 typedef void (*jem__winograd_transform)(const float *const *in, int32_t leaky,
-                                        float *const *out, int64_t n);
+                                        float *const *out, int64_t at, int64_t n);
 
 /* Inverse transforms end with an epilogue, as above: forward with bias, add and bits, backward with
  * bits and add; each may be NULL. */
 typedef struct jem__winograd_pixels {
-    const float *const *in;
+    const float *const *in; /* `at` floats on */
+    int64_t at;
     const float *bias;
     const float *const *add;
     float *const *out;

@@ -132,41 +132,55 @@ static void multiply(const winograd_job *job, const matrices *x, int64_t o, int6
     }
 }
 
-/* Phase 3 for tiles from .. to - 1 and the n channels from col0 on, which is where M begins.
- * Pixels beyond the border go to `sink`: n floats, and then n bits. */
+/* Where phase 3 reads and writes: addresses of the current tile. */
+typedef struct target {
+    const float *in[WINOGRAD_MOST], *add[WINOGRAD_MOST];
+    float *out[WINOGRAD_MOST];
+    uint8_t *bits[WINOGRAD_MOST];
+} target;
+
+/* The pixels of tile `tile` from channel col0 on; `sink` takes n channels of those beyond the border,
+ * and after them their bits. */
+static void target_of(const winograd_job *job, int64_t tile, int64_t col0, int64_t n,
+                      float *sink, target *to)
+{
+    const jem__winograd *what = job->what;
+    const int64_t pixels = job->tiles->dst_side * job->tiles->dst_side;
+    const int64_t row = jem__sign_row(job->k);
+    int64_t pixel[WINOGRAD_MOST];
+
+    jem__winograd_target(job->tiles, tile, pixel);
+    for (int64_t j = 0; j < pixels; j++)
+        to->out[j] = pixel[j] >= 0 ? what->y + pixel[j] * job->k + col0 : sink;
+    if (what->add != NULL)
+        for (int64_t j = 0; j < pixels; j++)
+            to->add[j] = pixel[j] >= 0 ? what->add + pixel[j] * job->k + col0 : sink;
+    if (what->signs != NULL)
+        for (int64_t j = 0; j < pixels; j++)
+            to->bits[j] =
+                pixel[j] >= 0 ? what->signs + pixel[j] * row + col0 / 8 : (uint8_t *)(sink + n);
+}
+
+/* Phase 3 for tiles from .. to - 1 and the n channels from col0 on, which is where M begins. */
 static void finish(const winograd_job *job, const matrices *x, int64_t from, int64_t to,
                    int64_t col0, int64_t n, float *sink)
 {
-    const jem__winograd_tiles *t = job->tiles;
     const jem__winograd *what = job->what;
-    const int64_t pixels = t->dst_side * t->dst_side, row = jem__sign_row(job->k);
-    const float *in[WINOGRAD_MOST], *add[WINOGRAD_MOST];
-    float *out[WINOGRAD_MOST];
-    uint8_t *bits[WINOGRAD_MOST], *bit_sink = (uint8_t *)(sink + n);
-    int64_t pixel[WINOGRAD_MOST];
-    const jem__winograd_pixels p = {.in = in,
-                                    .bias = what->bias != NULL ? what->bias + col0 : NULL,
-                                    .add = what->add != NULL ? add : NULL,
-                                    .out = out,
-                                    .bits = what->signs != NULL ? bits : NULL};
+    const jem__winograd_inverse inverse =
+        job->tiles->backward ? job->transforms->output_back : job->transforms->output;
+    target tile;
+    jem__winograd_pixels p = {.in = tile.in,
+                              .bias = what->bias != NULL ? what->bias + col0 : NULL,
+                              .add = what->add != NULL ? tile.add : NULL,
+                              .out = tile.out,
+                              .bits = what->signs != NULL ? tile.bits : NULL};
 
+    for (int64_t j = 0; j < job->tiles->results; j++)
+        tile.in[j] = x->m + j * x->m_plane;
     for (int64_t i = from; i < to; i++) {
-        jem__winograd_target(t, x->first + i, pixel);
-        for (int64_t j = 0; j < t->results; j++)
-            in[j] = x->m + j * x->m_plane + i * x->m_row;
-        for (int64_t j = 0; j < pixels; j++) {
-            const int32_t inside = pixel[j] >= 0;
-            const int64_t at = pixel[j] * job->k + col0;
-            out[j] = inside ? what->y + at : sink;
-            if (what->add != NULL)
-                add[j] = inside ? what->add + at : sink;
-            if (what->signs != NULL)
-                bits[j] = inside ? what->signs + pixel[j] * row + col0 / 8 : bit_sink;
-        }
-        if (t->backward)
-            job->transforms->output_back(&p, n);
-        else
-            job->transforms->output(&p, n);
+        target_of(job, x->first + i, col0, n, sink, &tile);
+        p.at = i * x->m_row;
+        inverse(&p, n);
     }
 }
 

@@ -51,7 +51,7 @@ static void filter_back(const filter_job *job, int64_t p, int64_t row, int64_t n
             out[t->filter[i]] = u + (i * job->rows + r) * panel;
             memset(out[t->filter[i]] + width, 0, (size_t)(panel - width) * sizeof(float));
         }
-        job->kernels->winograd[t->stride - 1].filter(taps, 0, out, width);
+        job->kernels->winograd[t->stride - 1].filter(taps, 0, out, 0, width);
     }
 }
 
@@ -70,7 +70,7 @@ static void filter_forward(const filter_job *job, int64_t p, int64_t row, int64_
         taps_of(job, col + j, row, taps);
         for (int64_t i = 0; i < t->products; i++)
             out[t->filter[i]] = block + (i * panel + j) * ROWS;
-        job->kernels->winograd[t->stride - 1].filter(taps, 0, out, n);
+        job->kernels->winograd[t->stride - 1].filter(taps, 0, out, 0, n);
     }
     for (int64_t i = 0; i < t->products; i++) {
         const float *in = block + i * panel * ROWS;

@@ -213,7 +213,7 @@ static inline __attribute__((always_inline)) void columns(const line_fn f, const
 
 static inline __attribute__((always_inline)) void
 transform(const line_fn f, const int from, const int to, const float *const *in,
-          const int leaky, float *const *out, int64_t n)
+          const int leaky, float *const *out, int64_t at, int64_t n)
 {
     for (int64_t ch = 0; ch < n; ch += WIDTH) {
         vec half[LINE][LINE];
@@ -222,7 +222,7 @@ transform(const line_fn f, const int from, const int to, const float *const *in,
         {
             vec line[LINE];
             f(half[y], line);
-            UNROLL for (int x = 0; x < to; x++) v_store(out[y * to + x] + ch, line[x]);
+            UNROLL for (int x = 0; x < to; x++) v_store(out[y * to + x] + at + ch, line[x]);
         }
     }
 }
@@ -238,7 +238,7 @@ static inline __attribute__((always_inline)) void inverse(const line_fn f, const
         vec half[LINE][LINE];
         const vec bias =
             !backward && p->bias != NULL ? v_load(p->bias + ch) : v_broadcast(0.0F);
-        columns(f, from, to, p->in, ch, 0, half);
+        columns(f, from, to, p->in, p->at + ch, 0, half);
         UNROLL for (int y = 0; y < to; y++)
         {
             vec line[LINE];
@@ -263,54 +263,57 @@ static inline __attribute__((always_inline)) void inverse(const line_fn f, const
 
 /* The table's entries for stride 1 (6) and stride 2 (9 and 5). */
 
-static void winograd_input6(const float *const *in, int32_t leaky, float *const *out, int64_t n)
+static void winograd_input6(const float *const *in, int32_t leaky, float *const *out,
+                            int64_t at, int64_t n)
 {
     if (leaky)
-        transform(input6, 6, 6, in, 1, out, n);
+        transform(input6, 6, 6, in, 1, out, at, n);
     else
-        transform(input6, 6, 6, in, 0, out, n);
+        transform(input6, 6, 6, in, 0, out, at, n);
 }
 
-static void winograd_input9(const float *const *in, int32_t leaky, float *const *out, int64_t n)
+static void winograd_input9(const float *const *in, int32_t leaky, float *const *out,
+                            int64_t at, int64_t n)
 {
     if (leaky)
-        transform(input9, 9, 9, in, 1, out, n);
+        transform(input9, 9, 9, in, 1, out, at, n);
     else
-        transform(input9, 9, 9, in, 0, out, n);
+        transform(input9, 9, 9, in, 0, out, at, n);
 }
 
-static void winograd_input5(const float *const *in, int32_t leaky, float *const *out, int64_t n)
+static void winograd_input5(const float *const *in, int32_t leaky, float *const *out,
+                            int64_t at, int64_t n)
 {
     (void)leaky;
-    transform(input5, 5, 5, in, 0, out, n);
+    transform(input5, 5, 5, in, 0, out, at, n);
 }
 
 static void winograd_gradient6(const float *const *in, int32_t leaky, float *const *out,
-                               int64_t n)
+                               int64_t at, int64_t n)
 {
     (void)leaky;
-    transform(gradient6, 4, 6, in, 0, out, n);
+    transform(gradient6, 4, 6, in, 0, out, at, n);
 }
 
 static void winograd_gradient5(const float *const *in, int32_t leaky, float *const *out,
-                               int64_t n)
+                               int64_t at, int64_t n)
 {
     (void)leaky;
-    transform(gradient5, 4, 5, in, 0, out, n);
+    transform(gradient5, 4, 5, in, 0, out, at, n);
 }
 
 static void winograd_filter6(const float *const *in, int32_t leaky, float *const *out,
-                             int64_t n)
+                             int64_t at, int64_t n)
 {
     (void)leaky;
-    transform(filter6, 3, 6, in, 0, out, n);
+    transform(filter6, 3, 6, in, 0, out, at, n);
 }
 
 static void winograd_filter9(const float *const *in, int32_t leaky, float *const *out,
-                             int64_t n)
+                             int64_t at, int64_t n)
 {
     (void)leaky;
-    transform(filter9, 3, 9, in, 0, out, n);
+    transform(filter9, 3, 9, in, 0, out, at, n);
 }
 
 static void winograd_output6(const jem__winograd_pixels *p, int64_t n)

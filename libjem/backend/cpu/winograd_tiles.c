@@ -117,31 +117,35 @@ static void pixels_of(const jem__winograd_tiles *t, const jem__winograd_source *
 }
 
 /* Tiles jump from row to row of the image, which no prefetcher of a processor foresees; so the
- * pixels of a tile are asked for while the one before is transformed. */
+ * pixels of a tile are asked for while the one before is transformed. Its first columns are the
+ * last ones of that tile. */
 static void ask_for(const jem__winograd_tiles *t, const float *const *pixels, int64_t c)
 {
-    for (int64_t j = 0; j < t->src_side * t->src_side; j++)
-        for (int64_t ch = 0; ch < c; ch += 16)
-            __builtin_prefetch(pixels[j] + ch);
+    const int64_t known = t->src_side - t->src_step;
+
+    for (int64_t i = 0; i < t->src_side; i++)
+        for (int64_t j = known; j < t->src_side; j++)
+            for (int64_t ch = 0; ch < c; ch += 16)
+                __builtin_prefetch(pixels[i * t->src_side + j] + ch);
 }
 
 void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__winograd_source *s,
                                    int64_t from, int64_t to)
 {
-    const float *pixels[WINOGRAD_MOST], *next[WINOGRAD_MOST];
+    const float *pixels[2][WINOGRAD_MOST];
     float *out[WINOGRAD_MOST];
 
+    for (int64_t j = 0; j < t->sources; j++)
+        out[j] = s->v + j * s->plane;
     if (from < to)
-        pixels_of(t, s, s->first + from, next);
+        pixels_of(t, s, s->first + from, pixels[from % 2]);
     for (int64_t i = from; i < to; i++) {
-        memcpy(pixels, next, sizeof pixels);
         if (i + 1 < to) {
+            const float **next = pixels[(i + 1) % 2];
             pixels_of(t, s, s->first + i + 1, next);
             ask_for(t, next, s->c);
         }
-        for (int64_t j = 0; j < t->sources; j++)
-            out[j] = s->v + j * s->plane + i * s->c;
-        s->transform(pixels, s->leaky, out, s->c);
+        s->transform(pixels[i % 2], s->leaky, out, i * s->c, s->c);
     }
 }
 
