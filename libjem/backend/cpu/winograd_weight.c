@@ -7,10 +7,9 @@
  *     dU[p] = sum over tiles of Z[out p]' V[in p]         (k x c, one matrix product per p)
  *     gw += G' dU G
  *
- * which takes as few multiplications as the other passes. Three phases for a group of tiles,
- * as in winograd.c: transform x and gy, multiply, and after the last group transform back. dU is
- * as large as the transformed weights, and every group adds to it; so groups are made larger
- * where it is large. Groups follow from the shape, so the sums do not depend on threads.
+ * which takes as few multiplications as the other passes. For a group of tiles, as in winograd.c:
+ * transform x and gy; then, for a block of filters whose dU stays in the outer cache, multiply
+ * and transform back. Groups follow from the shape, so sums do not depend on threads.
  *
  * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's gradient. */
 
@@ -20,8 +19,10 @@
 
 #include "core/threads.h"
 
-#define GROUP_BYTES ((int64_t)12 << 20) /* V and Z of a group, or as much as dU */
-#define GROUP_TILES 256 /* a panel's column of V and Z then stays in the caches */
+#define GROUP_BYTES ((int64_t)6 << 20) /* V and Z of a group, */
+#define BLOCK_BYTES ((int64_t)4 << 20) /* dU of a block of filters */
+#define GROUP_LEAST 64                 /* but not fewer tiles: each group transforms dU back, */
+#define GROUP_MOST  256 /* nor more: a panel's column of V and Z stays in the caches */
 #define TASK_TILES  8
 #define PLANE_PAD   32 /* floats: apart in the cache sets, and room to read a whole panel */
 
@@ -32,8 +33,10 @@ typedef struct weight_job {
     int64_t c, k;
     int64_t count, group; /* tiles in all, of a group */
     int64_t rows;         /* of this group */
+    int64_t block;        /* filters of a block */
+    int64_t k0, filters;  /* of this block */
     int64_t panels_per_task, tasks_per_product;
-    float *du; /* products x k x c */
+    float *du; /* products x block x c */
     float *gw, *gb;
 } weight_job;
 
@@ -61,28 +64,29 @@ static void multiply_task(void *arg, int64_t task, int32_t worker)
     const int64_t p = task / job->tasks_per_product, part = task % job->tasks_per_product;
     const int64_t width = job->panels_per_task * job->kernels->cols, col = part * width;
     const float *z = job->gy.v + t->out[p] * job->gy.plane;
-    const jem__gemm gemm = {.m = job->k,
+    const jem__gemm gemm = {.m = job->filters,
                             .n = jem__min(width, job->c - col),
                             .k = job->rows,
-                            .a = z,
+                            .a = z + job->k0,
                             .a_row = 1,
                             .a_step = job->k,
                             .b = job->x.v + t->in[p] * job->x.plane + col,
                             .b_panel = job->kernels->cols,
                             .b_step = job->c,
-                            .c = job->du + p * job->k * job->c + col,
+                            .c = job->du + p * job->block * job->c + col,
                             .c_row = job->c,
-                            .accumulate = job->x.first > 0};
+                            .accumulate = 0};
     const int32_t ones = (t->stride == 1 ? 6 : 5) + 1; /* row 1, column 1 */
 
     (void)worker;
     job->kernels->gemm(&gemm);
-    if (job->gb != NULL && t->out[p] == ones && p == t->first[ones] && part == 0)
+    if (job->gb != NULL && t->out[p] == ones && p == t->first[ones] && part == 0 &&
+        job->k0 == 0)
         sum_bias(job, z);
 }
 
-/* gw of one filter. */
-static void taps_task(void *arg, int64_t k, int32_t worker)
+/* gw of one filter of the block. */
+static void taps_task(void *arg, int64_t task, int32_t worker)
 {
     const weight_job *job = arg;
     const jem__winograd_tiles *t = job->x_tiles;
@@ -92,30 +96,32 @@ static void taps_task(void *arg, int64_t k, int32_t worker)
 
     (void)worker;
     for (int64_t p = 0; p < t->products; p++)
-        in[t->filter[p]] = job->du + (p * job->k + k) * job->c;
+        in[t->filter[p]] = job->du + (p * job->block + task) * job->c;
     for (int64_t i = 0; i < 9; i++)
-        add[i] = out[i] = job->gw + (k * 9 + i) * job->c;
+        add[i] = out[i] = job->gw + ((job->k0 + task) * 9 + i) * job->c;
     job->kernels->winograd[t->stride - 1].taps(&pixels, job->c);
 }
 
-/* Memory, and the size of a group. */
+/* Memory, and the sizes of groups and blocks. */
 static jem_status prepare(jem__device *dev, weight_job *job)
 {
     const jem__winograd_tiles *t = job->x_tiles;
-    const int64_t narrow = job->gy_tiles->sources, rows = TASK_TILES;
-    const int64_t du = t->products * job->k * job->c;
-    const int64_t per_tile = t->sources * job->c + narrow * job->k;
-    const int64_t fit = jem__max(GROUP_BYTES / (int64_t)sizeof(float), du) / per_tile;
-    const int64_t most = jem__max(jem__min(fit, GROUP_TILES), rows);
+    const int64_t narrow = job->gy_tiles->sources, rows = job->kernels->rows;
+    const int64_t per_tile = (t->sources * job->c + narrow * job->k) * (int64_t)sizeof(float);
+    const int64_t per_filter = t->products * job->c * (int64_t)sizeof(float);
+    const int64_t most = jem__min(jem__max(GROUP_BYTES / per_tile, GROUP_LEAST), GROUP_MOST);
     const int64_t groups = jem__ceil_div(job->count, most);
     const int64_t zeros = jem__max(job->c, job->k);
     jem__scratch scratch;
 
-    job->group = jem__ceil_div(jem__ceil_div(job->count, groups), rows) * rows;
+    job->group = jem__ceil_div(jem__ceil_div(job->count, groups), TASK_TILES) * TASK_TILES;
+    job->block = jem__min(job->k, jem__max(BLOCK_BYTES / per_filter / rows, 1) * rows);
     job->x.plane = job->group * job->c + PLANE_PAD;
     job->gy.plane = job->group * job->k + PLANE_PAD;
-    JEM__TRY(jem__cpu_scratch(
-        dev, zeros + t->sources * job->x.plane + narrow * job->gy.plane + du, 0, &scratch));
+    JEM__TRY(jem__cpu_scratch(dev,
+                              zeros + t->sources * job->x.plane + narrow * job->gy.plane +
+                                  t->products * job->block * job->c,
+                              0, &scratch));
     memset(scratch.shared, 0, (size_t)zeros * sizeof(float));
     job->x.outside = job->gy.outside = scratch.shared;
     job->x.v = scratch.shared + zeros;
@@ -134,10 +140,13 @@ static void run(jem_context *ctx, weight_job *job)
         job->x.first = job->gy.first = first;
         job->rows = jem__min(job->group, job->count - first);
         jem__parallel_for(ctx, jem__ceil_div(job->rows, TASK_TILES), transform_task, job);
-        jem__parallel_for(ctx, job->x_tiles->products * job->tasks_per_product, multiply_task,
-                          job);
+        for (job->k0 = 0; job->k0 < job->k; job->k0 += job->block) {
+            job->filters = jem__min(job->block, job->k - job->k0);
+            jem__parallel_for(ctx, job->x_tiles->products * job->tasks_per_product,
+                              multiply_task, job);
+            jem__parallel_for(ctx, job->filters, taps_task, job);
+        }
     }
-    jem__parallel_for(ctx, job->k, taps_task, job);
 }
 
 jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
