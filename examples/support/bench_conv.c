@@ -91,7 +91,7 @@ static int make_tensors(struct conv_run *r, int64_t n)
 {
     const jem__conv *c = &r->conv;
     const double fan_in = (double)(c->c * c->kh * c->kw);
-    int rc = report_jem(r->backend->device_create(r->ctx, &r->dev));
+    int rc = report_jem(r->backend->device_create(r->ctx, 0, &r->dev));
 
     r->x = (jem__tensor){.n = n, .c = c->c, .h = c->h, .w = c->w};
     r->w = (jem__tensor){.n = c->k, .c = c->c, .h = c->kh, .w = c->kw};

@@ -95,8 +95,9 @@ typedef struct jem__backend {
      * jem_context_create("cpu:avx2"), "" for the best; fails when there is no such. */
     jem_status (*describe)(const char *variant, char *out, int64_t out_size);
 
-    /* Lanes. A device may grow its scratch in any operation. */
-    jem_status (*device_create)(jem_context *ctx, jem__device **out);
+    /* Lanes. A device may grow its scratch in any operation. An operation shares its work among
+     * the context's threads, unless the device works `alone`: then it stays on the calling one. */
+    jem_status (*device_create)(jem_context *ctx, int32_t alone, jem__device **out);
     void (*device_free)(jem__device *dev); /* NULL accepted */
 
     /* Memory. `count` numbers, or `bytes` of sign bits; zeroed. */

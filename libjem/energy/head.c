@@ -4,7 +4,7 @@
  * frozen workspace, and come back as logits, scores or gradients.
  *
  * All that is said about an image is computed from that image alone, so how a call is cut into
- * batches cannot be seen in the result. Inputs are checked before a batch, results after it:
+ * batches, and which lane (lanes.h) takes them, cannot be seen in the result. Inputs are checked before a batch, results after it:
  * the last good line of defence against NaN is the one that can still name the image. */
 
 #include "energy/head.h"
@@ -96,16 +96,10 @@ jem_status jem__head_create(jem_model *model, int64_t max_batch, jem_head **out)
                   max_batch, head->image_size);
         goto fail;
     }
-    head->scores = jem__alloc(ctx, max_batch, sizeof *head->scores);
-    if (head->scores == NULL)
-        goto fail;
     head->host = jem__alloc_raw(ctx, values, sizeof *head->host);
     if (head->host == NULL)
         goto fail;
-    status = ctx->backend->device_create(ctx, &head->dev);
-    if (status != JEM_OK)
-        goto fail;
-    status = jem__workspace_create(model->net, ctx->backend, max_batch, 0, &head->ws);
+    status = jem__lanes_create(model, max_batch, &head->lanes);
     if (status != JEM_OK)
         goto fail;
     *out = head;
@@ -131,46 +125,55 @@ void jem__head_unref(jem_head *head)
         return;
     model = head->model;
     ctx = model->ctx;
-    jem__workspace_free(head->ws);
-    ctx->backend->device_free(head->dev);
+    jem__lanes_free(&head->lanes);
     jem__free(ctx, head->host);
-    jem__free(ctx, head->scores);
     jem__free(ctx, head);
     jem__model_unref(model);
 }
 
-/* How many images the batch that begins at `first` has. */
-static int64_t batch_at(const jem_head *head, int64_t first, int64_t n)
+/* A call: what, of which images, where to. */
+typedef struct head_call {
+    const jem_head *head;
+    const char *caller;
+    jem__density what;
+    const float *x;
+    const int32_t *y;
+    float *out;
+} head_call;
+
+static const int32_t *labels(const head_call *call, int64_t first)
 {
-    return n - first < head->max_batch ? n - first : head->max_batch;
+    return call->y == NULL ? NULL : call->y + first;
 }
 
 /* Check images first .. first + count - 1 of a call, upload them and compute their logits. */
-static jem_status forward(jem_head *head, const char *caller, const float *x, int64_t first,
+static jem_status forward(const head_call *call, const jem__lane *lane, int64_t first,
                           int64_t count)
 {
-    const jem__backend *backend = head->model->ctx->backend;
-    const jem__tensor image = jem__workspace_image(head->ws, count);
-    const float *from = x + first * head->image_size;
+    const jem_model *model = call->head->model;
+    const int64_t size = call->head->image_size;
+    const jem__tensor image = jem__workspace_image(lane->ws, count);
+    const float *from = call->x + first * size;
 
     /* The whole range again after a failure, so that the text counts from the call's start. */
-    if (!all_finite(from, count * head->image_size))
-        return jem__check_finite(caller, x, first + count, head->image_size);
-    JEM__TRY(backend->upload(head->dev, &image, from));
-    return jem__network_forward(head->ws, head->dev, &head->model->params, count);
+    if (!all_finite(from, count * size))
+        return jem__check_finite(call->caller, call->x, first + count, size);
+    JEM__TRY(model->ctx->backend->upload(lane->dev, &image, from));
+    return jem__network_forward(lane->ws, lane->dev, &model->params, count);
 }
 
-/* Seed the backward pass of a batch with `what` and run it: the image gradient appears in the
- * workspace. */
-static jem_status backward(jem_head *head, const jem__density *what, const int32_t *y,
-                           int64_t count)
+/* The same, then seed the backward pass and run it: the image gradient appears in the workspace. */
+static jem_status both_ways(const head_call *call, const jem__lane *lane, int64_t first,
+                            int64_t count)
 {
-    const jem__tensor logits = jem__workspace_logits(head->ws, count);
-    const jem__tensor seed = jem__workspace_seed(head->ws, count);
+    const jem_model *model = call->head->model;
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
 
-    JEM__TRY(
-        head->model->ctx->backend->density(head->dev, what, &logits, y, NULL, NULL, &seed));
-    return jem__network_backward_x(head->ws, head->dev, &head->model->params, count);
+    JEM__TRY(forward(call, lane, first, count));
+    JEM__TRY(model->ctx->backend->density(lane->dev, &call->what, &logits, labels(call, first),
+                                          NULL, NULL, &seed));
+    return jem__network_backward_x(lane->ws, lane->dev, &model->params, count);
 }
 
 /* Rows of `width` results for images first .. first + count - 1: all finite? */
@@ -188,113 +191,147 @@ static jem_status check_results(const char *caller, const char *what, const floa
     return JEM_OK;
 }
 
+static jem_status logits_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const head_call *call = arg;
+    const jem_model *model = call->head->model;
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    float *rows = call->out + first * model->classes;
+
+    JEM__TRY(forward(call, lane, first, count));
+    JEM__TRY(model->ctx->backend->download(lane->dev, &logits, rows));
+    return check_results(call->caller, "logits", rows, model->classes, first, count);
+}
+
 jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, int64_t n,
                             float *out)
 {
-    const int64_t classes = head->model->classes;
+    head_call call = {.head = head, .caller = caller, .x = x, .out = out};
 
-    for (int64_t first = 0; first < n; first += head->max_batch) {
-        const int64_t count = batch_at(head, first, n);
-        const jem__tensor logits = jem__workspace_logits(head->ws, count);
-        float *rows = out + first * classes;
-
-        JEM__TRY(forward(head, caller, x, first, count));
-        JEM__TRY(head->model->ctx->backend->download(head->dev, &logits, rows));
-        JEM__TRY(check_results(caller, "logits", rows, classes, first, count));
-    }
-    return JEM_OK;
+    return jem__lanes_run(&head->lanes, n, logits_of, &call);
 }
 
 /* d F / d f = softmax f: the seed of log p(x) is p(y|x). */
+static jem_status prob_y_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const head_call *call = arg;
+    const jem_model *model = call->head->model;
+    const jem__backend *backend = model->ctx->backend;
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    float *rows = call->out + first * model->classes;
+
+    JEM__TRY(forward(call, lane, first, count));
+    JEM__TRY(backend->density(lane->dev, &call->what, &logits, NULL, NULL, NULL, &seed));
+    JEM__TRY(backend->download(lane->dev, &seed, rows));
+    return check_results(call->caller, "p(y|x)", rows, model->classes, first, count);
+}
+
 jem_status jem__head_prob_y(jem_head *head, const char *caller, const float *x, int64_t n,
                             float *out)
 {
-    const jem__density what = {.alpha = 1, .scale = 1};
-    const jem__backend *backend = head->model->ctx->backend;
-    const int64_t classes = head->model->classes;
+    head_call call = {
+        .head = head, .caller = caller, .what = {.alpha = 1, .scale = 1}, .x = x, .out = out};
 
-    for (int64_t first = 0; first < n; first += head->max_batch) {
-        const int64_t count = batch_at(head, first, n);
-        const jem__tensor logits = jem__workspace_logits(head->ws, count);
-        const jem__tensor seed = jem__workspace_seed(head->ws, count);
-        float *rows = out + first * classes;
+    return jem__lanes_run(&head->lanes, n, prob_y_of, &call);
+}
 
-        JEM__TRY(forward(head, caller, x, first, count));
-        JEM__TRY(backend->density(head->dev, &what, &logits, NULL, NULL, NULL, &seed));
-        JEM__TRY(backend->download(head->dev, &seed, rows));
-        JEM__TRY(check_results(caller, "p(y|x)", rows, classes, first, count));
+/* Scores come from the backend in double, a few at a time. */
+#define SCORES 64
+
+static jem_status log_px_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const head_call *call = arg;
+    const jem__backend *backend = call->head->model->ctx->backend;
+    float *out = call->out + first;
+
+    JEM__TRY(forward(call, lane, first, count));
+    for (int64_t at = 0; at < count; at += SCORES) {
+        double scores[SCORES];
+        const int64_t n = count - at < SCORES ? count - at : SCORES;
+        const int32_t *y = labels(call, first + at);
+        const jem__tensor logits = jem__workspace_logits_at(lane->ws, at, n);
+        JEM__TRY(backend->density(lane->dev, &call->what, &logits, y, y == NULL ? scores : NULL,
+                                  y == NULL ? NULL : scores, NULL));
+        for (int64_t i = 0; i < n; i++)
+            out[at + i] = (float)scores[i];
     }
-    return JEM_OK;
+    return check_results(call->caller, "score", out, 1, first, count);
 }
 
 jem_status jem__head_log_px(jem_head *head, const char *caller, const float *x,
                             const int32_t *y, int64_t n, float *out)
 {
-    const jem__density what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1};
-    const jem__backend *backend = head->model->ctx->backend;
+    head_call call = {.head = head,
+                      .caller = caller,
+                      .what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1},
+                      .x = x,
+                      .y = y,
+                      .out = out};
 
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
-    for (int64_t first = 0; first < n; first += head->max_batch) {
-        const int64_t count = batch_at(head, first, n);
-        const jem__tensor logits = jem__workspace_logits(head->ws, count);
+    return jem__lanes_run(&head->lanes, n, log_px_of, &call);
+}
 
-        JEM__TRY(forward(head, caller, x, first, count));
-        if (y == NULL) {
-            JEM__TRY(
-                backend->density(head->dev, &what, &logits, NULL, head->scores, NULL, NULL));
-        } else {
-            JEM__TRY(backend->density(head->dev, &what, &logits, y + first, NULL, head->scores,
-                                      NULL));
-        }
-        for (int64_t i = 0; i < count; i++)
-            out[first + i] = (float)head->scores[i];
-        JEM__TRY(check_results(caller, "score", out + first, 1, first, count));
-    }
-    return JEM_OK;
+static jem_status gradient_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const head_call *call = arg;
+    const int64_t size = call->head->image_size;
+    const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
+    float *images = call->out + first * size;
+
+    JEM__TRY(both_ways(call, lane, first, count));
+    JEM__TRY(call->head->model->ctx->backend->download(lane->dev, &gradient, images));
+    return check_results(call->caller, "gradient", images, size, first, count);
 }
 
 jem_status jem__head_gradient(jem_head *head, const char *caller, const float *x,
                               const int32_t *y, int64_t n, double alpha, double beta,
                               float *out)
 {
-    const jem__density what = {.alpha = alpha, .beta = beta, .scale = 1};
+    head_call call = {.head = head,
+                      .caller = caller,
+                      .what = {.alpha = alpha, .beta = beta, .scale = 1},
+                      .x = x,
+                      .y = y,
+                      .out = out};
 
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
-    for (int64_t first = 0; first < n; first += head->max_batch) {
-        const int64_t count = batch_at(head, first, n);
-        const jem__tensor gradient = jem__workspace_image_gradient(head->ws, count);
-        float *images = out + first * head->image_size;
-
-        JEM__TRY(forward(head, caller, x, first, count));
-        JEM__TRY(backward(head, &what, y == NULL ? NULL : y + first, count));
-        JEM__TRY(head->model->ctx->backend->download(head->dev, &gradient, images));
-        JEM__TRY(check_results(caller, "gradient", images, head->image_size, first, count));
-    }
-    return JEM_OK;
+    return jem__lanes_run(&head->lanes, n, gradient_of, &call);
 }
 
 /* - || d log p(x) / dx ||_2, summed in double in the order of the values. */
+static jem_status mass_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const head_call *call = arg;
+    jem_context *ctx = call->head->model->ctx;
+    const int64_t size = call->head->image_size;
+    const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
+    float *out = call->out + first;
+
+    JEM__TRY(both_ways(call, lane, first, count));
+    float *images = jem__alloc_raw(ctx, count * size, sizeof *images);
+    if (images == NULL)
+        return JEM_E_NOMEM;
+    jem_status status = ctx->backend->download(lane->dev, &gradient, images);
+    for (int64_t i = 0; i < count && status == JEM_OK; i++) {
+        const float *g = images + i * size;
+        double sum = 0;
+
+        for (int64_t j = 0; j < size; j++)
+            sum += (double)g[j] * (double)g[j];
+        out[i] = (float)-sqrt(sum);
+    }
+    jem__free(ctx, images);
+    JEM__TRY(status);
+    return check_results(call->caller, "mass", out, 1, first, count);
+}
+
 jem_status jem__head_mass(jem_head *head, const char *caller, const float *x, int64_t n,
                           float *out)
 {
-    const jem__density what = {.alpha = 1, .scale = 1};
+    head_call call = {
+        .head = head, .caller = caller, .what = {.alpha = 1, .scale = 1}, .x = x, .out = out};
 
-    for (int64_t first = 0; first < n; first += head->max_batch) {
-        const int64_t count = batch_at(head, first, n);
-        const jem__tensor gradient = jem__workspace_image_gradient(head->ws, count);
-
-        JEM__TRY(forward(head, caller, x, first, count));
-        JEM__TRY(backward(head, &what, NULL, count));
-        JEM__TRY(head->model->ctx->backend->download(head->dev, &gradient, head->host));
-        for (int64_t i = 0; i < count; i++) {
-            const float *g = head->host + i * head->image_size;
-            double sum = 0;
-
-            for (int64_t j = 0; j < head->image_size; j++)
-                sum += (double)g[j] * (double)g[j];
-            out[first + i] = (float)-sqrt(sum);
-        }
-        JEM__TRY(check_results(caller, "mass", out + first, 1, first, count));
-    }
-    return JEM_OK;
+    return jem__lanes_run(&head->lanes, n, mass_of, &call);
 }

@@ -9,17 +9,15 @@
 
 #include <jem/energy.h>
 
-#include "nets/model.h"
+#include "energy/lanes.h"
 
 struct jem_head {
     atomic_int refs;
     jem_model *model; /* a reference */
-    jem__device *dev;
-    jem__workspace *ws; /* frozen */
+    jem__lanes lanes;
     int64_t max_batch;
     int64_t image_size; /* c * h * w */
-    double *scores;     /* max_batch */
-    float *host;        /* scratch: max_batch x image_size */
+    float *host;        /* the sampler's results: max_batch x image_size */
 };
 
 /* Checks that every function of this room shares. The texts name index, value and limit. */

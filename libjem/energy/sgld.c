@@ -6,7 +6,7 @@
  *
  * as four calls to the backend per step. Between upload and download no number leaves it.
  *
- * A call works through its chains in batches of the head's max_batch and keeps the results
+ * A call works through its chains in the batches of the head's lanes (lanes.h) and keeps the results
  * aside until all have ended well, so that a failure leaves the caller's images as they were.
  * The chain numbers of a failed run are used up all the same: trying again then tries other
  * noise, where the same noise would fail again. */
@@ -82,36 +82,6 @@ jem_status jem__sampler_init(jem_sampler *s, const char *caller, const int32_t *
     return JEM_OK;
 }
 
-/* Run `count` <= max_batch chains from x to `out`. */
-static jem_status run_batch(const jem_sampler *s, uint64_t first_chain, const float *x,
-                            const int32_t *y, int64_t count, int64_t steps, float *out)
-{
-    const jem__density what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1};
-    const jem_head *head = s->head;
-    const jem_model *model = head->model;
-    const jem__backend *backend = model->ctx->backend;
-    const jem__tensor image = jem__workspace_image(head->ws, count);
-    const jem__tensor logits = jem__workspace_logits(head->ws, count);
-    const jem__tensor seed = jem__workspace_seed(head->ws, count);
-    const jem__tensor gradient = jem__workspace_image_gradient(head->ws, count);
-    jem__sgld_step step = {.step_size = s->step_size,
-                           .noise_std = s->noise_std,
-                           .clamp_grad = s->clamp_grad,
-                           .clamp_x = s->clamp_x,
-                           .key = s->key,
-                           .first_chain = first_chain};
-
-    JEM__TRY(backend->upload(head->dev, &image, x));
-    for (int64_t i = 0; i < steps; i++) {
-        step.step = (uint32_t)i;
-        JEM__TRY(jem__network_forward(head->ws, head->dev, &model->params, count));
-        JEM__TRY(backend->density(head->dev, &what, &logits, y, NULL, NULL, &seed));
-        JEM__TRY(jem__network_backward_x(head->ws, head->dev, &model->params, count));
-        JEM__TRY(backend->sgld_step(head->dev, &step, &gradient, &image));
-    }
-    return backend->download(head->dev, &image, out);
-}
-
 /* Did image `i` of the call, chain first_chain + i, stay finite? A gradient that is NaN or
  * infinite makes NaN, which stays through all later steps, so looking at the end is enough. */
 static jem_status check_chain(const jem_sampler *s, const char *caller, uint64_t first_chain,
@@ -129,22 +99,62 @@ static jem_status check_chain(const jem_sampler *s, const char *caller, uint64_t
     return JEM_OK;
 }
 
-/* All batches into `result`, which holds n images. */
-static jem_status run_all(const jem_sampler *s, const char *caller, uint64_t first_chain,
-                          const float *x, const int32_t *y, int64_t n, int64_t steps,
-                          float *result)
+/* A call: all chains into `result`, which holds n images. */
+typedef struct sgld_call {
+    const jem_sampler *sampler;
+    const char *caller;
+    uint64_t first_chain;
+    const float *x;
+    const int32_t *y;
+    int64_t steps;
+    float *result;
+} sgld_call;
+
+/* The steps of a batch of chains. */
+static jem_status run_steps(const sgld_call *call, const jem__lane *lane, const int32_t *y,
+                            uint64_t first_chain, int64_t count)
 {
-    const int64_t size = s->head->image_size;
+    const jem__density what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1};
+    const jem_sampler *s = call->sampler;
+    const jem_model *model = s->head->model;
+    const jem__backend *backend = model->ctx->backend;
+    const jem__tensor image = jem__workspace_image(lane->ws, count);
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
+    jem__sgld_step step = {.step_size = s->step_size,
+                           .noise_std = s->noise_std,
+                           .clamp_grad = s->clamp_grad,
+                           .clamp_x = s->clamp_x,
+                           .key = s->key,
+                           .first_chain = first_chain};
 
-    for (int64_t first = 0; first < n; first += s->head->max_batch) {
-        const int64_t left = n - first;
-        const int64_t count = left < s->head->max_batch ? left : s->head->max_batch;
-
-        JEM__TRY(run_batch(s, first_chain + (uint64_t)first, x + first * size,
-                           y == NULL ? NULL : y + first, count, steps, result + first * size));
-        for (int64_t i = first; i < first + count; i++)
-            JEM__TRY(check_chain(s, caller, first_chain, i, result + i * size, steps));
+    for (int64_t i = 0; i < call->steps; i++) {
+        step.step = (uint32_t)i;
+        JEM__TRY(jem__network_forward(lane->ws, lane->dev, &model->params, count));
+        JEM__TRY(backend->density(lane->dev, &what, &logits, y, NULL, NULL, &seed));
+        JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
+        JEM__TRY(backend->sgld_step(lane->dev, &step, &gradient, &image));
     }
+    return JEM_OK;
+}
+
+/* Chains first .. first + count - 1 of a call, from upload to download. */
+static jem_status run_batch(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const sgld_call *call = arg;
+    const jem_head *head = call->sampler->head;
+    const jem__backend *backend = head->model->ctx->backend;
+    const jem__tensor image = jem__workspace_image(lane->ws, count);
+    const int64_t size = head->image_size;
+
+    JEM__TRY(backend->upload(lane->dev, &image, call->x + first * size));
+    JEM__TRY(run_steps(call, lane, call->y == NULL ? NULL : call->y + first,
+                       call->first_chain + (uint64_t)first, count));
+    JEM__TRY(backend->download(lane->dev, &image, call->result + first * size));
+    for (int64_t i = first; i < first + count; i++)
+        JEM__TRY(check_chain(call->sampler, call->caller, call->first_chain, i,
+                             call->result + i * size, call->steps));
     return JEM_OK;
 }
 
@@ -168,7 +178,14 @@ jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const 
             return JEM_E_NOMEM;
     }
     s->next_chain += (uint64_t)n;
-    status = run_all(s, caller, first_chain, x, y, n, steps, result);
+    sgld_call call = {.sampler = s,
+                      .caller = caller,
+                      .first_chain = first_chain,
+                      .x = x,
+                      .y = y,
+                      .steps = steps,
+                      .result = result};
+    status = jem__lanes_run(&head->lanes, n, run_batch, &call);
     if (status == JEM_OK && count > 0)
         memcpy(x, result, (size_t)count * sizeof *x);
     if (result != head->host)

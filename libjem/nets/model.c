@@ -66,7 +66,7 @@ static jem_status fill_model(jem_model *model, const jem_options *opts)
     model->w = model->net->values[0].w;
     model->classes = model->net->classes;
     JEM__TRY(create_lock(model));
-    JEM__TRY(backend->device_create(model->ctx, &model->dev));
+    JEM__TRY(backend->device_create(model->ctx, 0, &model->dev));
     model->params =
         (jem__tensor){.n = 1, .c = model->net->param_count, .h = 1, .w = 1}; /* mem is zeroed */
     return backend->mem_create(model->ctx, model->net->param_count, &model->params.mem);

@@ -70,10 +70,13 @@ jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int
 jem_status jem__small_conv(jem__network *net, int64_t width, int64_t classes);
 jem_status jem__mlp(jem__network *net, int64_t hidden, int64_t layers, int64_t classes);
 
-/* Memory to run a network on up to max_batch images. */
+/* Memory to run a network on up to max_batch images; fewer, but at least one, where the numbers
+ * would take more than `most_bytes` (0: no bound). jem__workspace_batch tells how many. */
 typedef struct jem__workspace jem__workspace;
 jem_status jem__workspace_create(const jem__network *net, const jem__backend *backend,
-                                 int64_t max_batch, int32_t training, jem__workspace **out);
+                                 int64_t max_batch, int64_t most_bytes, int32_t training,
+                                 jem__workspace **out);
+int64_t jem__workspace_batch(const jem__workspace *ws);
 void jem__workspace_free(jem__workspace *ws); /* NULL accepted */
 
 /* Tensors of the workspace for n images: where to upload images, where logits and the image
@@ -81,6 +84,7 @@ void jem__workspace_free(jem__workspace *ws); /* NULL accepted */
  * the life of the workspace. */
 jem__tensor jem__workspace_image(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_logits(const jem__workspace *ws, int64_t n);
+jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, int64_t n);
 jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_image_gradient(const jem__workspace *ws, int64_t n);
 

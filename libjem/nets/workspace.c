@@ -39,7 +39,7 @@ typedef struct route {
 struct jem__workspace {
     const jem__network *net;
     const jem__backend *backend;
-    int64_t max_batch;
+    int64_t max_batch, most_bytes;
     int32_t training;
     jem__mem *numbers, *bits;
     block *blocks; /* block v < n_values is value v, block n_values the seed, then gradients */
@@ -194,6 +194,12 @@ static jem_status allocate_numbers(jem__workspace *ws)
     const int64_t per_image = place_blocks(ws, order, order + ws->n_blocks);
     jem__free(ctx, order);
 
+    if (ws->most_bytes > 0) { /* batches of about equal size */
+        const int64_t bytes = per_image * (int64_t)sizeof(float);
+        const int64_t fit = ws->most_bytes > bytes ? ws->most_bytes / bytes : 1;
+        const int64_t batches = (ws->max_batch + fit - 1) / fit;
+        ws->max_batch = (ws->max_batch + batches - 1) / batches;
+    }
     int64_t total = 0;
     if (!jem__mul(per_image, ws->max_batch, &total))
         return jem__fail(JEM_E_NOMEM,
@@ -249,7 +255,8 @@ static jem_status plan(jem__workspace *ws)
 }
 
 jem_status jem__workspace_create(const jem__network *net, const jem__backend *backend,
-                                 int64_t max_batch, int32_t training, jem__workspace **out)
+                                 int64_t max_batch, int64_t most_bytes, int32_t training,
+                                 jem__workspace **out)
 {
     *out = NULL;
     if (max_batch < 1)
@@ -264,6 +271,7 @@ jem_status jem__workspace_create(const jem__network *net, const jem__backend *ba
     ws->net = net;
     ws->backend = backend;
     ws->max_batch = max_batch;
+    ws->most_bytes = most_bytes;
     ws->training = training;
     const jem_status status = plan(ws);
     if (status != JEM_OK) {
@@ -272,6 +280,11 @@ jem_status jem__workspace_create(const jem__network *net, const jem__backend *ba
     }
     *out = ws;
     return JEM_OK;
+}
+
+int64_t jem__workspace_batch(const jem__workspace *ws)
+{
+    return ws->max_batch;
 }
 
 void jem__workspace_free(jem__workspace *ws)
@@ -318,6 +331,13 @@ jem__tensor jem__workspace_logits(const jem__workspace *ws, int64_t n)
 {
     const int32_t logits = ws->net->n_values - 1;
     return tensor(ws, logits, logits, n);
+}
+
+jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, int64_t n)
+{
+    jem__tensor logits = jem__workspace_logits(ws, n);
+    logits.at += first * logits.c * logits.h * logits.w;
+    return logits;
 }
 
 jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n)

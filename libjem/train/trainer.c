@@ -142,8 +142,8 @@ static jem_status build_block(const jem_trainer *t, jem__tensor *out)
 static jem_status build_network(jem_trainer *t)
 {
     const jem__backend *backend = t->ctx->backend;
-    JEM__TRY(backend->device_create(t->ctx, &t->dev));
-    JEM__TRY(jem__workspace_create(t->model->net, backend, t->batch, 1, &t->workspace));
+    JEM__TRY(backend->device_create(t->ctx, 0, &t->dev));
+    JEM__TRY(jem__workspace_create(t->model->net, backend, t->batch, 0, 1, &t->workspace));
     JEM__TRY(build_block(t, &t->grads));
     if (strcmp(jem__option_str(t->opts, "train.optimizer"), "sgd") == 0) {
         JEM__TRY(build_block(t, &t->velocity));

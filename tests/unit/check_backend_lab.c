@@ -33,7 +33,7 @@ void jem_lab_open(jem_lab *lab, const jem__backend *backend, int32_t threads,
     lab->ctx->pool = NULL;
     jem_lab_note(lab, jem__pool_create(lab->ctx, threads, &lab->ctx->pool));
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, backend->device_create(lab->ctx, &lab->dev));
+        jem_lab_note(lab, backend->device_create(lab->ctx, 0, &lab->dev));
 }
 
 void jem_lab_forget(jem_lab *lab)

@@ -97,7 +97,7 @@ START_TEST(a_quadratic_energy_reaches_its_variance)
     const double k = 2, alpha = 0.2, sigma = 0.1;
     world w = world_open(world_backends[_i], "mlp", 2, 4, NULL);
     const jem__backend *backend = w.ctx->backend;
-    jem__device *dev = w.head->dev;
+    jem__device *dev = w.head->lanes.list[0].dev;
     jem__tensor x = {.n = chains, .c = 1, .h = 1, .w = 1}, g = x;
     jem__sgld_step what = {
         .step_size = (float)alpha, .noise_std = (float)sigma, .key = jem__rng_key(5, 6)};
@@ -142,10 +142,10 @@ START_TEST(clamps_keep_nan)
         slope[j] = NAN;
     jem_check_ok(backend->mem_create(w.ctx, 64, &x.mem));
     jem_check_ok(backend->mem_create(w.ctx, 64, &g.mem));
-    jem_check_ok(backend->upload(w.head->dev, &x, host));
-    jem_check_ok(backend->upload(w.head->dev, &g, slope));
-    jem_check_ok(backend->sgld_step(w.head->dev, &what, &g, &x));
-    jem_check_ok(backend->download(w.head->dev, &x, host));
+    jem_check_ok(backend->upload(w.head->lanes.list[0].dev, &x, host));
+    jem_check_ok(backend->upload(w.head->lanes.list[0].dev, &g, slope));
+    jem_check_ok(backend->sgld_step(w.head->lanes.list[0].dev, &what, &g, &x));
+    jem_check_ok(backend->download(w.head->lanes.list[0].dev, &x, host));
     for (int j = 0; j < 64; j++)
         ck_assert_msg(isnan(host[j]) == (j % 3 == 0), "value %d is %g", j, (double)host[j]);
     backend->mem_free(w.ctx, x.mem);

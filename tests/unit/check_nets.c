@@ -69,7 +69,7 @@ static void rig_open(rig *r, const jem__backend *backend, int64_t c, int64_t h, 
     open_context(r, backend);
     jem_check_ok(jem__network_create(r->ctx, c, h, w, &r->net));
     jem_check_ok(build(r->net));
-    jem_check_ok(backend->device_create(r->ctx, &r->dev));
+    jem_check_ok(backend->device_create(r->ctx, 0, &r->dev));
     r->params = (jem__tensor){.n = 1, .c = r->net->param_count, .h = 1, .w = 1};
     r->grads = r->params;
     jem_check_ok(backend->mem_create(r->ctx, r->net->param_count, &r->params.mem));
@@ -98,7 +98,7 @@ static void rig_close(rig *r)
 static jem__workspace *workspace(const rig *r, int64_t max_batch, int32_t training, int64_t n)
 {
     jem__workspace *ws = NULL;
-    jem_check_ok(jem__workspace_create(r->net, r->ctx->backend, max_batch, training, &ws));
+    jem_check_ok(jem__workspace_create(r->net, r->ctx->backend, max_batch, 0, training, &ws));
     for (int64_t i = 0; i < n; i++) {
         jem__tensor x = jem__workspace_image(ws, 1), seed = jem__workspace_seed(ws, 1);
         x.at += i * count_of(&x);
@@ -376,10 +376,10 @@ START_TEST(test_batch_sizes_outside_the_workspace)
     jem__workspace_free(ws);
 
     ws = (jem__workspace *)&r;
-    jem_check_fails(jem__workspace_create(r.net, r.ctx->backend, 0, 0, &ws), JEM_E_RANGE,
+    jem_check_fails(jem__workspace_create(r.net, r.ctx->backend, 0, 0, 0, &ws), JEM_E_RANGE,
                     "max_batch = 0");
     ck_assert_ptr_null(ws);
-    jem_check_fails(jem__workspace_create(r.net, r.ctx->backend, INT64_MAX / 4, 0, &ws),
+    jem_check_fails(jem__workspace_create(r.net, r.ctx->backend, INT64_MAX / 4, 0, 0, &ws),
                     JEM_E_NOMEM, "max_batch = 2305843009213693951");
     ck_assert_ptr_null(ws);
     rig_close(&r);

@@ -223,7 +223,7 @@ START_TEST(test_workspace_of_the_papers_network_is_small)
         all += r.net->values[v].c * r.net->values[v].h * r.net->values[v].w;
 
     jem__workspace *ws = NULL;
-    jem_check_ok(jem__workspace_create(r.net, &noting, batch, 0, &ws));
+    jem_check_ok(jem__workspace_create(r.net, &noting, batch, 0, 0, &ws));
     jem__workspace_free(ws);
     /* The entry of the second stage, and the images, logits and gradients that outlive it. */
     ck_assert_int_le(noted_numbers, batch * (unit * 7 / 2 + 2 * 3072 + 2 * 16));
@@ -231,7 +231,7 @@ START_TEST(test_workspace_of_the_papers_network_is_small)
     ck_assert_int_le(noted_bits, batch * all / 8);
     ck_assert_int_ge(noted_bits, batch * all / 8 * 8 / 10);
 
-    jem_check_ok(jem__workspace_create(r.net, &noting, batch, 1, &ws));
+    jem_check_ok(jem__workspace_create(r.net, &noting, batch, 0, 1, &ws));
     jem__workspace_free(ws);
     ck_assert_int_le(noted_numbers, batch * (all + unit * 7 / 2 + 3072 + 100));
     rig_close(&r);
@@ -303,7 +303,7 @@ START_TEST(test_networks_without_gradients_are_refused)
     jem__workspace *ws = NULL;
     open_context(&r);
     jem__network *net = fresh(&r, 2, 3, 3);
-    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, &ws), JEM_E_UNSUPPORTED,
+    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,
                     "no layers");
     jem_check_fails(jem__network_conv(net, "l", 0, 1, 2, 3, 1, 1, -1, &a), JEM_E_UNSUPPORTED,
                     "l reads value 0 through LeakyReLU");
@@ -314,11 +314,11 @@ START_TEST(test_networks_without_gradients_are_refused)
     jem_check_ok(jem__network_pool(net, a, &b));
     jem_check_fails(jem__network_linear(net, "p", b, 1, 2, &c), JEM_E_UNSUPPORTED, "value 2");
     jem_check_ok(jem__network_linear(net, "c", a, 0, 2, &c));
-    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, &ws), JEM_E_UNSUPPORTED,
+    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,
                     "layer 1 of the network: nothing reads its output");
 
     jem_check_ok(jem__network_conv(net, "d", b, 0, 2, 1, 1, 0, c, &c));
-    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 1, &ws), JEM_E_UNSUPPORTED,
+    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 1, &ws), JEM_E_UNSUPPORTED,
                     "layer 1 of the network: a later layer reads the value that it pools");
 
     net = fresh(&r, 2, 3, 3);
@@ -326,7 +326,7 @@ START_TEST(test_networks_without_gradients_are_refused)
     jem_check_ok(jem__network_conv(net, "b", a, 1, 2, 3, 1, 1, -1, &b));
     jem_check_ok(jem__network_conv(net, "c", b, 1, 2, 3, 1, 1, a, &c));
     jem_check_ok(jem__network_conv(net, "d", a, 1, 2, 3, 1, 1, c, &c));
-    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, &ws), JEM_E_UNSUPPORTED,
+    jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,
                     "layer 2 of the network: a later layer reads the value that it adds");
     ck_assert_ptr_null(ws);
     rig_close(&r);

@@ -133,12 +133,12 @@ static void conv_band(void *arg, int64_t task, int32_t worker)
         finish_pixel(job, result + r * job->n, q0 + r);
 }
 
-static void pack(jem_context *ctx, void *arg, float *out)
+static void pack(const jem__device *dev, void *arg, float *out)
 {
     pack_job *job = arg;
 
     job->out = out;
-    jem__parallel_for(ctx, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
+    jem__cpu_for(dev, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
 }
 
 /* Packed forms of a tensor: 0 and 1 are Winograd's, then forward, then a parity each. */
@@ -168,12 +168,12 @@ static jem_status run(jem__device *dev, const jem__gather *g, const jem__conv *c
     job->rows = images * g->grid_h * g->grid_w;
     if (job->rows == 0)
         return JEM_OK;
-    JEM__TRY(jem__filters_get(dev->ctx, w, form_of(job), packed, pack, &weights, &job->packed));
+    JEM__TRY(jem__filters_get(dev, w, form_of(job), packed, pack, &weights, &job->packed));
     JEM__TRY(jem__cpu_scratch(dev, 0, band, &job->scratch));
     job->gather = g;
     job->kernels = dev->kernels;
     job->n_padded = panels * cols;
-    jem__parallel_for(dev->ctx, jem__ceil_div(job->rows, GATHER_BAND), conv_band, job);
+    jem__cpu_for(dev, jem__ceil_div(job->rows, GATHER_BAND), conv_band, job);
     return JEM_OK;
 }
 

@@ -35,12 +35,12 @@ typedef struct narrow_job {
 } narrow_job;
 
 /* k x columns as stored, in panels. */
-static void pack(jem_context *ctx, void *arg, float *out)
+static void pack(const jem__device *dev, void *arg, float *out)
 {
     const narrow_job *job = arg;
     const int64_t cols = job->kernels->cols, k = job->conv->k;
 
-    (void)ctx;
+    (void)dev;
     memset(out, 0, (size_t)(k * job->padded) * sizeof *out);
     for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < job->columns; j++)
@@ -113,10 +113,10 @@ jem_status jem__narrow_backward_x(jem__device *dev, const jem__conv *conv,
                       .bits = conv->leaky_input ? jem__bits(signs_x) : NULL,
                       .gx = jem__floats(gx)};
 
-    JEM__TRY(jem__filters_get(dev->ctx, w, PACKED_FORM, conv->k * job.padded, pack, &job,
-                              &job.packed));
+    JEM__TRY(
+        jem__filters_get(dev, w, PACKED_FORM, conv->k * job.padded, pack, &job, &job.packed));
     JEM__TRY(jem__cpu_scratch(
         dev, 0, conv->oh * conv->ow * columns + conv->h * conv->w * conv->c, &job.scratch));
-    jem__parallel_for(dev->ctx, gx->n, narrow_image, &job);
+    jem__cpu_for(dev, gx->n, narrow_image, &job);
     return JEM_OK;
 }

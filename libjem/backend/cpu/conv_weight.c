@@ -120,7 +120,7 @@ jem_status jem__cpu_conv_backward_w(jem__device *dev, const jem__conv *conv,
         jem__cpu_scratch(dev, partial, GATHER_BAND * width + dev->kernels->cols, &job.scratch));
     job.partial = job.scratch.shared;
     memset(job.partial, 0, (size_t)partial * sizeof *job.partial);
-    jem__parallel_for(dev->ctx, job.groups * job.blocks, weight_task, &job);
-    jem__parallel_for(dev->ctx, job.k, reduce_task, &job);
+    jem__cpu_for(dev, job.groups * job.blocks, weight_task, &job);
+    jem__cpu_for(dev, job.k, reduce_task, &job);
     return JEM_OK;
 }

@@ -62,7 +62,7 @@ static jem_status describe(const char *variant, char *out, int64_t out_size)
     return JEM_OK;
 }
 
-static jem_status device_create(jem_context *ctx, jem__device **out)
+static jem_status device_create(jem_context *ctx, int32_t alone, jem__device **out)
 {
     const jem__kernels *kernels = NULL;
     jem__device *dev = NULL;
@@ -74,6 +74,7 @@ static jem_status device_create(jem_context *ctx, jem__device **out)
         return JEM_E_NOMEM;
     dev->ctx = ctx;
     dev->kernels = kernels;
+    dev->alone = alone;
     *out = dev;
     return JEM_OK;
 }
@@ -86,13 +87,24 @@ static void device_free(jem__device *dev)
     jem__free(dev->ctx, dev);
 }
 
+void jem__cpu_for(const jem__device *dev, int64_t count, jem__task_fn task, void *arg)
+{
+    if (!dev->alone) {
+        jem__parallel_for(dev->ctx, count, task, arg);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        task(arg, i, 0);
+}
+
 jem_status jem__cpu_scratch(jem__device *dev, int64_t shared, int64_t per_worker,
                             jem__scratch *out)
 {
     const int64_t align = 16; /* floats: one 64-byte line, so that workers do not share one */
     const int64_t head = jem__ceil_div(shared, align) * align;
     const int64_t each = jem__ceil_div(per_worker, align) * align;
-    const int64_t total = jem__max(1, head + each * jem__pool_threads(dev->ctx->pool));
+    const int64_t workers = dev->alone ? 1 : jem__pool_threads(dev->ctx->pool);
+    const int64_t total = jem__max(1, head + each * workers);
 
     if (total > dev->scratch_floats) {
         jem__free(dev->ctx, dev->scratch);
@@ -190,7 +202,7 @@ static jem_status upload(jem__device *dev, const jem__tensor *dst, const float *
     layout_job job = {src, jem__floats(dst), dst->c, dst->h * dst->w, 1};
 
     dst->mem->filters.version++;
-    jem__parallel_for(dev->ctx, dst->n, layout_image, &job);
+    jem__cpu_for(dev, dst->n, layout_image, &job);
     return JEM_OK;
 }
 
@@ -198,7 +210,7 @@ static jem_status download(jem__device *dev, const jem__tensor *src, float *dst)
 {
     layout_job job = {jem__floats(src), dst, src->c, src->h * src->w, 0};
 
-    jem__parallel_for(dev->ctx, src->n, layout_image, &job);
+    jem__cpu_for(dev, src->n, layout_image, &job);
     return JEM_OK;
 }
 

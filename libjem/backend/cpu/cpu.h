@@ -16,6 +16,7 @@
 #include "backend/cpu/kernels.h"
 #include "core/context.h"
 #include "core/error.h"
+#include "core/threads.h"
 
 struct jem__mem {
     float *floats;        /* or NULL */
@@ -26,12 +27,15 @@ struct jem__mem {
 struct jem__device {
     jem_context *ctx;
     const jem__kernels *kernels;
+    int32_t alone; /* one worker: the calling thread */
     float *scratch;
     int64_t scratch_floats;
 };
 
-/* Scratch of one operation: `shared` floats and then `per_worker` floats for every thread of the
- * pool. NULL after an error. Valid until the next call. */
+/* Run tasks 0 .. count - 1 on the pool, or, alone, here. */
+void jem__cpu_for(const jem__device *dev, int64_t count, jem__task_fn task, void *arg);
+
+/* Scratch of one operation: `shared` floats and then `per_worker` floats for every worker. NULL after an error. Valid until the next call. */
 typedef struct jem__scratch {
     float *shared;
     float *workers;

@@ -44,9 +44,10 @@ static jem__filter *find(jem_context *ctx, jem__filters *f, int64_t at, int32_t 
     return &f->list[f->n++];
 }
 
-static jem_status get(jem_context *ctx, jem__filters *f, int64_t at, int32_t form,
+static jem_status get(const jem__device *dev, jem__filters *f, int64_t at, int32_t form,
                       int64_t count, jem__pack_fn pack, void *arg, const float **out)
 {
+    jem_context *ctx = dev->ctx;
     jem__filter *entry = find(ctx, f, at, form);
 
     if (entry == NULL)
@@ -61,21 +62,21 @@ static jem_status get(jem_context *ctx, jem__filters *f, int64_t at, int32_t for
         entry->count = count;
     }
     if (entry->version != f->version) {
-        pack(ctx, arg, entry->numbers);
+        pack(dev, arg, entry->numbers);
         entry->version = f->version;
     }
     *out = entry->numbers;
     return JEM_OK;
 }
 
-jem_status jem__filters_get(jem_context *ctx, const jem__tensor *w, int32_t form, int64_t count,
-                            jem__pack_fn pack, void *arg, const float **out)
+jem_status jem__filters_get(const jem__device *dev, const jem__tensor *w, int32_t form,
+                            int64_t count, jem__pack_fn pack, void *arg, const float **out)
 {
     jem__filters *f = &w->mem->filters;
     jem_status status = JEM_OK;
 
     pthread_mutex_lock(&f->lock);
-    status = get(ctx, f, w->at, form, count, pack, arg, out);
+    status = get(dev, f, w->at, form, count, pack, arg, out);
     pthread_mutex_unlock(&f->lock);
     return status;
 }

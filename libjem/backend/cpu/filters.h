@@ -30,11 +30,11 @@ jem_status jem__filters_init(jem__filters *filters);
 void jem__filters_clear(jem_context *ctx, jem__filters *filters);
 
 /* Fill `out` from the weights; may run on the pool. */
-typedef void (*jem__pack_fn)(jem_context *ctx, void *arg, float *out);
+typedef void (*jem__pack_fn)(const jem__device *dev, void *arg, float *out);
 
 /* The packed form number `form` of the weights w: `count` floats, made with `pack` when there is
  * none of this version. Safe from several threads. */
-jem_status jem__filters_get(jem_context *ctx, const jem__tensor *w, int32_t form, int64_t count,
-                            jem__pack_fn pack, void *arg, const float **out);
+jem_status jem__filters_get(const jem__device *dev, const jem__tensor *w, int32_t form,
+                            int64_t count, jem__pack_fn pack, void *arg, const float **out);
 
 #endif

@@ -41,7 +41,7 @@ jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x, const j
     pool_job job = {
         .in = jem__floats(x), .out = jem__floats(y), .c = x->c, .pixels = x->h * x->w};
 
-    jem__parallel_for(dev->ctx, x->n, pool_image, &job);
+    jem__cpu_for(dev, x->n, pool_image, &job);
     return JEM_OK;
 }
 
@@ -73,7 +73,7 @@ jem_status jem__cpu_pool_backward(jem__device *dev, const jem__tensor *gy,
                     .pixels = gx->h * gx->w};
 
     JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
-    jem__parallel_for(dev->ctx, gx->n, unpool_image, &job);
+    jem__cpu_for(dev, gx->n, unpool_image, &job);
     return JEM_OK;
 }
 
@@ -140,7 +140,7 @@ jem_status jem__cpu_density(jem__device *dev, const jem__density *what,
                        .n = logits->n,
                        .classes = logits->c};
 
-    jem__parallel_for(dev->ctx, jem__ceil_div(job.n, DENSITY_IMAGES), density_task, &job);
+    jem__cpu_for(dev, jem__ceil_div(job.n, DENSITY_IMAGES), density_task, &job);
     return JEM_OK;
 }
 
@@ -197,6 +197,6 @@ jem_status jem__cpu_sgld_step(jem__device *dev, const jem__sgld_step *what,
                     .pixels = x->h * x->w};
 
     JEM__TRY(jem__cpu_scratch(dev, 0, job.c * job.pixels, &job.scratch));
-    jem__parallel_for(dev->ctx, x->n, sgld_image, &job);
+    jem__cpu_for(dev, x->n, sgld_image, &job);
     return JEM_OK;
 }

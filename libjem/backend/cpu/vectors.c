@@ -33,7 +33,7 @@ static void chunk(const vector_job *job, int64_t task, int64_t *first, int64_t *
 
 static void run(jem__device *dev, jem__task_fn task, vector_job *job)
 {
-    jem__parallel_for(dev->ctx, jem__ceil_div(job->count, CHUNK), task, job);
+    jem__cpu_for(dev, jem__ceil_div(job->count, CHUNK), task, job);
 }
 
 static void fill_task(void *arg, int64_t task, int32_t worker)

@@ -220,7 +220,7 @@ static jem_status by_blocks(jem__device *dev, winograd_job *job)
                               &job->scratch));
     memset(job->scratch.shared, 0, (size_t)job->c * sizeof(float));
     job->outside = job->scratch.shared;
-    jem__parallel_for(dev->ctx, jem__ceil_div(job->count, job->block), block_task, job);
+    jem__cpu_for(dev, jem__ceil_div(job->count, job->block), block_task, job);
     return JEM_OK;
 }
 
@@ -285,10 +285,9 @@ static jem_status by_phases(jem__device *dev, winograd_job *job)
     for (job->first = 0; job->first < job->count; job->first += job->block) {
         const int64_t count = jem__min(job->block, job->count - job->first);
         const int64_t tasks = jem__ceil_div(count, TASK_TILES);
-        jem__parallel_for(dev->ctx, tasks, transform_task, job);
-        jem__parallel_for(dev->ctx, job->tiles->results * job->tasks_per_result, multiply_task,
-                          job);
-        jem__parallel_for(dev->ctx, tasks, finish_task, job);
+        jem__cpu_for(dev, tasks, transform_task, job);
+        jem__cpu_for(dev, job->tiles->results * job->tasks_per_result, multiply_task, job);
+        jem__cpu_for(dev, tasks, finish_task, job);
     }
     return JEM_OK;
 }

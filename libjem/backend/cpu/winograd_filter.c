@@ -77,13 +77,13 @@ static void filter_task(void *arg, int64_t task, int32_t worker)
     }
 }
 
-static void pack(jem_context *ctx, void *arg, float *out)
+static void pack(const jem__device *dev, void *arg, float *out)
 {
     filter_job *job = arg;
 
     job->u = out;
-    jem__parallel_for(ctx, jem__ceil_div(job->cols, job->kernels->cols) * job->blocks,
-                      filter_task, job);
+    jem__cpu_for(dev, jem__ceil_div(job->cols, job->kernels->cols) * job->blocks, filter_task,
+                 job);
 }
 
 jem_status jem__winograd_filter(jem__device *dev, const jem__conv *conv,
@@ -101,5 +101,5 @@ jem_status jem__winograd_filter(jem__device *dev, const jem__conv *conv,
 
     job.blocks = jem__ceil_div(job.rows, ROWS);
     JEM__TRY(jem__cpu_scratch(dev, 0, TAPS * ROWS * dev->kernels->cols, &job.scratch));
-    return jem__filters_get(dev->ctx, w, tiles->backward ? 1 : 0, count, pack, &job, out);
+    return jem__filters_get(dev, w, tiles->backward ? 1 : 0, count, pack, &job, out);
 }

@@ -130,7 +130,7 @@ static jem_status prepare(jem__device *dev, weight_job *job)
     return JEM_OK;
 }
 
-static void run(jem_context *ctx, weight_job *job)
+static void run(const jem__device *dev, weight_job *job)
 {
     const int64_t panels = jem__ceil_div(job->c, job->kernels->cols);
 
@@ -139,12 +139,12 @@ static void run(jem_context *ctx, weight_job *job)
     for (int64_t first = 0; first < job->count; first += job->group) {
         job->x.first = job->gy.first = first;
         job->rows = jem__min(job->group, job->count - first);
-        jem__parallel_for(ctx, jem__ceil_div(job->rows, TASK_TILES), transform_task, job);
+        jem__cpu_for(dev, jem__ceil_div(job->rows, TASK_TILES), transform_task, job);
         for (job->k0 = 0; job->k0 < job->k; job->k0 += job->block) {
             job->filters = jem__min(job->block, job->k - job->k0);
-            jem__parallel_for(ctx, job->x_tiles->products * job->tasks_per_product,
-                              multiply_task, job);
-            jem__parallel_for(ctx, job->filters, taps_task, job);
+            jem__cpu_for(dev, job->x_tiles->products * job->tasks_per_product, multiply_task,
+                         job);
+            jem__cpu_for(dev, job->filters, taps_task, job);
         }
     }
 }
@@ -175,6 +175,6 @@ jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const j
     if (job.count == 0)
         return JEM_OK;
     JEM__TRY(prepare(dev, &job));
-    run(dev->ctx, &job);
+    run(dev, &job);
     return JEM_OK;
 }

@@ -66,10 +66,11 @@ static jem_status describe(const char *variant, char *out, int64_t out_size)
     return JEM_OK;
 }
 
-static jem_status device_create(jem_context *ctx, jem__device **out)
+static jem_status device_create(jem_context *ctx, int32_t alone, jem__device **out)
 {
     jem__device *dev = jem__alloc(ctx, 1, (int64_t)sizeof *dev);
 
+    (void)alone; /* it always does */
     *out = dev;
     if (dev == NULL)
         return JEM_E_NOMEM;
