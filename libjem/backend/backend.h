@@ -144,6 +144,8 @@ typedef struct jem__backend {
      * anywhere makes it NaN or infinite. */
     jem_status (*fill)(jem__device *dev, const jem__tensor *x, float value);
     jem_status (*copy)(jem__device *dev, const jem__tensor *src, const jem__tensor *dst);
+    jem_status (*add)(jem__device *dev, const jem__tensor *src,
+                      const jem__tensor *x);                              /* x += */
     jem_status (*lerp)(jem__device *dev, double t, const jem__tensor *to, /* x += t (to - x) */
                        const jem__tensor *x);
     jem_status (*sum_squares)(jem__device *dev, const jem__tensor *x, double *out);

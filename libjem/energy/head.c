@@ -99,7 +99,7 @@ jem_status jem__head_create(jem_model *model, int64_t max_batch, jem_head **out)
     head->host = jem__alloc_raw(ctx, values, sizeof *head->host);
     if (head->host == NULL)
         goto fail;
-    status = jem__lanes_create(model, max_batch, &head->lanes);
+    status = jem__lanes_create(model, max_batch, 0, &head->lanes);
     if (status != JEM_OK)
         goto fail;
     *out = head;

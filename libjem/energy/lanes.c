@@ -18,27 +18,36 @@
 #define SMALL_PARAMETERS ((int64_t)1 << 20)
 #define SMALL_BATCH      16 /* images of a lane at a time; more gain nothing */
 
-/* Numbers of a lane's workspace: more images at a time would gain nothing. */
-#define MOST_BYTES ((int64_t)80 << 20)
+/* Numbers of a lane's workspace: more images at a time would gain nothing, or little. */
+#define FROZEN_BYTES   ((int64_t)80 << 20)
+#define TRAINING_BYTES ((int64_t)1 << 30)
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
 }
 
-jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, jem__lanes *out)
+/* Images of a lane at a time. */
+static int64_t lane_batch(int64_t max_batch, int64_t threads, int32_t training)
+{
+    const int64_t share = training ? max_batch : ceil_div(max_batch, threads);
+
+    return share < SMALL_BATCH ? share : SMALL_BATCH;
+}
+
+jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t training,
+                             jem__lanes *out)
 {
     jem_context *ctx = model->ctx;
     const int64_t threads = jem__pool_threads(ctx->pool);
-    int64_t batch = max_batch, count = 1;
+    const int64_t most_bytes = training ? TRAINING_BYTES : FROZEN_BYTES;
+    const int32_t small = model->net->param_count <= SMALL_PARAMETERS;
+    const int64_t batch = small ? lane_batch(max_batch, threads, training) : max_batch;
+    const int64_t batches = small ? ceil_div(max_batch, batch) : 1;
+    const int64_t count = batches < threads ? batches : threads;
 
-    if (model->net->param_count <= SMALL_PARAMETERS && max_batch > 1 && threads > 1) {
-        batch = ceil_div(max_batch, threads);
-        batch = batch < SMALL_BATCH ? batch : SMALL_BATCH;
-        count = ceil_div(max_batch, batch);
-        count = count < threads ? count : threads;
-    }
-    *out = (jem__lanes){.ctx = ctx, .backend = ctx->backend};
+    *out =
+        (jem__lanes){.ctx = ctx, .backend = ctx->backend, .training = training, .small = small};
     out->list = jem__alloc(ctx, count, (int64_t)sizeof *out->list);
     if (out->list == NULL)
         return JEM_E_NOMEM;
@@ -47,8 +56,8 @@ jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, jem__lan
         /* The first one may use all threads: for a call of a few images. */
         jem_status status = ctx->backend->device_create(ctx, out->count > 0, &lane->dev);
         if (status == JEM_OK)
-            status = jem__workspace_create(model->net, ctx->backend, batch, MOST_BYTES, 0,
-                                           &lane->ws);
+            status = jem__workspace_create(model->net, ctx->backend, batch, most_bytes,
+                                           training, &lane->ws);
         if (status != JEM_OK) {
             ctx->backend->device_free(lane->dev);
             jem__lanes_free(out);
@@ -114,7 +123,7 @@ static void lane_task(void *arg, int64_t task, int32_t worker)
 
 jem_status jem__lanes_run(const jem__lanes *lanes, int64_t n, jem__lane_fn fn, void *arg)
 {
-    const int64_t share = ceil_div(n, lanes->count);
+    const int64_t share = lanes->training ? n : ceil_div(n, lanes->count);
     lanes_job job = {.lanes = lanes,
                      .fn = fn,
                      .arg = arg,

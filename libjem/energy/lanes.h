@@ -8,13 +8,14 @@
  * the pool. In a small network threads would wait for each other at the end of every layer; there
  * each thread has a lane of its own and takes whole images through all layers, and through all
  * steps of a chain, with no meeting in between. Which of the two it is cannot be seen in the
- * results, because all that is computed belongs to one image. */
+ * results, because all that is computed belongs to one image. In training the sums over images would
+ * show it: there batches have one size, whatever the threads, and each has sums of its own. */
 
 #include "nets/model.h"
 
 typedef struct jem__lane {
     jem__device *dev;
-    jem__workspace *ws; /* frozen */
+    jem__workspace *ws;
 } jem__lane;
 
 typedef struct jem__lanes {
@@ -22,11 +23,14 @@ typedef struct jem__lanes {
     const jem__backend *backend;
     jem__lane *list;
     int32_t count;
-    int64_t batch; /* images of a lane at a time */
+    int64_t batch;    /* images of a lane at a time */
+    int32_t training; /* workspaces for training, batches all of that size */
+    int32_t small;    /* the network is; does not depend on threads */
 } jem__lanes;
 
 /* Lanes for calls of up to max_batch images (and longer ones, in turns). */
-jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, jem__lanes *out);
+jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t training,
+                             jem__lanes *out);
 void jem__lanes_free(jem__lanes *lanes); /* zeroed ones accepted */
 
 /* Images first .. first + count - 1 of a call, count <= batch, on one lane. */

@@ -111,35 +111,62 @@ static void add_scores(const jem_trainer *t, uint32_t roles, int32_t has_y, int6
     }
 }
 
-/* Forward, scores, backward for n images that fit the workspace. */
-static jem_status run_pass(jem_trainer *t, const jem__density *what, const float *x,
-                           const int32_t *y, int64_t n, uint32_t roles, struct sums *s)
+/* A round: as many images as there is room for scores and partial gradients. */
+typedef struct round_call {
+    jem_trainer *t;
+    jem__density what;
+    uint32_t roles;
+    const float *x;
+    const int32_t *y;
+} round_call;
+
+/* Forward, scores, backward for the images of one lane's batch. */
+static jem_status run_pass(void *arg, const jem__lane *lane, int64_t first, int64_t n)
 {
+    const round_call *call = arg;
+    jem_trainer *t = call->t;
     const jem__backend *backend = t->ctx->backend;
-    const jem__tensor image = jem__workspace_image(t->workspace, n);
-    const jem__tensor logits = jem__workspace_logits(t->workspace, n);
-    const jem__tensor seed = jem__workspace_seed(t->workspace, n);
-    JEM__TRY(backend->upload(t->dev, &image, x));
-    JEM__TRY(jem__network_forward(t->workspace, t->dev, &t->model->params, n));
-    JEM__TRY(backend->density(t->dev, what, &logits, y, t->log_px,
-                              y != NULL ? t->log_pxy : NULL, &seed));
-    add_scores(t, roles, y != NULL, n, s);
-    if ((roles & JEM__ROLE_LABELLED) != 0) {
-        JEM__TRY(backend->download(t->dev, &logits, t->logits));
-        s->correct += count_correct(t->logits, y, n, t->model->classes);
-    }
-    return jem__network_backward_w(t->workspace, t->dev, &t->model->params, &t->grads, n);
+    const jem__tensor image = jem__workspace_image(lane->ws, n);
+    const jem__tensor logits = jem__workspace_logits(lane->ws, n);
+    const jem__tensor seed = jem__workspace_seed(lane->ws, n);
+    const int32_t *y = call->y != NULL ? call->y + first : NULL;
+    const jem__tensor *grads =
+        t->partials > 0 ? &t->partial[first / t->lanes.batch] : &t->grads;
+    JEM__TRY(
+        backend->upload(lane->dev, &image, call->x + first * jem__model_image_size(t->model)));
+    JEM__TRY(jem__network_forward(lane->ws, lane->dev, &t->model->params, n));
+    JEM__TRY(backend->density(lane->dev, &call->what, &logits, y, t->log_px + first,
+                              y != NULL ? t->log_pxy + first : NULL, &seed));
+    if ((call->roles & JEM__ROLE_LABELLED) != 0)
+        JEM__TRY(backend->download(lane->dev, &logits, t->logits + first * t->model->classes));
+    if (t->partials > 0)
+        JEM__TRY(backend->fill(lane->dev, grads, 0.0f));
+    return jem__network_backward_w(lane->ws, lane->dev, &t->model->params, grads, n);
+}
+
+/* The partial gradients of n images, in order. */
+static jem_status add_partials(jem_trainer *t, int64_t n)
+{
+    for (int64_t i = 0; i < t->partials && i * t->lanes.batch < n; i++)
+        JEM__TRY(t->ctx->backend->add(t->dev, &t->partial[i], &t->grads));
+    return JEM_OK;
 }
 
 static jem_status run_part(jem_trainer *t, const jem__part *part, struct sums *s)
 {
-    const jem__density what = coefficients(t, part->roles, s);
+    const int64_t room = t->partials > 0 ? t->partials * t->lanes.batch : t->batch;
+    const int64_t most = room < t->batch ? room : t->batch;
     const int64_t size = jem__model_image_size(t->model);
-    for (int64_t at = 0; at < part->n; at += t->batch) {
-        const int64_t left = part->n - at;
-        const int64_t n = left < t->batch ? left : t->batch;
-        JEM__TRY(run_pass(t, &what, part->x + at * size, part->y != NULL ? part->y + at : NULL,
-                          n, part->roles, s));
+    round_call call = {.t = t, .what = coefficients(t, part->roles, s), .roles = part->roles};
+    for (int64_t at = 0; at < part->n; at += most) {
+        const int64_t left = part->n - at, n = left < most ? left : most;
+        call.x = part->x + at * size;
+        call.y = part->y != NULL ? part->y + at : NULL;
+        JEM__TRY(jem__lanes_run(&t->lanes, n, run_pass, &call));
+        JEM__TRY(add_partials(t, n));
+        add_scores(t, part->roles, call.y != NULL, n, s);
+        if ((part->roles & JEM__ROLE_LABELLED) != 0)
+            s->correct += count_correct(t->logits, call.y, n, t->model->classes);
     }
     return JEM_OK;
 }

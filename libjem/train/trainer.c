@@ -17,6 +17,8 @@
 #include "train/fingerprint.h"
 #include "train/loss.h"
 
+#define MOST_PARTIALS 8 /* blocks of gradients of a small network */
+
 jem_status jem__trainer_check_shape(const char *caller, const jem_model *model,
                                     const jem_dataset *data)
 {
@@ -138,12 +140,28 @@ static jem_status build_block(const jem_trainer *t, jem__tensor *out)
     return t->ctx->backend->mem_create(t->ctx, count, &out->mem);
 }
 
+/* Lanes, and where each batch of a round leaves its gradient. */
+static jem_status build_lanes(jem_trainer *t)
+{
+    JEM__TRY(jem__lanes_create(t->model, t->batch, 1, &t->lanes));
+    const int64_t batches = (t->batch + t->lanes.batch - 1) / t->lanes.batch;
+    if (!t->lanes.small || batches == 1)
+        return JEM_OK;
+    const int64_t count = batches < MOST_PARTIALS ? batches : MOST_PARTIALS;
+    t->partial = jem__alloc(t->ctx, count, (int64_t)sizeof *t->partial);
+    if (t->partial == NULL)
+        return JEM_E_NOMEM;
+    for (; t->partials < count; t->partials++)
+        JEM__TRY(build_block(t, &t->partial[t->partials]));
+    return JEM_OK;
+}
+
 /* What the passes need, and the optimiser's blocks. */
 static jem_status build_network(jem_trainer *t)
 {
     const jem__backend *backend = t->ctx->backend;
     JEM__TRY(backend->device_create(t->ctx, 0, &t->dev));
-    JEM__TRY(jem__workspace_create(t->model->net, backend, t->batch, 0, 1, &t->workspace));
+    JEM__TRY(build_lanes(t));
     JEM__TRY(build_block(t, &t->grads));
     if (strcmp(jem__option_str(t->opts, "train.optimizer"), "sgd") == 0) {
         JEM__TRY(build_block(t, &t->velocity));
@@ -251,7 +269,10 @@ void jem__trainer_free(jem_trainer *t)
                           t->ema.mem};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
         backend->mem_free(ctx, blocks[i]);
-    jem__workspace_free(t->workspace);
+    for (int64_t i = 0; i < t->partials; i++)
+        backend->mem_free(ctx, t->partial[i].mem);
+    jem__free(ctx, t->partial);
+    jem__lanes_free(&t->lanes);
     backend->device_free(t->dev);
     jem__batches_free(&t->batches_d);
     jem__batches_free(&t->batches_l);

@@ -41,8 +41,8 @@ struct jem_trainer {
     float *x_d, *x_l, *x_q;            /* batch images each; NULL where not needed */
     int32_t *y_d, *y_l, *y_q;
     int64_t *slots;           /* of x_q in the replay buffer */
-    double *log_px, *log_pxy; /* batch numbers each, of one pass */
-    float *logits;            /* batch x classes, of one pass */
+    double *log_px, *log_pxy; /* batch numbers each, of one round */
+    float *logits;            /* batch x classes, of one round */
 
     jem_head *head; /* these three: NULL when no samples are needed */
     jem_sampler *sampler;
@@ -50,8 +50,10 @@ struct jem_trainer {
     int32_t climb_class; /* chains climb log p(x|y) */
 
     jem__device *dev;
-    jem__workspace *workspace;  /* training */
+    jem__lanes lanes;           /* training */
     jem__tensor grads;          /* blocks laid out like model->params; mem NULL: none */
+    jem__tensor *partial;       /* gradients of a lane's batch, one per batch of a round */
+    int64_t partials;           /* 0: batches add to grads one after another */
     jem__tensor adam_m, adam_v; /* Adam only */
     jem__tensor velocity;       /* SGD only */
     jem__tensor ema;            /* with "train.ema" only */

@@ -254,6 +254,7 @@ static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
     jem_lab_note(lab, run->sum_squares(lab->dev, x, &sum));
     jem_lab_note(lab, run->fill(lab->dev, a, 0));
     jem_lab_note(lab, run->copy(lab->dev, a, b));
+    jem_lab_note(lab, run->add(lab->dev, a, b));
     jem_lab_note(lab, run->lerp(lab->dev, 0.5, a, b));
     jem_lab_note(lab, run->adam_step(lab->dev, &adam, g, a, b, x));
     jem_lab_note(lab, run->sgd_step(lab->dev, &sgd, g, a, x));

@@ -13,18 +13,19 @@ static const int64_t lengths[] = {0, 1, 3, 7, 8, 15, 16, 17, 33, 1000, 4095, 409
 
 /* Five steps of everything on vectors of one length. */
 typedef struct outcome {
-    double *copied, *filled, *between, *adam, *adam_m, *adam_v, *sgd, *velocity;
+    double *copied, *filled, *between, *sum, *adam, *adam_m, *adam_v, *sgd, *velocity;
     double squares;
     double *memory;
 } outcome;
 
 static void outcome_make(int64_t n, outcome *out)
 {
-    out->memory = calloc((size_t)(8 * n + 1), sizeof(double));
+    out->memory = calloc((size_t)(9 * n + 1), sizeof(double));
     out->copied = out->memory;
     out->filled = out->copied + n;
     out->between = out->filled + n;
-    out->adam = out->between + n;
+    out->sum = out->between + n;
+    out->adam = out->sum + n;
     out->adam_m = out->adam + n;
     out->adam_v = out->adam_m + n;
     out->sgd = out->adam_v + n;
@@ -78,6 +79,8 @@ static void run_vectors(const jem__backend *backend, int32_t threads, int64_t n,
     jem_lab_fetch(&lab, &filled, out->filled);
     jem_lab_note(&lab, backend->lerp(lab.dev, 0.001, &to, &copied));
     jem_lab_fetch(&lab, &copied, out->between);
+    jem_lab_note(&lab, backend->add(lab.dev, &to, &filled));
+    jem_lab_fetch(&lab, &filled, out->sum);
     jem_lab_note(&lab, backend->sum_squares(lab.dev, &from, &out->squares));
     run_optimizers(&lab, n, a, b, zero, out);
     jem_check_ok(lab.status);
@@ -99,6 +102,7 @@ START_TEST(vectors_agree_with_the_reference)
     jem_check_close_double(cpu.copied, exact.copied, n, 0, 0);
     jem_check_close_double(cpu.filled, exact.filled, n, 0, 0);
     jem_check_close_double(cpu.between, exact.between, n, 0, 1e-7);
+    jem_check_close_double(cpu.sum, exact.sum, n, 0, 1e-7);
     jem_check_close_double(&cpu.squares, &exact.squares, 1, 1e-6, 0);
     jem_check_close_double(cpu.adam, exact.adam, n, 0, 5e-7);
     jem_check_close_double(cpu.adam_m, exact.adam_m, n, 0, 1e-6);

@@ -234,6 +234,7 @@ const jem__backend jem__backend_cpu = {
     .sgld_step = jem__cpu_sgld_step,
     .fill = jem__cpu_fill,
     .copy = jem__cpu_copy,
+    .add = jem__cpu_add,
     .lerp = jem__cpu_lerp,
     .sum_squares = jem__cpu_sum_squares,
     .adam_step = jem__cpu_adam_step,

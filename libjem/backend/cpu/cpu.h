@@ -101,6 +101,7 @@ jem_status jem__cpu_sgld_step(jem__device *dev, const jem__sgld_step *what,
 /* vectors.c */
 jem_status jem__cpu_fill(jem__device *dev, const jem__tensor *x, float value);
 jem_status jem__cpu_copy(jem__device *dev, const jem__tensor *src, const jem__tensor *dst);
+jem_status jem__cpu_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x);
 jem_status jem__cpu_lerp(jem__device *dev, double t, const jem__tensor *to,
                          const jem__tensor *x);
 jem_status jem__cpu_sum_squares(jem__device *dev, const jem__tensor *x, double *out);

@@ -75,6 +75,26 @@ jem_status jem__cpu_copy(jem__device *dev, const jem__tensor *src, const jem__te
     return JEM_OK;
 }
 
+static void add_task(void *arg, int64_t task, int32_t worker)
+{
+    const vector_job *job = arg;
+    int64_t first, end;
+
+    (void)worker;
+    chunk(job, task, &first, &end);
+    for (int64_t i = first; i < end; i++)
+        job->x[i] += job->a[i];
+}
+
+jem_status jem__cpu_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x)
+{
+    vector_job job = {.count = numbers(x), .a = jem__floats(src), .x = jem__floats(x)};
+
+    x->mem->filters.version++;
+    run(dev, add_task, &job);
+    return JEM_OK;
+}
+
 static void lerp_task(void *arg, int64_t task, int32_t worker)
 {
     const vector_job *job = arg;

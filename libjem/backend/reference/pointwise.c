@@ -147,6 +147,17 @@ jem_status jem__reference_copy(jem__device *dev, const jem__tensor *src, const j
     return JEM_OK;
 }
 
+jem_status jem__reference_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x)
+{
+    const double *from = jem__reference_image(src, 0);
+    double *to = jem__reference_image(x, 0);
+
+    (void)dev;
+    for (int64_t e = 0; e < jem__reference_count(x); e++)
+        to[e] += from[e];
+    return JEM_OK;
+}
+
 /* x <- x + t (to - x) */
 jem_status jem__reference_lerp(jem__device *dev, double t, const jem__tensor *to,
                                const jem__tensor *x)

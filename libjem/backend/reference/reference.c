@@ -167,6 +167,7 @@ const jem__backend jem__backend_reference = {
     .sgld_step = jem__reference_sgld_step,
     .fill = jem__reference_fill,
     .copy = jem__reference_copy,
+    .add = jem__reference_add,
     .lerp = jem__reference_lerp,
     .sum_squares = jem__reference_sum_squares,
     .adam_step = jem__reference_adam_step,

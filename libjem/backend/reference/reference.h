@@ -62,6 +62,7 @@ jem_status jem__reference_sgld_step(jem__device *dev, const jem__sgld_step *what
 jem_status jem__reference_fill(jem__device *dev, const jem__tensor *x, float value);
 jem_status jem__reference_copy(jem__device *dev, const jem__tensor *src,
                                const jem__tensor *dst);
+jem_status jem__reference_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x);
 jem_status jem__reference_lerp(jem__device *dev, double t, const jem__tensor *to,
                                const jem__tensor *x);
 jem_status jem__reference_sum_squares(jem__device *dev, const jem__tensor *x, double *out);
