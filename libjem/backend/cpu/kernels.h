@@ -36,6 +36,9 @@ typedef struct jem__gemm {
     const float *next;  /* what the next call will read as b, or NULL: a hint for the caches */
 } jem__gemm;
 
+/* Winograd's methods: stride 1 in tiles of 4 x 4 output pixels, stride 2 in tiles of 4 x 4 or 2 x 2. */
+enum jem__winograd_kind { JEM__WINOGRAD_S1, JEM__WINOGRAD_S2, JEM__WINOGRAD_S2_SHORT };
+
 /* Winograd's transforms of one tile, n channels (a multiple of 16): winograd_kernel.h. `in` and
  * `out` hold a pointer for each number of the tile, row by row: to its first channel, or, on the
  * side of the products, to where the first channel of tile 0 is; this tile is `at` floats on. */
@@ -73,7 +76,7 @@ typedef struct jem__kernels {
     void (*finish_backward)(const float *in, const uint8_t *bits, const float *add, float *out,
                             int64_t n);
     int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
-    const jem__winograd_kernels *winograd; /* for stride 1 and stride 2; NULL: not available */
+    const jem__winograd_kernels *winograd; /* by kind; NULL: not available */
 } jem__kernels;
 
 #if defined(__x86_64__)

@@ -65,8 +65,6 @@ static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec
 #include "backend/cpu/tile_kernel.h"
 #include "backend/cpu/winograd_kernel.h"
 
-static const jem__winograd_kernels winograd[2] = WINOGRAD_TABLE;
-
 const jem__kernels jem__kernels_avx512 = {.name = "avx512",
                                           .cols = 2 * WIDTH,
                                           .gemm = tiles,

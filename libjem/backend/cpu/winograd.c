@@ -9,8 +9,8 @@
  *
  * The products * are elementwise over the 36 positions and sum over channels, so for each
  * position they are a matrix product: (tiles x c) by (c x k). A convolution of stride 2 splits
- * into its even and odd pixels, and is done with 81 multiplications instead of 144
- * (winograd_kernel.h). The input gradient is the same thing with weights turned by 180 degrees
+ * into its even and odd pixels, and is done with 81 multiplications instead of 144, or, in tiles of 2 x 2,
+ * 25 instead of 36 (winograd_kernel.h). The input gradient is the same thing with weights turned by 180 degrees
  * and the two sides exchanged. In every case:
  *
  *   1. the tiles of the source are transformed into matrices V (tiles x c), LeakyReLU on the way;
@@ -299,12 +299,12 @@ jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem_
     winograd_job job = {.what = what,
                         .tiles = &tiles,
                         .kernels = dev->kernels,
-                        .transforms = &dev->kernels->winograd[conv->stride - 1],
                         .leaky = what->backward ? 0 : conv->leaky_input,
                         .c = what->backward ? conv->k : conv->c,
                         .k = what->backward ? conv->c : conv->k};
 
     jem__winograd_tiles_init(&tiles, conv, what->backward);
+    job.transforms = &dev->kernels->winograd[tiles.kind];
     job.count = what->images * tiles.tiles_h * tiles.tiles_w;
     job.panels = jem__ceil_div(job.k, dev->kernels->cols);
     if (job.count == 0)

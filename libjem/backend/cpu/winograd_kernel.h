@@ -190,6 +190,65 @@ static inline __attribute__((always_inline)) void taps9(const vec *u, vec *out)
               v_fma(sixth, v_fma(v_broadcast(2.0F), u[3], v_broadcast(0.0F) - u[2]), u[4]));
 }
 
+/* ------------------------------------------------------------------ stride 2: F(2, 2)
+ *
+ * The same with points 0, 1 and infinity, for small images and for wide layers, whose transformed
+ * weights take 25 numbers a filter instead of 81. Values 0..2 of a line are the outer taps', 3 and
+ * 4 the middle tap's.
+ *
+ *     B' = | 1 -1 0 | 0 1 0 | 0 -1 1 |    A' = | 1 1 0 | 0 1 1 |    G = | 1 0 | 1 1 | 0 1 |  */
+static inline __attribute__((always_inline)) void short_input3(const vec *d, vec *out)
+{
+    out[0] = d[0] - d[1];
+    out[1] = d[1];
+    out[2] = d[2] - d[1];
+}
+
+static inline __attribute__((always_inline)) void short_input5(const vec *d, vec *out)
+{
+    const vec outer[3] = {d[0], d[2], d[4]};
+
+    short_input3(outer, out);
+    out[3] = d[1] - d[3];
+    out[4] = d[3];
+}
+
+static inline __attribute__((always_inline)) void short_output3(const vec *m, vec *out)
+{
+    out[0] = m[0] + m[1];
+    out[1] = m[1] + m[2];
+}
+
+static inline __attribute__((always_inline)) void short_output5(const vec *m, vec *out)
+{
+    out[0] = m[3] + m[4];
+    out[1] = m[0] + m[1];
+    out[2] = m[4];
+    out[3] = m[1] + m[2];
+}
+
+static inline __attribute__((always_inline)) void short_gradient3(const vec *y, vec *out)
+{
+    out[0] = y[0];
+    out[1] = y[0] + y[1];
+    out[2] = y[1];
+}
+
+static inline __attribute__((always_inline)) void short_filter5(const vec *g, vec *out)
+{
+    out[0] = g[0];
+    out[1] = g[0] + g[2];
+    out[2] = g[2];
+    out[3] = out[4] = g[1];
+}
+
+static inline __attribute__((always_inline)) void short_taps5(const vec *u, vec *out)
+{
+    out[0] = u[0] + u[1];
+    out[1] = u[3] + u[4];
+    out[2] = u[1] + u[2];
+}
+
 /* ------------------------------------------------------------------ two dimensions */
 
 /* The columns of `from` x `from` numbers at channel ch, each made `to` long. */
@@ -261,7 +320,7 @@ static inline __attribute__((always_inline)) void inverse(const line_fn f, const
     }
 }
 
-/* The table's entries for stride 1 (6) and stride 2 (9 and 5). */
+/* The table's entries; numbers are lengths of lines. */
 
 static void winograd_input6(const float *const *in, int32_t leaky, float *const *out,
                             int64_t at, int64_t n)
@@ -347,10 +406,58 @@ static void winograd_taps9(const jem__winograd_pixels *p, int64_t n)
     inverse(taps9, 9, 3, 1, p, n);
 }
 
-#define WINOGRAD_TABLE                                                                         \
-    {                                                                                          \
-        {winograd_input6,    winograd_output6, winograd_input6, winograd_output6_back,         \
-         winograd_gradient6, winograd_filter6, winograd_taps6},                                \
-            {winograd_input9,    winograd_output5, winograd_input5, winograd_output9_back,     \
-             winograd_gradient5, winograd_filter9, winograd_taps9},                            \
-    }
+static void winograd_short_input5(const float *const *in, int32_t leaky, float *const *out,
+                                  int64_t at, int64_t n)
+{
+    if (leaky)
+        transform(short_input5, 5, 5, in, 1, out, at, n);
+    else
+        transform(short_input5, 5, 5, in, 0, out, at, n);
+}
+
+static void winograd_short_input3(const float *const *in, int32_t leaky, float *const *out,
+                                  int64_t at, int64_t n)
+{
+    (void)leaky;
+    transform(short_input3, 3, 3, in, 0, out, at, n);
+}
+
+static void winograd_short_gradient3(const float *const *in, int32_t leaky, float *const *out,
+                                     int64_t at, int64_t n)
+{
+    (void)leaky;
+    transform(short_gradient3, 2, 3, in, 0, out, at, n);
+}
+
+static void winograd_short_filter5(const float *const *in, int32_t leaky, float *const *out,
+                                   int64_t at, int64_t n)
+{
+    (void)leaky;
+    transform(short_filter5, 3, 5, in, 0, out, at, n);
+}
+
+static void winograd_short_output3(const jem__winograd_pixels *p, int64_t n)
+{
+    inverse(short_output3, 3, 2, 0, p, n);
+}
+
+static void winograd_short_output5_back(const jem__winograd_pixels *p, int64_t n)
+{
+    inverse(short_output5, 5, 4, 1, p, n);
+}
+
+static void winograd_short_taps5(const jem__winograd_pixels *p, int64_t n)
+{
+    inverse(short_taps5, 5, 3, 1, p, n);
+}
+
+/* In the order of enum jem__winograd_kind. */
+static const jem__winograd_kernels winograd[] = {
+    {winograd_input6, winograd_output6, winograd_input6, winograd_output6_back,
+     winograd_gradient6, winograd_filter6, winograd_taps6},
+    {winograd_input9, winograd_output5, winograd_input5, winograd_output9_back,
+     winograd_gradient5, winograd_filter9, winograd_taps9},
+    {winograd_short_input5, winograd_short_output3, winograd_short_input3,
+     winograd_short_output5_back, winograd_short_gradient3, winograd_short_filter5,
+     winograd_short_taps5},
+};

@@ -6,15 +6,26 @@
 
 #include <string.h>
 
-#define TILE 4 /* pixels of the layer's output, per side */
+/* Transformed weights of so many bytes come from memory in every pass. */
+#define WIDE_BYTES ((int64_t)64 << 20)
 
-/* Stride 2: values 0..4 of a line of x are the outer taps at five points, 5..8 the middle tap at
- * the first four; the point is the number on the side of y. */
-static int32_t point_of(int32_t stride, int32_t value)
+/* Tiles of 2 x 2 take a quarter more multiplications where 4 x 4 fits, and none of them beyond the
+ * border of a small image; and a third of the weights. */
+static enum jem__winograd_kind kind_of(const jem__conv *conv)
 {
-    return stride == 1 ? value : value % 5;
+    const int64_t long_tiles = jem__ceil_div(conv->oh, 4) * jem__ceil_div(conv->ow, 4);
+    const int64_t short_tiles = jem__ceil_div(conv->oh, 2) * jem__ceil_div(conv->ow, 2);
+    const int64_t bytes = 81 * conv->c * conv->k * (int64_t)sizeof(float);
+
+    if (conv->stride == 1)
+        return JEM__WINOGRAD_S1;
+    if (25 * short_tiles <= 81 * long_tiles || bytes > WIDE_BYTES)
+        return JEM__WINOGRAD_S2_SHORT;
+    return JEM__WINOGRAD_S2;
 }
 
+/* The numbers of a line of x and those of y belong together by their points. Stride 1: one to one.
+ * Stride 2: the outer taps come first, at all points, then the middle tap at the finite ones. */
 static void join(jem__winograd_tiles *t, int32_t wide, int32_t narrow)
 {
     uint8_t result[WINOGRAD_MOST], next[WINOGRAD_MOST];
@@ -22,7 +33,7 @@ static void join(jem__winograd_tiles *t, int32_t wide, int32_t narrow)
 
     for (int32_t y = 0; y < wide; y++)
         for (int32_t x = 0; x < wide; x++, j++) {
-            result[j] = (uint8_t)(point_of(t->stride, y) * narrow + point_of(t->stride, x));
+            result[j] = (uint8_t)(y % narrow * narrow + x % narrow);
             t->first[result[j] + 1]++;
         }
     for (int32_t o = 0; o < narrow * narrow; o++) {
@@ -53,38 +64,43 @@ static void turn(jem__winograd_tiles *t)
 
 void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int32_t backward)
 {
-    const int32_t stride = (int32_t)conv->stride;
-    const int32_t wide = stride == 1 ? 6 : 9, narrow = stride == 1 ? 6 : 5;
+    static const struct {
+        int32_t tile, wide, narrow; /* pixels of y, numbers of x and of y, per line */
+    } sizes[] = {{4, 6, 6}, {4, 9, 5}, {2, 5, 3}};
+    const enum jem__winograd_kind kind = kind_of(conv);
+    const int32_t tile = sizes[kind].tile, wide = sizes[kind].wide, narrow = sizes[kind].narrow;
+    const int64_t stride = conv->stride;
 
-    *t = (jem__winograd_tiles){.stride = stride,
+    *t = (jem__winograd_tiles){.kind = kind,
                                .backward = backward,
-                               .tiles_h = jem__ceil_div(conv->oh, TILE),
-                               .tiles_w = jem__ceil_div(conv->ow, TILE)};
+                               .ones = narrow + 1,
+                               .sources = wide * wide,
+                               .results = narrow * narrow,
+                               .tiles_h = jem__ceil_div(conv->oh, tile),
+                               .tiles_w = jem__ceil_div(conv->ow, tile),
+                               .src_side = wide,
+                               .src_step = stride * tile,
+                               .src_origin = -1,
+                               .src_h = conv->h,
+                               .src_w = conv->w,
+                               .dst_side = tile,
+                               .dst_step = tile,
+                               .dst_h = conv->oh,
+                               .dst_w = conv->ow};
     join(t, wide, narrow);
-    if (backward) {
-        turn(t);
-        t->sources = narrow * narrow;
-        t->results = wide * wide;
-        t->src_side = stride == 1 ? 6 : 5;
-        t->src_step = TILE;
-        t->src_origin = stride == 1 ? -1 : 0;
-        t->src_h = conv->oh;
-        t->src_w = conv->ow;
-        t->dst_side = t->dst_step = stride * TILE;
-        t->dst_h = conv->h;
-        t->dst_w = conv->w;
-    } else {
-        t->sources = wide * wide;
-        t->results = narrow * narrow;
-        t->src_side = wide;
-        t->src_step = stride * TILE;
-        t->src_origin = -1;
-        t->src_h = conv->h;
-        t->src_w = conv->w;
-        t->dst_side = t->dst_step = TILE;
-        t->dst_h = conv->oh;
-        t->dst_w = conv->ow;
-    }
+    if (!backward)
+        return;
+    turn(t);
+    t->sources = narrow * narrow;
+    t->results = wide * wide;
+    t->src_side = narrow;
+    t->src_step = tile;
+    t->src_origin = stride == 1 ? -1 : 0;
+    t->src_h = conv->oh;
+    t->src_w = conv->ow;
+    t->dst_side = t->dst_step = stride * tile;
+    t->dst_h = conv->h;
+    t->dst_w = conv->w;
 }
 
 void jem__winograd_tiles_gradient(jem__winograd_tiles *gy, const jem__winograd_tiles *x)

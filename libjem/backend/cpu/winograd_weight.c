@@ -76,12 +76,10 @@ static void multiply_task(void *arg, int64_t task, int32_t worker)
                             .c = job->du + p * job->block * job->c + col,
                             .c_row = job->c,
                             .accumulate = 0};
-    const int32_t ones = (t->stride == 1 ? 6 : 5) + 1; /* row 1, column 1 */
 
     (void)worker;
     job->kernels->gemm(&gemm);
-    if (job->gb != NULL && t->out[p] == ones && p == t->first[ones] && part == 0 &&
-        job->k0 == 0)
+    if (job->gb != NULL && p == t->first[t->ones] && part == 0 && job->k0 == 0)
         sum_bias(job, z);
 }
 
@@ -99,7 +97,7 @@ static void taps_task(void *arg, int64_t task, int32_t worker)
         in[t->filter[p]] = job->du + (p * job->block + task) * job->c;
     for (int64_t i = 0; i < 9; i++)
         add[i] = out[i] = job->gw + ((job->k0 + task) * 9 + i) * job->c;
-    job->kernels->winograd[t->stride - 1].taps(&pixels, job->c);
+    job->kernels->winograd[t->kind].taps(&pixels, job->c);
 }
 
 /* Memory, and the sizes of groups and blocks. */
@@ -153,24 +151,21 @@ jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const j
                                 const jem__tensor *gy, const jem__tensor *gw,
                                 const jem__tensor *gb)
 {
-    const jem__winograd_kernels *transforms = &dev->kernels->winograd[conv->stride - 1];
     jem__winograd_tiles x_tiles, gy_tiles;
-    weight_job job = {
-        .x_tiles = &x_tiles,
-        .gy_tiles = &gy_tiles,
-        .kernels = dev->kernels,
-        .x = {.transform = transforms->input,
-              .images = jem__floats(x),
-              .c = conv->c,
-              .leaky = conv->leaky_input},
-        .gy = {.transform = transforms->gradient, .images = jem__floats(gy), .c = conv->k},
-        .c = conv->c,
-        .k = conv->k,
-        .gw = jem__floats(gw),
-        .gb = gb != NULL ? jem__floats(gb) : NULL};
+    weight_job job = {.x_tiles = &x_tiles,
+                      .gy_tiles = &gy_tiles,
+                      .kernels = dev->kernels,
+                      .x = {.images = jem__floats(x), .c = conv->c, .leaky = conv->leaky_input},
+                      .gy = {.images = jem__floats(gy), .c = conv->k},
+                      .c = conv->c,
+                      .k = conv->k,
+                      .gw = jem__floats(gw),
+                      .gb = gb != NULL ? jem__floats(gb) : NULL};
 
     jem__winograd_tiles_init(&x_tiles, conv, 0);
     jem__winograd_tiles_gradient(&gy_tiles, &x_tiles);
+    job.x.transform = dev->kernels->winograd[x_tiles.kind].input;
+    job.gy.transform = dev->kernels->winograd[x_tiles.kind].gradient;
     job.count = x->n * x_tiles.tiles_h * x_tiles.tiles_w;
     if (job.count == 0)
         return JEM_OK;
