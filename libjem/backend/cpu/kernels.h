@@ -24,6 +24,8 @@
 
 #include <stdint.h>
 
+#include "backend/cpu/direct.h"
+
 typedef struct jem__gemm {
     int64_t m, n, k;
     const float *a;
@@ -49,6 +51,7 @@ typedef struct jem__kernels {
     void (*winograd_input)(const float *const pixels[36], int64_t c, int32_t leaky, float *v,
                            int64_t plane);
     void (*winograd_output)(const float *m, int64_t plane, int64_t k, float *out);
+    const jem__direct_kernels *direct; /* few input channels; NULL: not available */
 } jem__kernels;
 
 #if defined(__x86_64__)
