@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Convolutions: forward, and the gradient in the input. Which way a layer goes is decided here:
- * winograd.c takes 3 x 3 layers of stride 1, conv_narrow.c the input gradient of layers with few
- * channels; the rest is done in this file.
+ * winograd.c takes 3 x 3 layers of stride 1, conv_direct.c layers with few input channels (without
+ * vectors conv_narrow.c their input gradient); the rest is done in this file.
  *
  * Both directions gather a band of rows (gather.h) and multiply it with packed weights, block of columns by
  * block of columns, into a band of results that stays in the cache; then the epilogue walks once
@@ -13,6 +13,7 @@
  * A fully connected layer (kernel = image) is the 1 x 1 convolution of a 1 x 1 image with c * h * w
  * channels: with channels last the numbers already lie in that order. */
 
+#include "backend/cpu/conv_direct.h"
 #include "backend/cpu/conv_narrow.h"
 #include "backend/cpu/gather.h"
 #include "backend/cpu/winograd.h"
@@ -194,6 +195,8 @@ jem_status jem__cpu_conv_forward(jem__device *dev, const jem__conv *conv, const 
                                  const jem__tensor *add, const jem__tensor *y,
                                  const jem__signs *signs_y)
 {
+    if (jem__direct_fits(dev, conv))
+        return jem__direct_forward(dev, conv, x, w, b, add, y, signs_y);
     if (jem__winograd_fits(dev, conv)) {
         const jem__winograd what = {
             .images = x->n,
@@ -234,6 +237,8 @@ jem_status jem__cpu_conv_backward_x(jem__device *dev, const jem__conv *conv,
         return jem__winograd_run(dev, conv, w, &what);
     }
 
+    if (jem__direct_fits(dev, conv))
+        return jem__direct_backward_x(dev, conv, gy, w, signs_x, add, gx);
     if (jem__narrow_fits(conv))
         return jem__narrow_backward_x(dev, conv, gy, w, signs_x, add, gx);
 

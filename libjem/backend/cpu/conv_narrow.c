@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The input gradient of a layer with few input channels: the first layer of every network.
+/* The input gradient of a layer with few input channels, where the kernels have no vectors and
+ * conv_direct.c does not apply.
  *
  * Gathering (gather.h) would make a matrix product with c columns, 1 or 3, of which the kernels
  * fill a whole vector. The other way round all taps are columns:

@@ -2,7 +2,7 @@
 #ifndef JEM_BACKEND_CPU_CONV_NARROW_H
 #define JEM_BACKEND_CPU_CONV_NARROW_H
 
-/* The input gradient of a layer with few input channels; see conv_narrow.c. */
+/* The input gradient of a layer with few input channels without vectors; see conv_narrow.c. */
 
 #include "backend/cpu/cpu.h"
 

@@ -8,6 +8,7 @@
  * few, into groups of pixels whose partial sums are added in order afterwards. Both cuts follow
  * from the shape alone, so the sum does not depend on the number of threads. */
 
+#include "backend/cpu/conv_direct.h"
 #include "backend/cpu/gather.h"
 #include "backend/cpu/winograd.h"
 #include "core/threads.h"
@@ -94,6 +95,8 @@ jem_status jem__cpu_conv_backward_w(jem__device *dev, const jem__conv *conv,
 
     if (jem__winograd_fits(dev, conv))
         return jem__winograd_weight(dev, conv, x, gy, gw, gb);
+    if (jem__direct_fits(dev, conv))
+        return jem__direct_backward_w(dev, conv, x, gy, gw, gb);
     jem__gather_forward(&g, conv);
     weight_job job = {.gather = &g,
                       .kernels = dev->kernels,

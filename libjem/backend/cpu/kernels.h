@@ -24,6 +24,8 @@
 
 #include <stdint.h>
 
+#include "backend/cpu/direct.h"
+
 typedef struct jem__gemm {
     int64_t m, n, k;
     const float *a;
@@ -77,6 +79,7 @@ typedef struct jem__kernels {
                             int64_t n);
     int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
     const jem__winograd_kernels *winograd; /* by kind; NULL: not available */
+    const jem__direct_kernels *direct;     /* few input channels; NULL: not available */
 } jem__kernels;
 
 #if defined(__x86_64__)

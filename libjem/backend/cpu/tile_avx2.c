@@ -60,7 +60,49 @@ static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec
     return _mm256_blendv_ps(a * v_broadcast(JEM__LEAK), a, positive);
 }
 
+/* A load for several uses; compilers do the right thing here, unlike with AVX-512. */
+static inline __attribute__((always_inline)) vec v_load_once(const float *p)
+{
+    return v_load(p);
+}
+
+/* The first n lanes of a vector, 0 < n <= WIDTH; zeros behind them. */
+static inline __m256i first_lanes(int64_t n)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)n), lane);
+}
+
+static inline vec v_load_part(const float *p, int64_t n)
+{
+    return _mm256_maskload_ps(p, first_lanes(n));
+}
+
+static inline void v_store_part(float *p, vec a, int64_t n)
+{
+    _mm256_maskstore_ps(p, first_lanes(n), a);
+}
+
+/* Lane i: the sum of the lanes of a[i]. Each step adds the halves (quarters, eighths) of two
+ * vectors into one; lanes that are paired differ in one bit of their number, from the highest
+ * down, for every i, and the order within a pair does not change a sum. */
+static inline __attribute__((always_inline)) vec v_sums(vec a[WIDTH])
+{
+    for (int i = 0; i < 4; i++)
+        a[i] = _mm256_blend_ps(a[i], a[i + 4], 0xF0) +
+               _mm256_permute2f128_ps(a[i], a[i + 4], 0x21);
+    for (int i = 0; i < 2; i++)
+        a[i] = _mm256_blend_ps(a[i], a[i + 2], 0xCC) +
+               _mm256_shuffle_ps(a[i], a[i + 2], _MM_SHUFFLE(1, 0, 3, 2));
+    const vec other = _mm256_blend_ps(a[0], a[1], 0x55);
+    return _mm256_blend_ps(a[0], a[1], 0xAA) +
+           _mm256_permute_ps(other, _MM_SHUFFLE(2, 3, 0, 1));
+}
+
 #include "backend/cpu/tile_kernel.h"
+
+#include "backend/cpu/direct_kernel.h"
 #include "backend/cpu/winograd_kernel.h"
 
 const jem__kernels jem__kernels_avx2 = {.name = "avx2",
@@ -69,6 +111,7 @@ const jem__kernels jem__kernels_avx2 = {.name = "avx2",
                                         .finish_forward = finish_forward,
                                         .finish_backward = finish_backward,
                                         .rows = TILE_ROWS,
-                                        .winograd = winograd};
+                                        .winograd = winograd,
+                                        .direct = &direct};
 
 #endif

@@ -62,7 +62,56 @@ static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec
     return _mm512_mask_blend_ps(mask, a * v_broadcast(JEM__LEAK), a);
 }
 
+/* A load for several uses: gcc would rather load again in each of them, and the loads are what
+ * the kernels wait for. */
+static inline __attribute__((always_inline)) vec v_load_once(const float *p)
+{
+    vec a = v_load(p);
+
+    __asm__("" : "+v"(a));
+    return a;
+}
+
+/* The first n lanes of a vector, 0 < n <= WIDTH; zeros behind them. */
+static inline __mmask16 first_lanes(int64_t n)
+{
+    return n < WIDTH ? (__mmask16)((1U << n) - 1U) : (__mmask16)0xFFFFU;
+}
+
+static inline vec v_load_part(const float *p, int64_t n)
+{
+    return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+
+static inline void v_store_part(float *p, vec a, int64_t n)
+{
+    _mm512_mask_storeu_ps(p, first_lanes(n), a);
+}
+
+/* Lane i: the sum of the lanes of a[i]. Each step adds the halves (quarters, ...) of two vectors
+ * into one; lanes that are paired differ in one bit of their number, from the highest down, for
+ * every i, and the order within a pair does not change a sum. */
+static inline __attribute__((always_inline)) vec v_sums(vec a[WIDTH])
+{
+    for (int i = 0; i < 8; i++)
+        a[i] = _mm512_mask_blend_ps(0xFF00, a[i], a[i + 8]) +
+               _mm512_shuffle_f32x4(a[i], a[i + 8], _MM_SHUFFLE(1, 0, 3, 2));
+    for (int i = 0; i < 4; i++) {
+        const vec other = _mm512_mask_blend_ps(0x0F0F, a[i], a[i + 4]);
+        a[i] = _mm512_mask_blend_ps(0xF0F0, a[i], a[i + 4]) +
+               _mm512_shuffle_f32x4(other, other, _MM_SHUFFLE(2, 3, 0, 1));
+    }
+    for (int i = 0; i < 2; i++)
+        a[i] = _mm512_mask_blend_ps(0xCCCC, a[i], a[i + 2]) +
+               _mm512_shuffle_ps(a[i], a[i + 2], _MM_SHUFFLE(1, 0, 3, 2));
+    const vec other = _mm512_mask_blend_ps(0x5555, a[0], a[1]);
+    return _mm512_mask_blend_ps(0xAAAA, a[0], a[1]) +
+           _mm512_permute_ps(other, _MM_SHUFFLE(2, 3, 0, 1));
+}
+
 #include "backend/cpu/tile_kernel.h"
+
+#include "backend/cpu/direct_kernel.h"
 #include "backend/cpu/winograd_kernel.h"
 
 const jem__kernels jem__kernels_avx512 = {.name = "avx512",
@@ -71,6 +120,7 @@ const jem__kernels jem__kernels_avx512 = {.name = "avx512",
                                           .finish_forward = finish_forward,
                                           .finish_backward = finish_backward,
                                           .rows = TILE_ROWS,
-                                          .winograd = winograd};
+                                          .winograd = winograd,
+                                          .direct = &direct};
 
 #endif

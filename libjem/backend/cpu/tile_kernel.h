@@ -15,7 +15,7 @@
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
 #else
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL _Pragma("GCC unroll 32")
 #endif
 
 /* `rows` and `vecs` are constants at every call, so the loops over them vanish. `n` is only
