@@ -399,6 +399,28 @@ START_TEST(no_images_are_fine)
 }
 END_TEST
 
+/* Each thread takes images of its own; the text is that of the first bad one all the same, and the
+ * head goes on working. */
+START_TEST(threads_report_the_first_bad_image)
+{
+    world w = world_open(world_backends[_i], "mlp", 3, 64, NULL);
+    static float x[64 * WORLD_SIZE], out[64 * WORLD_SIZE];
+
+    fill_uniform(x, 64 * WORLD_SIZE, 9);
+    x[60 * WORLD_SIZE] = x[25 * WORLD_SIZE] = NAN;
+    for (int i = 0; i < 50; i++) {
+        jem_check_fails(jem_head_log_px(w.head, x, NULL, 64, out, 64), JEM_E_NUMERIC,
+                        "value 0 of image 25 is nan");
+        jem_check_fails(jem_sampler_run(w.sampler, x, NULL, 64, 1), JEM_E_NUMERIC,
+                        "value 0 of image 25 is nan");
+    }
+    x[25 * WORLD_SIZE] = 0;
+    jem_check_fails(jem_head_mass(w.head, x, 64, out, 64), JEM_E_NUMERIC, "of image 60 is nan");
+    jem_check_ok(jem_head_mass(w.head, x, 60, out, 60));
+    world_close(&w);
+}
+END_TEST
+
 /* Weights that overflow: the text names the first image that shows it. */
 START_TEST(exploded_weights_are_reported)
 {
@@ -491,6 +513,7 @@ Suite *jem_energy_suite(void)
     tcase_add_test(head, create_refuses);
     tcase_add_test(head, calls_refuse);
     tcase_add_test(head, no_images_are_fine);
+    tcase_add_loop_test(head, threads_report_the_first_bad_image, 0, 2);
     tcase_add_loop_test(head, exploded_weights_are_reported, 0, 2);
     suite_add_tcase(suite, head);
     jem_energy_add_sampler(suite);
