@@ -19,7 +19,7 @@
 #define SMALL_BATCH      16 /* images of a lane at a time; more gain nothing */
 
 /* Numbers of a lane's workspace: more images at a time would gain nothing, or little. */
-#define FROZEN_BYTES   ((int64_t)80 << 20)
+#define FROZEN_BYTES   ((int64_t)40 << 20)
 #define TRAINING_BYTES ((int64_t)1 << 30)
 
 static int64_t ceil_div(int64_t a, int64_t b)
