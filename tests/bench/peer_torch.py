@@ -53,9 +53,9 @@ class WideResNet(nn.Module):
 
 
 class Small(nn.Module):
-    """libjem's "small" with 16 filters, the network of `make demo`."""
+    """libjem's "small": 16 filters by default, 24 in `make demo`."""
 
-    def __init__(self, channels, classes, filters=16):
+    def __init__(self, channels, classes, filters):
         super().__init__()
         plan = ((channels, 1, 1), (1, 2, 2), (2, 2, 1), (2, 4, 2), (4, 4, 1))
         self.convs = nn.ModuleList(
@@ -85,7 +85,7 @@ def arguments():
 
 def make_model(arg, channels):
     if arg.model in ("small", "demo"):
-        return Small(channels, arg.classes)
+        return Small(channels, arg.classes, 24 if arg.model == "demo" else 16)
     _, depth, widen = arg.model.split("-")
     return WideResNet(int(depth), int(widen), channels, arg.classes)
 
