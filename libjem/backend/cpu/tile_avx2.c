@@ -60,6 +60,11 @@ static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec
     return _mm256_blendv_ps(a * v_broadcast(JEM__LEAK), a, positive);
 }
 
+static inline __attribute__((always_inline)) vec v_leak_byte(uint8_t bits, vec a)
+{
+    return v_leak(&bits, a);
+}
+
 /* A load for several uses; compilers do the right thing here, unlike with AVX-512. */
 static inline __attribute__((always_inline)) vec v_load_once(const float *p)
 {

@@ -62,6 +62,12 @@ static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec
     return _mm512_mask_blend_ps(mask, a * v_broadcast(JEM__LEAK), a);
 }
 
+/* The same from one byte, for the lower eight lanes. */
+static inline __attribute__((always_inline)) vec v_leak_byte(uint8_t bits, vec a)
+{
+    return _mm512_mask_blend_ps((__mmask16)bits, a * v_broadcast(JEM__LEAK), a);
+}
+
 /* A load for several uses: gcc would rather load again in each of them, and the loads are what
  * the kernels wait for. */
 static inline __attribute__((always_inline)) vec v_load_once(const float *p)

@@ -32,18 +32,20 @@
 
 #include "core/threads.h"
 
-#define BLOCK_BYTES  ((int64_t)700 << 10) /* V and a slice of M: most of a second-level cache */
-#define GROUP_BYTES  ((int64_t)12 << 20)  /* V and M of a group: well inside an outer cache */
-#define SLICE_PANELS 2                    /* of M in a block */
-#define BLOCK_TILES  56                   /* more gain nothing */
-#define BLOCKS_LEAST 8                    /* for a few threads to share evenly */
-#define TASK_TILES   8                    /* of phases 1 and 3 */
-#define PLANE_PAD    16 /* floats: planes a power of two apart would share cache sets */
+#define FEWEST_CHANNELS 16                   /* fewer do not pay for the transforms */
+#define BLOCK_BYTES     ((int64_t)700 << 10) /* V and a slice of M: most of a second-level cache */
+#define GROUP_BYTES     ((int64_t)12 << 20) /* V and M of a group: well inside an outer cache */
+#define SLICE_PANELS    2                   /* of M in a block */
+#define BLOCK_TILES     56                  /* more gain nothing */
+#define BLOCKS_LEAST    8                   /* for a few threads to share evenly */
+#define TASK_TILES      8                   /* of phases 1 and 3 */
+#define PLANE_PAD       16 /* floats: planes a power of two apart would share cache sets */
 
 int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv)
 {
     return dev->kernels->winograd != NULL && conv->kh == 3 && conv->kw == 3 && conv->pad == 1 &&
-           (conv->stride == 1 || conv->stride == 2) && conv->c % 16 == 0 && conv->k % 16 == 0;
+           (conv->stride == 1 || conv->stride == 2) && conv->c >= FEWEST_CHANNELS &&
+           conv->k >= FEWEST_CHANNELS && conv->c % 8 == 0 && conv->k % 8 == 0;
 }
 
 typedef struct winograd_job {
@@ -52,12 +54,13 @@ typedef struct winograd_job {
     const jem__kernels *kernels;
     const jem__winograd_kernels *transforms;
     int32_t leaky;
-    int64_t c, k;   /* channels of source and result */
-    int64_t count;  /* tiles in all */
-    int64_t block;  /* tiles of a block or group */
-    int64_t slice;  /* result channels at a time */
-    int64_t panels; /* of U */
-    int64_t first;  /* phases: the group's first tile */
+    int64_t c, k;         /* channels of source and result */
+    int64_t c_row, k_row; /* the same as they lie in V and M */
+    int64_t count;        /* tiles in all */
+    int64_t block;        /* tiles of a block or group */
+    int64_t slice;        /* result channels at a time */
+    int64_t panels;       /* of U */
+    int64_t first;        /* phases: the group's first tile */
     int64_t tasks_per_result, panels_per_task;
     const float *u, *outside;
     jem__scratch scratch;
@@ -75,7 +78,7 @@ static matrices matrices_at(const winograd_job *job, float *at, int64_t first, i
     matrices x = {.first = first,
                   .count = jem__min(job->block, job->count - first),
                   .v = at,
-                  .v_plane = job->block * job->c + PLANE_PAD,
+                  .v_plane = job->block * job->c_row + PLANE_PAD,
                   .m_plane = job->block * m_row + PLANE_PAD,
                   .m_row = m_row};
 
@@ -85,7 +88,7 @@ static matrices matrices_at(const winograd_job *job, float *at, int64_t first, i
 
 static int64_t matrices_floats(const winograd_job *job, int64_t m_row)
 {
-    return job->tiles->sources * (job->block * job->c + PLANE_PAD) +
+    return job->tiles->sources * (job->block * job->c_row + PLANE_PAD) +
            job->tiles->results * (job->block * m_row + PLANE_PAD);
 }
 
@@ -116,10 +119,10 @@ static void multiply(const winograd_job *job, const matrices *x, int64_t o, int6
     for (int64_t p = t->first[o]; p < t->first[o + 1]; p++) {
         const float *b = job->u + (from * t->products + p) * job->c * cols;
         const jem__gemm gemm = {.m = x->count,
-                                .n = jem__min(job->k, to * cols) - from * cols,
+                                .n = jem__min(job->k_row, to * cols) - from * cols,
                                 .k = job->c,
                                 .a = x->v + t->in[p] * x->v_plane,
-                                .a_row = job->c,
+                                .a_row = job->c_row,
                                 .a_step = 1,
                                 .b = b,
                                 .b_panel = t->products * job->c * cols,
@@ -206,7 +209,8 @@ static void block_task(void *arg, int64_t task, int32_t worker)
 static int64_t block_size(const winograd_job *job)
 {
     const int64_t rows = job->kernels->rows;
-    const int64_t per_tile = job->tiles->sources * job->c + job->tiles->results * job->slice;
+    const int64_t per_tile =
+        job->tiles->sources * job->c_row + job->tiles->results * job->slice;
     const int64_t fit = BLOCK_BYTES / (int64_t)sizeof(float) / per_tile;
     const int64_t fair = jem__ceil_div(job->count, BLOCKS_LEAST);
     const int64_t most = jem__min(jem__min(fit, BLOCK_TILES), fair);
@@ -216,9 +220,9 @@ static int64_t block_size(const winograd_job *job)
 
 static jem_status by_blocks(jem__device *dev, winograd_job *job)
 {
-    JEM__TRY(jem__cpu_scratch(dev, job->c, 2 * job->slice + matrices_floats(job, job->slice),
-                              &job->scratch));
-    memset(job->scratch.shared, 0, (size_t)job->c * sizeof(float));
+    JEM__TRY(jem__cpu_scratch(
+        dev, job->c_row, 2 * job->slice + matrices_floats(job, job->slice), &job->scratch));
+    memset(job->scratch.shared, 0, (size_t)job->c_row * sizeof(float));
     job->outside = job->scratch.shared;
     jem__cpu_for(dev, jem__ceil_div(job->count, job->block), block_task, job);
     return JEM_OK;
@@ -228,7 +232,7 @@ static jem_status by_blocks(jem__device *dev, winograd_job *job)
 
 static matrices group(const winograd_job *job)
 {
-    return matrices_at(job, job->scratch.shared + job->c, job->first, job->k);
+    return matrices_at(job, job->scratch.shared + job->c_row, job->first, job->k_row);
 }
 
 static void transform_task(void *arg, int64_t task, int32_t worker)
@@ -265,7 +269,8 @@ static void finish_task(void *arg, int64_t task, int32_t worker)
 static int64_t group_size(const winograd_job *job)
 {
     const int64_t rows = job->kernels->rows;
-    const int64_t per_tile = job->tiles->sources * job->c + job->tiles->results * job->k;
+    const int64_t per_tile =
+        job->tiles->sources * job->c_row + job->tiles->results * job->k_row;
     const int64_t fit = GROUP_BYTES / (int64_t)sizeof(float) / per_tile;
     const int64_t most = jem__max(8 * rows, fit / rows * rows);
     const int64_t groups = jem__ceil_div(job->count, most);
@@ -278,9 +283,9 @@ static jem_status by_phases(jem__device *dev, winograd_job *job)
     job->block = group_size(job);
     job->panels_per_task = jem__ceil_div(job->panels, jem__min(job->panels, 4));
     job->tasks_per_result = jem__ceil_div(job->panels, job->panels_per_task);
-    JEM__TRY(jem__cpu_scratch(dev, job->c + matrices_floats(job, job->k), 2 * job->k,
-                              &job->scratch));
-    memset(job->scratch.shared, 0, (size_t)job->c * sizeof(float));
+    JEM__TRY(jem__cpu_scratch(dev, job->c_row + matrices_floats(job, job->k_row),
+                              2 * job->k_row, &job->scratch));
+    memset(job->scratch.shared, 0, (size_t)job->c_row * sizeof(float));
     job->outside = job->scratch.shared;
     for (job->first = 0; job->first < job->count; job->first += job->block) {
         const int64_t count = jem__min(job->block, job->count - job->first);
@@ -306,11 +311,13 @@ jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem_
     jem__winograd_tiles_init(&tiles, conv, what->backward);
     job.transforms = &dev->kernels->winograd[tiles.kind];
     job.count = what->images * tiles.tiles_h * tiles.tiles_w;
+    job.c_row = jem__winograd_row(job.c);
+    job.k_row = jem__winograd_row(job.k);
     job.panels = jem__ceil_div(job.k, dev->kernels->cols);
     if (job.count == 0)
         return JEM_OK;
     JEM__TRY(jem__winograd_filter(dev, conv, &tiles, w, &job.u));
-    job.slice = jem__min(job.k, SLICE_PANELS * dev->kernels->cols);
+    job.slice = jem__min(job.k_row, SLICE_PANELS * dev->kernels->cols);
     job.block = block_size(&job);
     return job.block > 0 ? by_blocks(dev, &job) : by_phases(dev, &job);
 }

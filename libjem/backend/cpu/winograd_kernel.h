@@ -251,18 +251,25 @@ static inline __attribute__((always_inline)) void short_taps5(const vec *u, vec 
 
 /* ------------------------------------------------------------------ two dimensions */
 
+/* Channels come in vectors; of the last one only `n` lanes may be there (`part`). What is read
+ * then has zeros in the others. */
+static inline __attribute__((always_inline)) vec load_part(const float *p, const int part,
+                                                           int64_t n)
+{
+    return part ? v_load_part(p, n) : v_load(p);
+}
+
 /* The columns of `from` x `from` numbers at channel ch, each made `to` long. */
-static inline __attribute__((always_inline)) void columns(const line_fn f, const int from,
-                                                          const int to, const float *const *in,
-                                                          int64_t ch, const int leaky,
-                                                          vec half[LINE][LINE])
+static inline __attribute__((always_inline)) void
+columns(const line_fn f, const int from, const int to, const float *const *in, int64_t ch,
+        const int leaky, const int part, int64_t n, vec half[LINE][LINE])
 {
     UNROLL for (int x = 0; x < from; x++)
     {
         vec line[LINE], out[LINE];
         UNROLL for (int y = 0; y < from; y++)
         {
-            const vec value = v_load(in[y * from + x] + ch);
+            const vec value = load_part(in[y * from + x] + ch, part, n);
             line[y] = leaky ? v_max(value, value * v_broadcast(JEM__LEAK)) : value;
         }
         f(line, out);
@@ -270,54 +277,86 @@ static inline __attribute__((always_inline)) void columns(const line_fn f, const
     }
 }
 
+/* One vector of channels. Where the result goes there is room for a whole one. */
+static inline __attribute__((always_inline)) void
+transform_vector(const line_fn f, const int from, const int to, const float *const *in,
+                 const int leaky, float *const *out, int64_t at, int64_t ch, const int part,
+                 int64_t n)
+{
+    vec half[LINE][LINE];
+
+    columns(f, from, to, in, ch, leaky, part, n, half);
+    UNROLL for (int y = 0; y < to; y++)
+    {
+        vec line[LINE];
+        f(half[y], line);
+        UNROLL for (int x = 0; x < to; x++) v_store(out[y * to + x] + at + ch, line[x]);
+    }
+}
+
 static inline __attribute__((always_inline)) void
 transform(const line_fn f, const int from, const int to, const float *const *in,
           const int leaky, float *const *out, int64_t at, int64_t n)
 {
-    for (int64_t ch = 0; ch < n; ch += WIDTH) {
-        vec half[LINE][LINE];
-        columns(f, from, to, in, ch, leaky, half);
-        UNROLL for (int y = 0; y < to; y++)
+    int64_t ch = 0;
+
+    for (; ch + WIDTH <= n; ch += WIDTH)
+        transform_vector(f, from, to, in, leaky, out, at, ch, 0, WIDTH);
+    if (ch < n)
+        transform_vector(f, from, to, in, leaky, out, at, ch, 1, n - ch);
+}
+
+/* The inverse transform of one vector of channels, and what becomes of its pixels. `backward` says
+ * which of the two epilogues of kernels.h it is. */
+static inline __attribute__((always_inline)) void
+inverse_vector(const line_fn f, const int from, const int to, const int backward,
+               const jem__winograd_pixels *p, int64_t ch, const int part, int64_t n)
+{
+    vec half[LINE][LINE];
+    const vec bias =
+        !backward && p->bias != NULL ? load_part(p->bias + ch, part, n) : v_broadcast(0.0F);
+
+    columns(f, from, to, p->in, p->at + ch, 0, 0, n, half);
+    UNROLL for (int y = 0; y < to; y++)
+    {
+        vec line[LINE];
+        f(half[y], line);
+        UNROLL for (int x = 0; x < to; x++)
         {
-            vec line[LINE];
-            f(half[y], line);
-            UNROLL for (int x = 0; x < to; x++) v_store(out[y * to + x] + at + ch, line[x]);
+            const int i = y * to + x;
+            vec value = line[x];
+            if (!backward)
+                value += bias;
+            else if (p->bits != NULL)
+                value = part ? v_leak_byte(p->bits[i][ch / 8], value)
+                             : v_leak(p->bits[i] + ch / 8, value);
+            if (p->add != NULL)
+                value += load_part(p->add[i] + ch, part, n);
+            if (part)
+                v_store_part(p->out[i] + ch, value, n);
+            else
+                v_store(p->out[i] + ch, value);
+            if (!backward && p->bits != NULL) {
+                uint8_t bits[WIDTH / 8];
+                v_bits(part ? bits : p->bits[i] + ch / 8, value);
+                if (part)
+                    p->bits[i][ch / 8] = bits[0];
+            }
         }
     }
 }
 
-/* The inverse transform, and what becomes of its pixels. `backward` says which of the two
- * epilogues of kernels.h it is. */
 static inline __attribute__((always_inline)) void inverse(const line_fn f, const int from,
                                                           const int to, const int backward,
                                                           const jem__winograd_pixels *p,
                                                           int64_t n)
 {
-    for (int64_t ch = 0; ch < n; ch += WIDTH) {
-        vec half[LINE][LINE];
-        const vec bias =
-            !backward && p->bias != NULL ? v_load(p->bias + ch) : v_broadcast(0.0F);
-        columns(f, from, to, p->in, p->at + ch, 0, half);
-        UNROLL for (int y = 0; y < to; y++)
-        {
-            vec line[LINE];
-            f(half[y], line);
-            UNROLL for (int x = 0; x < to; x++)
-            {
-                const int i = y * to + x;
-                vec value = line[x];
-                if (!backward)
-                    value += bias;
-                else if (p->bits != NULL)
-                    value = v_leak(p->bits[i] + ch / 8, value);
-                if (p->add != NULL)
-                    value += v_load(p->add[i] + ch);
-                v_store(p->out[i] + ch, value);
-                if (!backward && p->bits != NULL)
-                    v_bits(p->bits[i] + ch / 8, value);
-            }
-        }
-    }
+    int64_t ch = 0;
+
+    for (; ch + WIDTH <= n; ch += WIDTH)
+        inverse_vector(f, from, to, backward, p, ch, 0, WIDTH);
+    if (ch < n) /* eight channels, half a vector of sixteen */
+        inverse_vector(f, from, to, backward, p, ch, 1, n - ch);
 }
 
 /* The table's entries; numbers are lengths of lines. */

@@ -161,7 +161,7 @@ void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__wino
             pixels_of(t, s, s->first + i + 1, next);
             ask_for(t, next, s->c);
         }
-        s->transform(pixels[i % 2], s->leaky, out, i * s->c, s->c);
+        s->transform(pixels[i % 2], s->leaky, out, i * jem__winograd_row(s->c), s->c);
     }
 }
 

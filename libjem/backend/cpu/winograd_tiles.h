@@ -39,7 +39,12 @@ void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int
 void jem__winograd_tiles_gradient(jem__winograd_tiles *gy, const jem__winograd_tiles *x);
 
 /* What tiles are transformed from, and where to: number j of tile i becomes the row
- * v + j * plane + i * c of c channels. */
+ * v + j * plane + i * row of c channels, row being c rounded up by jem__winograd_row(). */
+static inline int64_t jem__winograd_row(int64_t channels)
+{
+    return jem__ceil_div(channels, 16) * 16;
+}
+
 typedef struct jem__winograd_source {
     jem__winograd_transform transform;
     const float *images; /* n, h, w, c */

@@ -31,6 +31,7 @@ typedef struct weight_job {
     const jem__kernels *kernels;
     jem__winograd_source x, gy;
     int64_t c, k;
+    int64_t c_row, k_row; /* the same as they lie in V, Z and dU */
     int64_t count, group; /* tiles in all, of a group */
     int64_t rows;         /* of this group */
     int64_t block;        /* filters of a block */
@@ -54,7 +55,7 @@ static void sum_bias(const weight_job *job, const float *z)
 {
     for (int64_t i = 0; i < job->rows; i++)
         for (int64_t j = 0; j < job->k; j++)
-            job->gb[j] += z[i * job->k + j];
+            job->gb[j] += z[i * job->k_row + j];
 }
 
 static void multiply_task(void *arg, int64_t task, int32_t worker)
@@ -65,16 +66,16 @@ static void multiply_task(void *arg, int64_t task, int32_t worker)
     const int64_t width = job->panels_per_task * job->kernels->cols, col = part * width;
     const float *z = job->gy.v + t->out[p] * job->gy.plane;
     const jem__gemm gemm = {.m = job->filters,
-                            .n = jem__min(width, job->c - col),
+                            .n = jem__min(width, job->c_row - col),
                             .k = job->rows,
                             .a = z + job->k0,
                             .a_row = 1,
-                            .a_step = job->k,
+                            .a_step = job->k_row,
                             .b = job->x.v + t->in[p] * job->x.plane + col,
                             .b_panel = job->kernels->cols,
-                            .b_step = job->c,
-                            .c = job->du + p * job->block * job->c + col,
-                            .c_row = job->c,
+                            .b_step = job->c_row,
+                            .c = job->du + p * job->block * job->c_row + col,
+                            .c_row = job->c_row,
                             .accumulate = 0};
 
     (void)worker;
@@ -94,7 +95,7 @@ static void taps_task(void *arg, int64_t task, int32_t worker)
 
     (void)worker;
     for (int64_t p = 0; p < t->products; p++)
-        in[t->filter[p]] = job->du + (p * job->block + task) * job->c;
+        in[t->filter[p]] = job->du + (p * job->block + task) * job->c_row;
     for (int64_t i = 0; i < 9; i++)
         add[i] = out[i] = job->gw + ((job->k0 + task) * 9 + i) * job->c;
     job->kernels->winograd[t->kind].taps(&pixels, job->c);
@@ -105,20 +106,21 @@ static jem_status prepare(jem__device *dev, weight_job *job)
 {
     const jem__winograd_tiles *t = job->x_tiles;
     const int64_t narrow = job->gy_tiles->sources, rows = job->kernels->rows;
-    const int64_t per_tile = (t->sources * job->c + narrow * job->k) * (int64_t)sizeof(float);
-    const int64_t per_filter = t->products * job->c * (int64_t)sizeof(float);
+    const int64_t per_tile =
+        (t->sources * job->c_row + narrow * job->k_row) * (int64_t)sizeof(float);
+    const int64_t per_filter = t->products * job->c_row * (int64_t)sizeof(float);
     const int64_t most = jem__min(jem__max(GROUP_BYTES / per_tile, GROUP_LEAST), GROUP_MOST);
     const int64_t groups = jem__ceil_div(job->count, most);
-    const int64_t zeros = jem__max(job->c, job->k);
+    const int64_t zeros = jem__max(job->c_row, job->k_row);
     jem__scratch scratch;
 
     job->group = jem__ceil_div(jem__ceil_div(job->count, groups), TASK_TILES) * TASK_TILES;
     job->block = jem__min(job->k, jem__max(BLOCK_BYTES / per_filter / rows, 1) * rows);
-    job->x.plane = job->group * job->c + PLANE_PAD;
-    job->gy.plane = job->group * job->k + PLANE_PAD;
+    job->x.plane = job->group * job->c_row + PLANE_PAD;
+    job->gy.plane = job->group * job->k_row + PLANE_PAD;
     JEM__TRY(jem__cpu_scratch(dev,
                               zeros + t->sources * job->x.plane + narrow * job->gy.plane +
-                                  t->products * job->block * job->c,
+                                  t->products * job->block * job->c_row,
                               0, &scratch));
     memset(scratch.shared, 0, (size_t)zeros * sizeof(float));
     job->x.outside = job->gy.outside = scratch.shared;
@@ -130,7 +132,7 @@ static jem_status prepare(jem__device *dev, weight_job *job)
 
 static void run(const jem__device *dev, weight_job *job)
 {
-    const int64_t panels = jem__ceil_div(job->c, job->kernels->cols);
+    const int64_t panels = jem__ceil_div(job->c_row, job->kernels->cols);
 
     job->panels_per_task = jem__ceil_div(panels, jem__min(panels, 4));
     job->tasks_per_product = jem__ceil_div(panels, job->panels_per_task);
@@ -159,6 +161,8 @@ jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const j
                       .gy = {.images = jem__floats(gy), .c = conv->k},
                       .c = conv->c,
                       .k = conv->k,
+                      .c_row = jem__winograd_row(conv->c),
+                      .k_row = jem__winograd_row(conv->k),
                       .gw = jem__floats(gw),
                       .gb = gb != NULL ? jem__floats(gb) : NULL};
 
