@@ -4,8 +4,9 @@
  * frozen workspace, and come back as logits, scores or gradients.
  *
  * All that is said about an image is computed from that image alone, so how a call is cut into
- * batches, and which lane (lanes.h) takes them, cannot be seen in the result. Inputs are checked before a batch, results after it:
- * the last good line of defence against NaN is the one that can still name the image. */
+ * batches, and which lane (lanes.h) takes them, cannot be seen in the result. Inputs are
+ * checked before a batch, results after it: the last good line of defence against NaN is the
+ * one that can still name the image. */
 
 #include "energy/head.h"
 
@@ -162,7 +163,8 @@ static jem_status forward(const head_call *call, const jem__lane *lane, int64_t 
     return jem__network_forward(lane->ws, lane->dev, &model->params, count);
 }
 
-/* The same, then seed the backward pass and run it: the image gradient appears in the workspace. */
+/* The same, then seed the backward pass and run it: the image gradient appears in the
+ * workspace. */
 static jem_status both_ways(const head_call *call, const jem__lane *lane, int64_t first,
                             int64_t count)
 {

@@ -4,12 +4,13 @@
 
 /* How a head spreads a call over threads.
  *
- * A wide network has enough work in every layer for all threads: one lane, whose operations share
- * the pool. In a small network threads would wait for each other at the end of every layer; there
- * each thread has a lane of its own and takes whole images through all layers, and through all
- * steps of a chain, with no meeting in between. Which of the two it is cannot be seen in the
- * results, because all that is computed belongs to one image. In training the sums over images would
- * show it: there batches have one size, whatever the threads, and each has sums of its own. */
+ * A wide network has enough work in every layer for all threads: one lane, whose operations
+ * share the pool. In a small network threads would wait for each other at the end of every
+ * layer; there each thread has a lane of its own and takes whole images through all layers, and
+ * through all steps of a chain, with no meeting in between. Which of the two it is cannot be
+ * seen in the results, because all that is computed belongs to one image. In training the sums
+ * over images would show it: there batches have one size, whatever the threads, and each has
+ * sums of its own. */
 
 #include "nets/model.h"
 

@@ -6,10 +6,10 @@
  *
  * as four calls to the backend per step. Between upload and download no number leaves it.
  *
- * A call works through its chains in the batches of the head's lanes (lanes.h) and keeps the results
- * aside until all have ended well, so that a failure leaves the caller's images as they were.
- * The chain numbers of a failed run are used up all the same: trying again then tries other
- * noise, where the same noise would fail again. */
+ * A call works through its chains in the batches of the head's lanes (lanes.h) and keeps the
+ * results aside until all have ended well, so that a failure leaves the caller's images as they
+ * were. The chain numbers of a failed run are used up all the same: trying again then tries
+ * other noise, where the same noise would fail again. */
 
 #include "energy/sgld.h"
 

@@ -5,7 +5,7 @@ way a user of PyTorch would. Takes turns as `jem-bench --paced` does: every line
 input is a number of runs, answered with one JSON line.
 
 peer_torch.py --model wrn-D-K|small|demo --input CxHxW --classes N --batch N --threads N
-              --op logits|grad|sgld|train [--steps N] [--format channels_last|nchw]
+              --op logits|grad|sgld|train [--steps N] [--update] [--format channels_last|nchw]
 """
 import argparse
 import json
@@ -79,6 +79,7 @@ def arguments():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--op", choices=("logits", "grad", "sgld", "train"), required=True)
     p.add_argument("--steps", type=int, default=1)
+    p.add_argument("--update", action="store_true", help="train: Adam's update of the weights too")
     p.add_argument("--format", choices=("channels_last", "nchw"), default="channels_last")
     return p.parse_args()
 
@@ -116,9 +117,13 @@ def make_run(arg):
             g = gradient(z)
             z = z.detach() + g + 0.01 * torch.randn_like(z)
 
+    adam = torch.optim.Adam(model.parameters(), lr=1e-6) if arg.update else None
+
     def train():
         model.zero_grad(set_to_none=True)
         F.cross_entropy(model(x), y).backward()
+        if adam:
+            adam.step()
 
     return {"logits": logits, "grad": lambda: gradient(x), "sgld": chain, "train": train}[arg.op]
 

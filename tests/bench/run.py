@@ -229,7 +229,7 @@ class Maker:
         return Contender(label, [self.jem, "--paced", f"--threads={threads}", *flags])
 
     def network(self, title, goal, model, op, batch, input_size="3x32x32", backend=None, env=None,
-                steps=None, **case):
+                steps=None, update=False, **case):
         threads = self.arg.threads
         what = {"model": model, "input": input_size, "classes": 10, "batch": batch, "op": op,
                 "steps": steps}
@@ -241,7 +241,7 @@ class Maker:
             contenders.append(Contender(
                 f"PyTorch {layout.replace('_', ' ')}",
                 [PYTHON, os.path.join(HERE, "peer_torch.py"), f"--threads={threads}",
-                 f"--format={layout}", *flags], env))
+                 f"--format={layout}", *flags, *(["--update"] if update else [])], env))
         return Case(title, goal, contenders, threads=threads, **case)
 
     def conv(self, height, channels, batch, which):
@@ -302,6 +302,11 @@ class Maker:
             yield self.network(f"WRN-16-2 on 1x28x28, {name}, batch 64", goal, "wrn-16-2", op, 64,
                                "1x28x28")
             yield self.network(f"demo network, {name}, batch 64", goal, "demo", op, 64, "1x28x28")
+        for model, title, batch, size in (("wrn-28-10", "WRN-28-10", 16, "3x32x32"),
+                                          ("wrn-16-2", "WRN-16-2 on 1x28x28", 64, "1x28x28"),
+                                          ("demo", "demo network", 64, "1x28x28")):
+            yield self.network(f"{title}, training step, batch {batch}, Adam on both sides", 3, model,
+                               "train", batch, size, update=True)
         for batch in (16, 64):
             for which in ("fwd", "bwd_x"):
                 for height, channels in ((32, 160), (16, 320), (8, 640)):
@@ -404,8 +409,8 @@ def markdown(about, results, notes, rounds):
         f'{about["threads"]} threads unless a line says otherwise; median (minimum to maximum) of '
         f"{rounds} turns, taken in alternation.  ",
         "Ratio: best peer / libjem, of the medians (in brackets: of the minima); above 1 libjem "
-        "is faster or smaller. A training step of libjem includes the update of the weights, a "
-        "peer's does not.",
+        "is faster or smaller. A training step of libjem includes Adam's update and what is made of the "
+        "new weights, a peer's only where the line says so.",
         "",
         "| what | kernels | libjem | peers | ratio | goal |",
         "| --- | --- | --- | --- | --- | --- |",

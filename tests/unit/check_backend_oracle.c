@@ -2,9 +2,9 @@
 /* backend/cpu against backend/reference: convolutions, pooling, densities and SGLD steps on
  * random data over many shapes. A sum of K products in float may be off by
  * 8 sqrt(K) 2^-24 sum |a| |b|; the sums of absolute values come from the reference too.
- * Winograd's transforms spread rounding over all numbers of a tile, and in the weight gradient over
- * all taps of a filter, so there the largest such sum counts for each. In norm, everything is within
- * 1e-5 of the reference. */
+ * Winograd's transforms spread rounding over all numbers of a tile, and in the weight gradient
+ * over all taps of a filter, so there the largest such sum counts for each. In norm, everything
+ * is within 1e-5 of the reference. */
 
 #include "check_backend_lab.h"
 

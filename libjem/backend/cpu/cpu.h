@@ -35,7 +35,8 @@ struct jem__device {
 /* Run tasks 0 .. count - 1 on the pool, or, alone, here. */
 void jem__cpu_for(const jem__device *dev, int64_t count, jem__task_fn task, void *arg);
 
-/* Scratch of one operation: `shared` floats and then `per_worker` floats for every worker. NULL after an error. Valid until the next call. */
+/* Scratch of one operation: `shared` floats and then `per_worker` floats for every worker. NULL
+ * after an error. Valid until the next call. */
 typedef struct jem__scratch {
     float *shared;
     float *workers;

@@ -38,19 +38,20 @@ typedef struct jem__gemm {
     const float *next;  /* what the next call will read as b, or NULL: a hint for the caches */
 } jem__gemm;
 
-/* Winograd's methods: stride 1 in tiles of 4 x 4 output pixels, stride 2 in tiles of 4 x 4 or 2 x 2. */
+/* Winograd's methods: stride 1 in tiles of 4 x 4 output pixels, stride 2 in tiles of 4 x 4 or 2
+ * x 2. */
 enum jem__winograd_kind { JEM__WINOGRAD_S1, JEM__WINOGRAD_S2, JEM__WINOGRAD_S2_SHORT };
 
 /* Winograd's transforms of one tile, n channels (a multiple of 8): winograd_kernel.h. `in` and
- * `out` hold a pointer for each number of the tile, row by row: to its first channel, or, on the
- * side of the products, to where the first channel of tile 0 is; this tile is `at` floats on. There
- * is room for a multiple of 16 channels there, of which the transform fills up the last ones with
- * zeros. */
+ * `out` hold a pointer for each number of the tile, row by row: to its first channel, or, on
+ * the side of the products, to where the first channel of tile 0 is; this tile is `at` floats
+ * on. There is room for a multiple of 16 channels there, of which the transform fills up the
+ * last ones with zeros. */
 typedef void (*jem__winograd_transform)(const float *const *in, int32_t leaky,
                                         float *const *out, int64_t at, int64_t n);
 
-/* Inverse transforms end with an epilogue, as above: forward with bias, add and bits, backward with
- * bits and add; each may be NULL. */
+/* Inverse transforms end with an epilogue, as above: forward with bias, add and bits, backward
+ * with bits and add; each may be NULL. */
 typedef struct jem__winograd_pixels {
     const float *const *in; /* `at` floats on */
     int64_t at;

@@ -9,9 +9,9 @@
  *
  * The products * are elementwise over the 36 positions and sum over channels, so for each
  * position they are a matrix product: (tiles x c) by (c x k). A convolution of stride 2 splits
- * into its even and odd pixels, and is done with 81 multiplications instead of 144, or, in tiles of 2 x 2,
- * 25 instead of 36 (winograd_kernel.h). The input gradient is the same thing with weights turned by 180 degrees
- * and the two sides exchanged. In every case:
+ * into its even and odd pixels, and is done with 81 multiplications instead of 144, or, in
+ * tiles of 2 x 2, 25 instead of 36 (winograd_kernel.h). The input gradient is the same thing
+ * with weights turned by 180 degrees and the two sides exchanged. In every case:
  *
  *   1. the tiles of the source are transformed into matrices V (tiles x c), LeakyReLU on the way;
  *   2. each is multiplied with its weights U (c x k), made once per weight update, into M;
@@ -142,8 +142,8 @@ typedef struct target {
     uint8_t *bits[WINOGRAD_MOST];
 } target;
 
-/* The pixels of tile `tile` from channel col0 on; `sink` takes n channels of those beyond the border,
- * and after them their bits. */
+/* The pixels of tile `tile` from channel col0 on; `sink` takes n channels of those beyond the
+ * border, and after them their bits. */
 static void target_of(const winograd_job *job, int64_t tile, int64_t col0, int64_t n,
                       float *sink, target *to)
 {
@@ -264,8 +264,8 @@ static void finish_task(void *arg, int64_t task, int32_t worker)
            job->scratch.workers + worker * job->scratch.per_worker);
 }
 
-/* What fits into GROUP_BYTES, but no less than a few register tiles, since every group reads all
- * weights; groups of about equal size. */
+/* What fits into GROUP_BYTES, but no less than a few register tiles, since every group reads
+ * all weights; groups of about equal size. */
 static int64_t group_size(const winograd_job *job)
 {
     const int64_t rows = job->kernels->rows;

@@ -9,8 +9,8 @@
 /* Does it apply to this layer? All passes have the same answer. */
 int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv);
 
-/* y = conv(x or leaky(x)) + bias [+ add], signs; or, `backward`, the input gradient: x is gy and
- * y is gx, signs are read. Pointers may be NULL as in backend.h. */
+/* y = conv(x or leaky(x)) + bias [+ add], signs; or, `backward`, the input gradient: x is gy
+ * and y is gx, signs are read. Pointers may be NULL as in backend.h. */
 typedef struct jem__winograd {
     int32_t backward;
     int64_t images;
@@ -28,8 +28,8 @@ jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const j
                                 const jem__tensor *gb);
 
 /* winograd_filter.c: the transformed weights of one direction, made once per weight update:
- * panels x products x rows x cols floats (rows: channels of the source; a panel: `cols` channels of
- * the result, the last one filled up with zeros). */
+ * panels x products x rows x cols floats (rows: channels of the source; a panel: `cols`
+ * channels of the result, the last one filled up with zeros). */
 jem_status jem__winograd_filter(jem__device *dev, const jem__conv *conv,
                                 const jem__winograd_tiles *tiles, const jem__tensor *w,
                                 const float **out);

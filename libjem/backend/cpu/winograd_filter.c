@@ -3,9 +3,10 @@
 /* The weights of a layer in the domain of Winograd's products, U = G g G'.
  *
  * A task makes all products of one panel (`cols` channels of the result) and a block of ROWS
- * channels of the source. The transform runs over vectors of the panel's channels. Backward these
- * are the layer's input channels, which lie side by side in memory; forward they are its filters, so
- * the nine taps of a block are turned first, which is a quarter or less of turning the products. */
+ * channels of the source. The transform runs over vectors of the panel's channels. Backward
+ * these are the layer's input channels, which lie side by side in memory; forward they are its
+ * filters, so the nine taps of a block are turned first, which is a quarter or less of turning
+ * the products. */
 
 #include "backend/cpu/winograd.h"
 #include "core/threads.h"

@@ -91,10 +91,10 @@ static inline __attribute__((always_inline)) void taps6(const vec *u, vec *out)
 
 /* ------------------------------------------------------------------ stride 2: F(4, 2)
  *
- * Of the nine pixels of a line, every second one meets the outer two taps: a filter of two taps,
- * with points 0, 1, -1, 2 and infinity. The others meet the middle tap: a filter of one, which
- * at infinity is zero. So values 0..4 of a line are the outer taps', 5..8 the middle tap's at
- * the four finite points, and both are summed where the points agree.
+ * Of the nine pixels of a line, every second one meets the outer two taps: a filter of two
+ * taps, with points 0, 1, -1, 2 and infinity. The others meet the middle tap: a filter of one,
+ * which at infinity is zero. So values 0..4 of a line are the outer taps', 5..8 the middle
+ * tap's at the four finite points, and both are summed where the points agree.
  *
  *          | 2 -1 -2  1  0 |
  *          | 0  2  1 -1  0 |           | 1  1  1  1  0 |
@@ -192,9 +192,9 @@ static inline __attribute__((always_inline)) void taps9(const vec *u, vec *out)
 
 /* ------------------------------------------------------------------ stride 2: F(2, 2)
  *
- * The same with points 0, 1 and infinity, for small images and for wide layers, whose transformed
- * weights take 25 numbers a filter instead of 81. Values 0..2 of a line are the outer taps', 3 and
- * 4 the middle tap's.
+ * The same with points 0, 1 and infinity, for small images and for wide layers, whose
+ * transformed weights take 25 numbers a filter instead of 81. Values 0..2 of a line are the
+ * outer taps', 3 and 4 the middle tap's.
  *
  *     B' = | 1 -1 0 | 0 1 0 | 0 -1 1 |    A' = | 1 1 0 | 0 1 1 |    G = | 1 0 | 1 1 | 0 1 |  */
 static inline __attribute__((always_inline)) void short_input3(const vec *d, vec *out)
@@ -306,8 +306,8 @@ transform(const line_fn f, const int from, const int to, const float *const *in,
         transform_vector(f, from, to, in, leaky, out, at, ch, 1, n - ch);
 }
 
-/* The inverse transform of one vector of channels, and what becomes of its pixels. `backward` says
- * which of the two epilogues of kernels.h it is. */
+/* The inverse transform of one vector of channels, and what becomes of its pixels. `backward`
+ * says which of the two epilogues of kernels.h it is. */
 static inline __attribute__((always_inline)) void
 inverse_vector(const line_fn f, const int from, const int to, const int backward,
                const jem__winograd_pixels *p, int64_t ch, const int part, int64_t n)

@@ -9,8 +9,8 @@
 /* Transformed weights of so many bytes come from memory in every pass. */
 #define WIDE_BYTES ((int64_t)64 << 20)
 
-/* Tiles of 2 x 2 take a quarter more multiplications where 4 x 4 fits, and none of them beyond the
- * border of a small image; and a third of the weights. */
+/* Tiles of 2 x 2 take a quarter more multiplications where 4 x 4 fits, and none of them beyond
+ * the border of a small image; and a third of the weights. */
 static enum jem__winograd_kind kind_of(const jem__conv *conv)
 {
     const int64_t long_tiles = jem__ceil_div(conv->oh, 4) * jem__ceil_div(conv->ow, 4);
@@ -24,8 +24,9 @@ static enum jem__winograd_kind kind_of(const jem__conv *conv)
     return JEM__WINOGRAD_S2;
 }
 
-/* The numbers of a line of x and those of y belong together by their points. Stride 1: one to one.
- * Stride 2: the outer taps come first, at all points, then the middle tap at the finite ones. */
+/* The numbers of a line of x and those of y belong together by their points. Stride 1: one to
+ * one. Stride 2: the outer taps come first, at all points, then the middle tap at the finite
+ * ones. */
 static void join(jem__winograd_tiles *t, int32_t wide, int32_t narrow)
 {
     uint8_t result[WINOGRAD_MOST], next[WINOGRAD_MOST];

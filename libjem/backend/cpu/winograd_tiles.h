@@ -9,17 +9,17 @@
 
 #define WINOGRAD_MOST 81 /* numbers of a transformed tile, at most */
 
-/* One direction of a layer. A tile is 4 x 4 (or 2 x 2) pixels of the layer's output y and what belongs to it
- * on the side of the layer's input x. Transformed it is
+/* One direction of a layer. A tile is 4 x 4 (or 2 x 2) pixels of the layer's output y and what
+ * belongs to it on the side of the layer's input x. Transformed it is
  *
  *     stride 1:  36 numbers of x and 36 of y, joined one to one
  *     stride 2:  81 numbers of x and 25 of y: 16 of y with four of x each, 8 with two, 1 with one;
  *                in tiles of 2 x 2, 25 and 9: 4 with four, 4 with two, 1 with one
  *
- * Product p multiplies number in[p] of the source (x forward, gy backward) with its weights, and
- * adds to number out[p] of the result; products are sorted by result, and those of result o are
- * first[o] .. first[o + 1] - 1. filter[p] is the place of the weights in jem__winograd_kernels'
- * filter transform. */
+ * Product p multiplies number in[p] of the source (x forward, gy backward) with its weights,
+ * and adds to number out[p] of the result; products are sorted by result, and those of result o
+ * are first[o] .. first[o + 1] - 1. filter[p] is the place of the weights in
+ * jem__winograd_kernels' filter transform. */
 typedef struct jem__winograd_tiles {
     enum jem__winograd_kind kind;
     int32_t backward;

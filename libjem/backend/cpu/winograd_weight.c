@@ -7,11 +7,13 @@
  *     dU[p] = sum over tiles of Z[out p]' V[in p]         (k x c, one matrix product per p)
  *     gw += G' dU G
  *
- * which takes as few multiplications as the other passes. For a group of tiles, as in winograd.c:
- * transform x and gy; then, for a block of filters whose dU stays in the outer cache, multiply
- * and transform back. Groups follow from the shape, so sums do not depend on threads.
+ * which takes as few multiplications as the other passes. For a group of tiles, as in
+ * winograd.c: transform x and gy; then, for a block of filters whose dU stays in the outer
+ * cache, multiply and transform back. Groups follow from the shape, so sums do not depend on
+ * threads.
  *
- * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's gradient. */
+ * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's
+ * gradient. */
 
 #include "backend/cpu/winograd.h"
 
