@@ -48,7 +48,8 @@ static void finish_backward(const float *in, const uint8_t *bits, const float *a
 }
 
 const jem__kernels jem__kernels_blis = {"blis",          PANEL_COLS, gemm, finish_forward,
-                                        finish_backward, NULL,       NULL, NULL};
+                                        finish_backward, NULL,       NULL, NULL,
+                                        jem__rng_normal};
 
 const char *jem__blis_version(void)
 {

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "backend/cpu/direct.h"
+#include "core/random.h"
 
 typedef struct jem__gemm {
     int64_t m, n, k;
@@ -52,6 +53,8 @@ typedef struct jem__kernels {
                            int64_t plane);
     void (*winograd_output)(const float *m, int64_t plane, int64_t k, float *out);
     const jem__direct_kernels *direct; /* few input channels; NULL: not available */
+    /* jem__rng_normal(), the same bits in all sets. */
+    void (*normal)(const jem__rng *rng, uint32_t first, int64_t n, float *out);
 } jem__kernels;
 
 #if defined(__x86_64__)
