@@ -15,6 +15,7 @@ Suite *jem_backend_suite(void)
     suite_add_tcase(suite, jem_backend_closed_case());
     suite_add_tcase(suite, jem_backend_oracle_case());
     suite_add_tcase(suite, jem_backend_vectors_case());
+    suite_add_tcase(suite, jem_backend_kernels_case());
     suite_add_tcase(suite, jem_backend_same_bits_case());
     suite_add_tcase(suite, jem_backend_memory_case());
     return suite;

@@ -90,6 +90,7 @@ jem_lab_case jem_lab_case_at(int i);
 TCase *jem_backend_closed_case(void);    /* check_backend_closed.c */
 TCase *jem_backend_oracle_case(void);    /* check_backend_oracle.c */
 TCase *jem_backend_vectors_case(void);   /* check_backend_vectors.c */
+TCase *jem_backend_kernels_case(void);   /* check_backend_kernels.c */
 TCase *jem_backend_same_bits_case(void); /* check_backend_guard.c */
 TCase *jem_backend_memory_case(void);
 

@@ -52,7 +52,8 @@ const jem__kernels jem__kernels_blis = {.name = "blis",
                                         .gemm = gemm,
                                         .finish_forward = finish_forward,
                                         .finish_backward = finish_backward,
-                                        .rows = 1};
+                                        .rows = 1,
+                                        .normal = jem__rng_normal};
 
 const char *jem__blis_version(void)
 {

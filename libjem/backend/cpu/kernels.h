@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "backend/cpu/direct.h"
+#include "core/random.h"
 
 typedef struct jem__gemm {
     int64_t m, n, k;
@@ -83,6 +84,8 @@ typedef struct jem__kernels {
     int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
     const jem__winograd_kernels *winograd; /* by kind; NULL: not available */
     const jem__direct_kernels *direct;     /* few input channels; NULL: not available */
+    /* jem__rng_normal(), the same bits in all sets. */
+    void (*normal)(const jem__rng *rng, uint32_t first, int64_t n, float *out);
 } jem__kernels;
 
 #if defined(__x86_64__)

@@ -146,6 +146,7 @@ jem_status jem__cpu_density(jem__device *dev, const jem__density *what,
 
 typedef struct sgld_job {
     jem__sgld_step what;
+    const jem__kernels *kernels;
     const float *g;
     float *x;
     int64_t c, pixels;
@@ -155,48 +156,73 @@ typedef struct sgld_job {
 static inline float clamped(float value, float limit)
 {
     /* Written so that a NaN stays one, for the check above the seam to find. */
-    if (value > limit)
-        return limit;
-    return value < -limit ? -limit : value;
+    const float low = value < -limit ? -limit : value;
+
+    return value > limit ? limit : low;
+}
+
+/* n numbers move; noise NULL: none. The loop has no branches, so that it becomes vectors. */
+static inline void move(const jem__sgld_step *s, const float *restrict g,
+                        const float *restrict noise, int64_t n, float *restrict x)
+{
+    const float clamp_g = s->clamp_grad > 0.0F ? s->clamp_grad : INFINITY;
+    const float clamp_x = s->clamp_x > 0.0F ? s->clamp_x : INFINITY;
+    const float step_size = s->step_size, noise_std = s->noise_std;
+
+    for (int64_t i = 0; i < n; i++) {
+        /* g - g is 0, or NaN where a clamp would hide an infinite gradient. */
+        float value = x[i] + step_size * clamped(g[i], clamp_g) + (g[i] - g[i]);
+        if (noise != NULL)
+            value += noise_std * noise[i];
+        x[i] = clamped(value, clamp_x);
+    }
+}
+
+/* Noise is numbered c, h, w; memory runs h, w, c. A constant c makes the loop vectors. */
+static inline void interleave(const float *restrict in, int64_t c, int64_t pixels,
+                              float *restrict out)
+{
+    for (int64_t p = 0; p < pixels; p++)
+        for (int64_t j = 0; j < c; j++)
+            out[p * c + j] = in[j * pixels + p];
 }
 
 static void sgld_image(void *arg, int64_t image, int32_t worker)
 {
     const sgld_job *job = arg;
     const jem__sgld_step *s = &job->what;
-    const int64_t size = job->c * job->pixels;
+    const int64_t c = job->c, size = c * job->pixels;
     const float *g = job->g + image * size;
     float *x = job->x + image * size;
     float *noise = job->scratch.workers + worker * job->scratch.per_worker;
-    const float clamp_g = s->clamp_grad > 0.0F ? s->clamp_grad : INFINITY;
-    const float clamp_x = s->clamp_x > 0.0F ? s->clamp_x : INFINITY;
+    float *ordered = noise + size;
+    const jem__rng rng = {s->key, JEM__RNG_SGLD, s->step, s->first_chain + (uint64_t)image};
 
-    if (s->noise_std > 0.0F) {
-        const jem__rng rng = {s->key, JEM__RNG_SGLD, s->step, s->first_chain + (uint64_t)image};
-        jem__rng_normal(&rng, 0, size, noise);
+    if (!(s->noise_std > 0.0F)) {
+        move(s, g, NULL, size, x);
+        return;
     }
-    /* Noise is numbered c, h, w; memory runs h, w, c. */
-    for (int64_t c = 0; c < job->c; c++)
-        for (int64_t p = 0; p < job->pixels; p++) {
-            const int64_t i = p * job->c + c;
-            /* g - g is 0, or NaN where a clamp would hide an infinite gradient. */
-            float value = x[i] + s->step_size * clamped(g[i], clamp_g) + (g[i] - g[i]);
-            if (s->noise_std > 0.0F)
-                value += s->noise_std * noise[c * job->pixels + p];
-            x[i] = clamped(value, clamp_x);
-        }
+    job->kernels->normal(&rng, 0, size, noise);
+    if (c == 1)
+        ordered = noise;
+    else if (c == 3)
+        interleave(noise, 3, job->pixels, ordered);
+    else
+        interleave(noise, c, job->pixels, ordered);
+    move(s, g, ordered, size, x);
 }
 
 jem_status jem__cpu_sgld_step(jem__device *dev, const jem__sgld_step *what,
                               const jem__tensor *g, const jem__tensor *x)
 {
     sgld_job job = {.what = *what,
+                    .kernels = dev->kernels,
                     .g = jem__floats(g),
                     .x = jem__floats(x),
                     .c = x->c,
                     .pixels = x->h * x->w};
 
-    JEM__TRY(jem__cpu_scratch(dev, 0, job.c * job.pixels, &job.scratch));
+    JEM__TRY(jem__cpu_scratch(dev, 0, 2 * job.c * job.pixels, &job.scratch));
     jem__cpu_for(dev, x->n, sgld_image, &job);
     return JEM_OK;
 }

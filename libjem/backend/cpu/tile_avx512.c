@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "core/random_kernel.h"
 
 #define WIDTH     16
 #define TILE_ROWS 14
@@ -120,6 +121,11 @@ static inline __attribute__((always_inline)) vec v_sums(vec a[WIDTH])
 #include "backend/cpu/direct_kernel.h"
 #include "backend/cpu/winograd_kernel.h"
 
+static void normal(const jem__rng *rng, uint32_t first, int64_t n, float *out)
+{
+    make_normals(rng, first, n, out);
+}
+
 const jem__kernels jem__kernels_avx512 = {.name = "avx512",
                                           .cols = 2 * WIDTH,
                                           .gemm = tiles,
@@ -127,6 +133,7 @@ const jem__kernels jem__kernels_avx512 = {.name = "avx512",
                                           .finish_backward = finish_backward,
                                           .rows = TILE_ROWS,
                                           .winograd = winograd,
-                                          .direct = &direct};
+                                          .direct = &direct,
+                                          .normal = normal};
 
 #endif
