@@ -23,10 +23,10 @@ int32_t jem__pool_threads(const struct jem__pool *pool);
  * run at the same moment: an index for scratch memory that belongs to the call. */
 typedef void (*jem__task_fn)(void *arg, int64_t task, int32_t worker);
 
-/* Run tasks 0 .. count - 1 and return when all are done. Tasks must not call this. If the pool
- * is busy with another thread's call, or no worker could be started, the calling thread does
- * it all, as worker 0. Workers start with all signals blocked and the caller's floating-point
- * environment is theirs. */
+/* Run tasks 0 .. count - 1 and return when all are done. If the pool is busy, with another
+ * thread's call or because a task calls this, or no worker could be started, the calling thread
+ * does it all, as worker 0. Workers start with all signals blocked and the caller's
+ * floating-point environment is theirs. */
 void jem__parallel_for(jem_context *ctx, int64_t count, jem__task_fn task, void *arg);
 
 #endif

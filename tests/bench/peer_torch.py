@@ -53,7 +53,7 @@ class WideResNet(nn.Module):
 
 
 class Small(nn.Module):
-    """libjem's "small": 16 filters by default, 24 in `make demo`."""
+    """libjem's "small": 16 filters by default, 32 in `make demo`."""
 
     def __init__(self, channels, classes, filters):
         super().__init__()
@@ -86,7 +86,7 @@ def arguments():
 
 def make_model(arg, channels):
     if arg.model in ("small", "demo"):
-        return Small(channels, arg.classes, 24 if arg.model == "demo" else 16)
+        return Small(channels, arg.classes, 32 if arg.model == "demo" else 16)
     _, depth, widen = arg.model.split("-")
     return WideResNet(int(depth), int(widen), channels, arg.classes)
 
