@@ -194,8 +194,8 @@ static jem_status allocate_numbers(jem__workspace *ws)
     const int64_t per_image = place_blocks(ws, order, order + ws->n_blocks);
     jem__free(ctx, order);
 
-    if (ws->most_bytes > 0) { /* batches of about equal size */
-        const int64_t bytes = per_image * (int64_t)sizeof(float);
+    const int64_t bytes = per_image * (int64_t)sizeof(float);
+    if (ws->most_bytes > 0 && bytes > 0) { /* batches of about equal size */
         const int64_t fit = ws->most_bytes > bytes ? ws->most_bytes / bytes : 1;
         const int64_t batches = (ws->max_batch + fit - 1) / fit;
         ws->max_batch = (ws->max_batch + batches - 1) / batches;
