@@ -34,7 +34,21 @@ void jem_lab_open(jem_lab *lab, const jem__backend *backend, int32_t threads,
                   jem_alloc_fn alloc, jem_release_fn release, void *user);
 /* Kernels of the CPU backend, for an open lab of it. AVX2 stands for BLIS where it is missing. */
 enum { JEM_LAB_BEST, JEM_LAB_AVX2, JEM_LAB_BLIS };
-#define JEM_LAB_FEW 40 /* as many cases for those that are not the best */
+/* How many cases of the common list are run: all that was thought of, and random ones; as many
+ * for kernels that are not the best. Sanitizers make each fork and the reference slow: then all but
+ * the largest that were thought of. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define JEM_LAB_SLOW
+#endif
+#endif
+#if defined(JEM_LAB_SLOW) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define JEM_LAB_CASES 33
+#define JEM_LAB_FEW   22
+#else
+#define JEM_LAB_CASES 128
+#define JEM_LAB_FEW   40
+#endif
 void jem_lab_set_kernels(jem_lab *lab, int which); /* check_backend_kernels.c */
 void jem_lab_close(jem_lab *lab);
 void jem_lab_forget(jem_lab *lab); /* gives the tensors back, keeps the device */
@@ -78,12 +92,7 @@ void jem_lab_run(jem_lab *lab, const jem_lab_case *what, const jem_lab_data *dat
 /* A text that names the case, in a static array. */
 const char *jem_lab_name(const jem_lab_case *what);
 
-/* Case number i of the common list. Sanitizers make each fork slow: the corner cases and some. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define JEM_LAB_CASES 40
-#else
-#define JEM_LAB_CASES 128
-#endif
+/* Case number i of the common list. */
 jem_lab_case jem_lab_case_at(int i);
 
 /* The parts of the suite, one per file. */
