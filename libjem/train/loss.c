@@ -165,7 +165,7 @@ static jem_status run_part(jem_trainer *t, const jem__part *part, struct sums *s
         JEM__TRY(jem__lanes_run(&t->lanes, n, run_pass, &call));
         JEM__TRY(add_partials(t, n));
         add_scores(t, part->roles, call.y != NULL, n, s);
-        if ((part->roles & JEM__ROLE_LABELLED) != 0)
+        if ((part->roles & JEM__ROLE_LABELLED) != 0 && call.y != NULL)
             s->correct += count_correct(t->logits, call.y, n, t->model->classes);
     }
     return JEM_OK;
