@@ -30,7 +30,8 @@ extern "C" {
  * Make a head.
  *
  * @param model     the model; kept alive by the head
- * @param max_batch images worked on at once, 1 to 65536; memory grows with it
+ * @param max_batch images worked on at once, at most, 1 to 65536; memory grows with it up to
+ *                  where more at a time would gain nothing
  * @param out       the new head, to be given back with jem_head_free(); NULL on failure
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_NOMEM
  * @since 0.1

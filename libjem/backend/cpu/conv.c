@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Convolutions: forward, and the gradient in the input. Which way a layer goes is decided here:
- * winograd.c takes 3 x 3 layers of stride 1, conv_direct.c layers with few input channels (without
- * vectors conv_narrow.c their input gradient); the rest is done in this file.
+ * winograd.c takes 3 x 3 layers of stride 1 and 2, conv_direct.c layers with few input channels
+ * (without vectors conv_narrow.c their input gradient); the rest is done in this file.
  *
  * Both directions gather a band of rows (gather.h) and multiply it with packed weights, block of columns by
  * block of columns, into a band of results that stays in the cache; then the epilogue walks once
