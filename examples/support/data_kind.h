@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_DATA_KIND_H
+#define EXAMPLES_SUPPORT_DATA_KIND_H
+
+/* What data.c knows about a kind of data set. Each family of formats has a file of its own,
+ * data_NAME.c, which finds the files, takes them apart as far as libjem does not, and says what
+ * to install or to download where they are missing. */
+
+#include <jem/jem.h>
+
+#include "file.h"
+
+struct data_kind {
+    const char *name;
+    const char *folder; /* where to look when none is given; NULL: a folder must be given */
+    const char *inside; /* the folder's name within the official archive; or NULL */
+    const char *advice; /* where the files come from */
+    const char *const *classes; /* ten names; or NULL */
+    int (*open)(jem_context *ctx, const struct data_kind *kind, const char *where,
+                const char *split, jem_dataset **out);
+};
+
+/* out = folder/name or folder/name.gz, whichever exists; an error gives the kind's advice. */
+int data_find_file(const struct data_kind *kind, const char *folder, const char *name,
+                   char out[FILE_PATH_BYTES]);
+
+int data_open_mnist(jem_context *ctx, const struct data_kind *kind, const char *where,
+                    const char *split, jem_dataset **out);
+int data_open_idx(jem_context *ctx, const struct data_kind *kind, const char *where,
+                  const char *split, jem_dataset **out);
+int data_open_cifar(jem_context *ctx, const struct data_kind *kind, const char *where,
+                    const char *split, jem_dataset **out);
+
+#endif
