@@ -70,7 +70,7 @@ LESSONS  := $(patsubst examples/%.c,$(BUILD)/bin/%,$(sort $(wildcard examples/[0
 UNIT     := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/unit/*.c tests/golden/*.c \
                                                               tests/support/*.c)))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only $(FUZZ:%=replay_%))
+TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool $(FUZZ:%=replay_%))
 OURS      = $(sort $(wildcard include/jem/*.h libjem/*/*.[ch] libjem/backend/*/*.[ch] \
                               examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 
@@ -180,6 +180,11 @@ $(BUILD)/tests/print_options: $(BUILD)/obj/tests/gates/print_options.o | lib
 $(BUILD)/tests/dlopen_only: $(BUILD)/obj/tests/ffi/dlopen_only.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $< -o $@ $(LDFLAGS) -ldl
+
+$(BUILD)/obj/tests/cli/npy_tool.o: TEST_CFLAGS += -Iexamples
+$(BUILD)/tests/npy_tool: $(BUILD)/obj/tests/cli/npy_tool.o $(SUPPORT) | lib
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm -pthread
 
 # A fuzz target with a main() of ours, which replays files, and with that of libFuzzer.
 FUZZED = $(OBJECTS) $(SUPPORT) $(BUILD)/obj/tests/fuzz/support.o
