@@ -368,9 +368,10 @@ static int unpack_deflated(const struct zip *z, const struct zip_member *m, uint
         return bad_member(z, m, "its deflated bytes are broken");
     if (s.avail_out > 0)
         return bad_member(z, m, "ends after %lu of %" PRIu64 " bytes", s.total_out, m->size);
-    if (n == m->size && (code != Z_STREAM_END || s.avail_in > 0))
-        return bad_member(z, m, "has more than the %" PRIu64 " bytes of the directory",
-                          m->size);
+    if (n == m->size && code != Z_STREAM_END)
+        return bad_member(z, m, "does not end after %" PRIu64 " bytes", m->size);
+    if (n == m->size && s.avail_in > 0)
+        return bad_member(z, m, "%u bytes follow the end of its deflated ones", s.avail_in);
     return EXIT_OK;
 }
 

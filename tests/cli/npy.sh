@@ -9,5 +9,7 @@ if [ ! -x "$tool" ]; then
 elif ! "$python" -c 'import numpy' 2>/dev/null; then
     skip "arrays" "python3-numpy is not installed"
 else
-    "$python" "$here/check_npy.py" "$(realpath "$tool")" "$tmp" || fail "arrays" "check_npy.py ended early"
+    for part in npy npz; do
+        "$python" -B "$here/check_$part.py" "$(realpath "$tool")" "$tmp" || fail "$part" "check_$part.py ended early"
+    done
 fi

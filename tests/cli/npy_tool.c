@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What tests/cli/check_npy.py drives: the programs' readers and writers of arrays, without a
+/* What check_npy.py and check_npz.py drive: the programs' readers and writers of arrays, without a
  * model around them.
  *
  *     npy_tool get f32|f64|i32|i64 FILE...    for each file a line "FILE <name>", then either

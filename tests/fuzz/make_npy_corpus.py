@@ -2,6 +2,7 @@
 """Writes corpus/npy and corpus/npz with NumPy and Python's zipfile, small and the same each time.
 
 make_npy_corpus.py (beside its corpus)"""
+
 import io
 import os
 import warnings
@@ -43,7 +44,10 @@ def zip_bytes(members, method, **how):
 
 a = np.array([[0.5, -1, 2], [3, 4, 5]])
 for kind in ["f2", ">f2", "f4", ">f8", "i1", "<i2", ">i4", "i8", "u1", ">u2", "u4", "u8", "?"]:
-    put(f"npy/{kind.replace('>', 'big-').replace('<', '').replace('?', 'b1')}", npy_bytes(a.astype(kind), pad=kind == "f4"))
+    put(
+        f"npy/{kind.replace('>', 'big-').replace('<', '').replace('?', 'b1')}",
+        npy_bytes(a.astype(kind), pad=kind == "f4"),
+    )
 put("npy/version-2", npy_bytes(a.astype("f4"), (2, 0)))
 put("npy/version-3", npy_bytes(a.astype("f4"), (3, 0)))
 put("npy/fortran", npy_bytes(np.asfortranarray(a.astype("i2"))))
@@ -70,5 +74,17 @@ with zipfile.ZipFile(f, "w") as z:
 put("npz/comment", f.getvalue())
 # Without a member, but with the records that zip64 adds at the end; zipfile writes them only
 # for files that do not fit in a repository.
-put("npz/end64", b"PK\6\6" + (44).to_bytes(8, "little") + b"\x2d\0\x2d\0" + bytes(40)
-    + b"PK\6\7" + bytes(12) + b"\1\0\0\0" + b"PK\5\6" + bytes(4) + b"\xff" * 12 + b"\0\0")
+put(
+    "npz/end64",
+    b"PK\6\6"
+    + (44).to_bytes(8, "little")
+    + b"\x2d\0\x2d\0"
+    + bytes(40)
+    + b"PK\6\7"
+    + bytes(12)
+    + b"\1\0\0\0"
+    + b"PK\5\6"
+    + bytes(4)
+    + b"\xff" * 12
+    + b"\0\0",
+)
