@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "file.h"
 #include "report.h"
@@ -169,7 +170,7 @@ static const char *find_colon(const char *text)
 {
     const char *colon = strchr(text, ':');
 
-    while (colon != NULL && !(colon - text > 4 && memcmp(colon - 4, ".npz", 4) == 0))
+    while (colon != NULL && !(colon - text > 4 && strncasecmp(colon - 4, ".npz", 4) == 0))
         colon = strchr(colon + 1, ':');
     return colon;
 }

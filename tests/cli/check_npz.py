@@ -90,7 +90,9 @@ def check_npz():
         [(f"deflated.npz:{n}", v) for n, v in [("arr_0", a), ("b", b), ("c", c), ("zeros", zeros)]],
     )
     check_same(
-        "one array needs no name", "f8", [("single.npz", a), ("single.npz:images", a), ("UPPER.NPZ", a)]
+        "one array needs no name",
+        "f8",
+        [("single.npz", a), ("single.npz:images", a), ("UPPER.NPZ", a), ("UPPER.NPZ:a", a)],
     )
     check_same("sizes behind the data", "f8", [("pipe.npz:a", a), ("pipe.npz:b", b)])
     check_same(
