@@ -34,9 +34,9 @@ static const struct cli_option options[] = {
     {"Model and images", "model", "FILE", "a model or a training (.safetensors)", NULL,
      .text = &arg.model},
     {NULL, "input", "FILE",
-     "a .npy array (N x C x H x W: floats in [-1, 1] or bytes 0..255), or a PNG or JPEG file "
-     "of "
-     "the model's size; more files may follow",
+     "FILE.npy or FILE.npz:NAME (:NAME may be left out if it holds one array): N x C x H x W, "
+     "floats in [-1, 1] or bytes 0..255; or a PNG or JPEG file of the model's size; more files "
+     "may follow",
      NULL, .list = &arg.inputs},
     {NULL, "data", "KIND", "instead of files: " DATA_HELP, NULL, .text = &arg.data},
     {NULL, "split", "NAME", "of --data: train or test", "test", .text = &arg.split},

@@ -63,7 +63,8 @@ int image_read(const char *path, struct image *out)
         return read_png(path, out);
     if (got == 8 && magic[0] == 0xff && magic[1] == 0xd8)
         return image_read_jpeg(path, out);
-    return report_failed("%s: neither a PNG nor a JPEG file (arrays end in .npy)", path);
+    return report_failed("%s: neither a PNG nor a JPEG file (arrays end in .npy or .npz)",
+                         path);
 }
 
 void image_free(struct image *image)

@@ -14,7 +14,7 @@
 #include "data.h"
 #include "file.h"
 #include "image.h"
-#include "npy.h"
+#include "npz.h"
 #include "report.h"
 
 static int allocate(int64_t n, const int64_t shape[4], struct image_input *out)
@@ -77,7 +77,7 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
 {
     const int64_t n = count_images(a, shape), image = shape[0] * shape[1] * shape[2];
     char have[128], want[128];
-    double largest = 0;
+    float largest = 0;
     int rc;
 
     if (n < 0)
@@ -85,33 +85,34 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
             "%s holds an array of %s; the model reads N x %s (images x channels "
             "x height x width)",
             path, sizes_text(a->dims, a->shape, have), sizes_text(3, shape, want));
-    if (a->type == 'i')
-        return report_failed("%s holds integers of %d bytes; images are floats in [-1, 1] or "
+    if (a->type != 'f' && !(a->type == 'u' && a->item == 1))
+        return report_failed("%s holds %s of %d byte(s); images are floats in [-1, 1] or "
                              "bytes 0..255 (save with .astype(numpy.uint8))",
-                             path, a->item);
+                             path, a->type == 'b' ? "bools" : "integers", a->item);
     rc = allocate(n, shape, out);
+    if (rc == EXIT_OK)
+        rc = npy_get_f32(a, path, out->x);
     for (int64_t i = 0; i < n * image && rc == EXIT_OK; i++) {
-        const double v = npy_value(a, i);
-
-        if (!isfinite(v) || fabs(v) > 3.4e38)
-            return report_failed("%s: image %" PRId64 " has a value that is NaN, infinite or "
-                                 "beyond float",
+        if (!isfinite(out->x[i]))
+            return report_failed("%s: image %" PRId64 " has a value that is NaN or infinite",
                                  path, i / image);
-        out->x[i] = a->type == 'u' ? (float)v / 127.5f - 1.0f : (float)v;
-        largest = a->type == 'f' && fabs(v) > largest ? fabs(v) : largest;
+        if (a->type == 'u')
+            out->x[i] = out->x[i] / 127.5f - 1.0f;
+        else
+            largest = fmaxf(largest, fabsf(out->x[i]));
     }
     if (rc == EXIT_OK && largest > 2)
         report_note(
             "%s: values as large as %g; models are trained on values in [-1, 1], where a "
             "byte v is v / 127.5 - 1",
-            path, largest);
+            path, (double)largest);
     return rc;
 }
 
 static int read_array(const char *path, const int64_t shape[4], struct image_input *out)
 {
     struct npy_array a;
-    int rc = npy_read(path, &a);
+    int rc = npz_read_named(path, &a);
 
     if (rc == EXIT_OK)
         rc = take_array(path, &a, shape, out);
@@ -134,8 +135,8 @@ static int read_images(const struct cli_list *paths, const int64_t shape[4],
         const char *slash = strrchr(paths->items[i], '/');
         struct image image;
 
-        if (file_has_ending(paths->items[i], ".npy"))
-            return report_usage("%s: one .npy file at a time, and not together with images",
+        if (npz_names_array(paths->items[i]))
+            return report_usage("%s: one array at a time, and not together with images",
                                 paths->items[i]);
         out->name[i] = slash == NULL ? paths->items[i] : slash + 1;
         rc = image_read(paths->items[i], &image);
@@ -152,7 +153,7 @@ int image_input_files(const struct cli_list *paths, const int64_t shape[4],
     int rc;
 
     memset(out, 0, sizeof *out);
-    if (paths->count == 1 && file_has_ending(paths->items[0], ".npy"))
+    if (paths->count == 1 && npz_names_array(paths->items[0]))
         rc = read_array(paths->items[0], shape, out);
     else
         rc = read_images(paths, shape, out);

@@ -2,7 +2,7 @@
 #ifndef EXAMPLES_SUPPORT_IMAGE_INPUT_H
 #define EXAMPLES_SUPPORT_IMAGE_INPUT_H
 
-/* Images that a model is asked about: one .npy array, image files, or part of a data set. */
+/* Images that a model is asked about: one array, image files, or part of a data set. */
 
 #include <jem/jem.h>
 
@@ -15,9 +15,9 @@ struct image_input {
     const char **name; /* n names, or NULL: images are named by their number */
 };
 
-/* One .npy file: N x C x H x W (C may be left out when it is 1; one image alone may leave out N),
- * floats in [-1, 1] or bytes 0..255. Or any number of PNG and JPEG files. `shape`: channels,
- * height, width, classes of the model. */
+/* One array (FILE.npy or FILE.npz:NAME) of N x C x H x W (C may be left out when it is 1; one
+ * image alone may leave out N), floats in [-1, 1] or bytes 0..255. Or any number of PNG and JPEG
+ * files. `shape`: channels, height, width, classes of the model. */
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
                       struct image_input *out);
 

@@ -13,6 +13,17 @@
 #include <jem/status.h>
 
 static const char *program = "jem";
+static FILE *stream; /* NULL: stderr */
+
+void report_to(FILE *other)
+{
+    stream = other;
+}
+
+static FILE *out(void)
+{
+    return stream != NULL ? stream : stderr;
+}
 
 void report_program(const char *name)
 {
@@ -28,9 +39,9 @@ static void say(const char *format, va_list args) __attribute__((format(printf, 
 
 static void say(const char *format, va_list args)
 {
-    fprintf(stderr, "%s: ", program);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    fprintf(out(), "%s: ", program);
+    vfprintf(out(), format, args);
+    fputc('\n', out());
 }
 
 int report_failed(const char *format, ...)
@@ -50,7 +61,7 @@ int report_usage(const char *format, ...)
     va_start(args, format);
     say(format, args);
     va_end(args);
-    fprintf(stderr, "%s: see %s --help\n", program, program);
+    fprintf(out(), "%s: see %s --help\n", program, program);
     return EXIT_USAGE;
 }
 
@@ -58,7 +69,7 @@ int report_jem(jem_status status)
 {
     if (status == JEM_OK)
         return EXIT_OK;
-    fprintf(stderr, "%s: %s (%s)\n", program, jem_last_error(), jem_status_name(status));
+    fprintf(out(), "%s: %s (%s)\n", program, jem_last_error(), jem_status_name(status));
     return EXIT_FAILED;
 }
 

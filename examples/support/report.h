@@ -7,6 +7,8 @@
  * Functions of support/ that can fail print their own error and return a program's exit code:
  * EXIT_OK, EXIT_FAILED or EXIT_USAGE. A caller only passes it on. */
 
+#include <stdio.h>
+
 #include <jem/types.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -14,6 +16,9 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* The name that begins every message. */
 void report_program(const char *name);
 const char *report_program_name(void);
+
+/* Messages go there instead; NULL: to stderr again. */
+void report_to(FILE *other);
 
 /* An error: returns EXIT_FAILED. */
 int report_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
