@@ -223,10 +223,23 @@ double npy_value(const struct npy_array *a, int64_t i)
     return a->type == 'i' ? (double)(int64_t)bits : (double)bits;
 }
 
-/* Values are four bytes wide, given by their bits. */
-static int write_words(const char *path, const char *type, const uint8_t *words, int dims,
-                       const int64_t *shape)
+/* Four bytes, little-endian on every machine. */
+static int write_word(const uint8_t *word, FILE *file)
 {
+    uint32_t w;
+    uint8_t b[4];
+
+    memcpy(&w, word, 4);
+    for (int k = 0; k < 4; k++)
+        b[k] = (uint8_t)(w >> (8 * k));
+    return fwrite(b, 1, 4, file) == 4;
+}
+
+/* Values of one byte or of four, given by their bits. */
+static int write_values(const char *path, const char *type, const uint8_t *values, int dims,
+                        const int64_t *shape)
+{
+    const int words = type[2] == '4';
     char header[512];
     int at = snprintf(header, sizeof header,
                       "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
@@ -248,15 +261,10 @@ static int write_words(const char *path, const char *type, const uint8_t *words,
     ok = fwrite("\x93NUMPY\x01\x00", 1, 8, file) == 8;
     ok = ok && fputc(at & 255, file) != EOF && fputc(at >> 8, file) != EOF;
     ok = ok && fwrite(header, 1, (size_t)at, file) == (size_t)at;
-    for (size_t i = 0; ok && i < count; i++) {
-        uint32_t w;
-        uint8_t b[4];
-
-        memcpy(&w, words + 4 * i, 4);
-        for (int k = 0; k < 4; k++)
-            b[k] = (uint8_t)(w >> (8 * k));
-        ok = fwrite(b, 1, 4, file) == 4;
-    }
+    if (!words)
+        ok = ok && fwrite(values, 1, count, file) == count;
+    for (size_t i = 0; ok && words && i < count; i++)
+        ok = write_word(values + 4 * i, file);
     if (fclose(file) != 0 || !ok)
         return report_failed("cannot write %s: %s", path, strerror(errno));
     return EXIT_OK;
@@ -264,10 +272,15 @@ static int write_words(const char *path, const char *type, const uint8_t *words,
 
 int npy_write_f32(const char *path, const float *values, int dims, const int64_t *shape)
 {
-    return write_words(path, "<f4", (const uint8_t *)values, dims, shape);
+    return write_values(path, "<f4", (const uint8_t *)values, dims, shape);
+}
+
+int npy_write_u8(const char *path, const uint8_t *values, int dims, const int64_t *shape)
+{
+    return write_values(path, "|u1", values, dims, shape);
 }
 
 int npy_write_i32(const char *path, const int32_t *values, int dims, const int64_t *shape)
 {
-    return write_words(path, "<i4", (const uint8_t *)values, dims, shape);
+    return write_values(path, "<i4", (const uint8_t *)values, dims, shape);
 }

@@ -28,6 +28,7 @@ double npy_value(const struct npy_array *a, int64_t i);
 
 /* Write version 1.0, C order. */
 int npy_write_f32(const char *path, const float *values, int dims, const int64_t *shape);
+int npy_write_u8(const char *path, const uint8_t *values, int dims, const int64_t *shape);
 int npy_write_i32(const char *path, const int32_t *values, int dims, const int64_t *shape);
 
 #endif
