@@ -23,6 +23,7 @@
 #include "support/table.h"
 
 #define GRID_SIDE      10
+#define GRID_CELLS     (GRID_SIDE * GRID_SIDE)
 #define CHANNELS_SHOWN 16
 
 static struct {
@@ -93,7 +94,7 @@ static int digest_files(struct work *w)
 
 static int print_files(const struct work *w)
 {
-    static const char *const headings[] = {"file", "md5", "", NULL};
+    static const char *const headings[] = {"file", "md5", "verdict", NULL};
     struct table *t = table_create(headings);
     int rc;
 
@@ -123,7 +124,7 @@ static int print_channels(const struct data_stats *s)
         const struct data_channel *c = &s->channel[i];
 
         if (s->shape[0] == 3)
-            table_cell(t, "%s", colours[i]);
+            table_cell(t, "%s", colours[i % 3]);
         else
             table_cell(t, "%" PRId64, i);
         table_cell(t, "%.4f", c->mean);
@@ -222,11 +223,12 @@ static json_t *files_json(const struct work *w)
     json_t *list = json_array();
 
     for (int i = 0; i < w->files.count; i++) {
-        json_t *o = json_object(), *same = json_true();
+        const enum digest_verdict v = w->verdict[i];
+        json_t *o = json_object(), *same = json_null();
 
-        if (w->verdict[i] == DIGEST_UNKNOWN)
-            same = json_null();
-        else if (w->verdict[i] == DIGEST_DIFFERENT)
+        if (v == DIGEST_PUBLISHED || v == DIGEST_REPACKED)
+            same = json_true();
+        else if (v == DIGEST_DIFFERENT)
             same = json_false();
         json_object_set_new(o, "name", json_string(base_name(w->files.path[i])));
         json_object_set_new(o, "md5", json_string(w->md5[i]));
@@ -283,11 +285,10 @@ static int export_arrays(struct work *w)
     return rc;
 }
 
-/* Which images: the first ten of each class, one class after the other, or the first hundred. */
-static int64_t choose(const int32_t *y, int64_t n, int64_t classes,
-                      int64_t chosen[GRID_SIDE * GRID_SIDE])
+/* Which images: a row of ten of each class, or the first hundred. -1: an empty place. */
+static int64_t choose(const int32_t *y, int64_t n, int64_t classes, int64_t chosen[GRID_CELLS])
 {
-    int64_t count = 0;
+    int64_t count = 0, labelled = 0;
 
     for (int64_t c = 0; c < classes && classes <= GRID_SIDE; c++) {
         const int64_t end = count + GRID_SIDE;
@@ -295,17 +296,20 @@ static int64_t choose(const int32_t *y, int64_t n, int64_t classes,
         for (int64_t i = 0; i < n && count < end; i++)
             if (y[i] == c)
                 chosen[count++] = i;
+        labelled += count > end - GRID_SIDE;
+        while (count < end)
+            chosen[count++] = -1;
     }
-    while (count < n && count < GRID_SIDE * GRID_SIDE && classes > GRID_SIDE) {
+    if (labelled > 0)
+        return count;
+    for (count = 0; count < n && count < GRID_CELLS; count++)
         chosen[count] = count;
-        count++;
-    }
     return count;
 }
 
 static int grid(struct work *w)
 {
-    int64_t chosen[GRID_SIDE * GRID_SIDE], shape[4] = {0, 0, 0, 0}, n = 0, count;
+    int64_t chosen[GRID_CELLS], shape[4] = {0, 0, 0, 0}, n = 0, size, count;
     int32_t *y = NULL;
     float *x = NULL;
     int rc = report_jem(jem_dataset_size(w->data, &n));
@@ -314,18 +318,22 @@ static int grid(struct work *w)
         rc = report_jem(jem_dataset_shape(w->data, shape));
     if (rc != EXIT_OK)
         return rc;
+    size = shape[0] * shape[1] * shape[2];
     y = malloc((size_t)n * sizeof y[0]);
-    x = malloc((size_t)(GRID_SIDE * GRID_SIDE * shape[0] * shape[1] * shape[2]) * sizeof x[0]);
+    x = malloc((size_t)(GRID_CELLS * size) * sizeof x[0]);
     rc = x == NULL || y == NULL ? report_no_memory()
                                 : report_jem(jem_dataset_read(w->data, 0, n, NULL, y));
     count = rc == EXIT_OK ? choose(y, n, shape[3], chosen) : 0;
-    for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
-        rc = report_jem(jem_dataset_read(w->data, chosen[i], 1,
-                                         x + i * shape[0] * shape[1] * shape[2], NULL));
+    for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
+        for (int64_t k = 0; k < size && chosen[i] < 0; k++)
+            x[i * size + k] = 1; /* white */
+        if (chosen[i] >= 0)
+            rc = report_jem(jem_dataset_read(w->data, chosen[i], 1, x + i * size, NULL));
+    }
     if (rc == EXIT_OK)
         rc = image_write_grid(arg.out, x, count, shape, GRID_SIDE);
     if (rc == EXIT_OK)
-        printf("%s: %" PRId64 " images\n", arg.out, count);
+        printf("%s\n", arg.out);
     free(x);
     free(y);
     return rc;

@@ -74,47 +74,51 @@ int data_find_file(const struct data_kind *kind, const char *folder, const char 
                          name, name, kind->advice);
 }
 
-/* The kind, and the place of its files. */
-static int parse_spec(const char *spec, const char *split, const struct data_kind **out_kind,
-                      const char **out_where)
+/* The kind, and the place of its files; NULL after reporting an error, whose code is *rc. */
+static const struct data_kind *parse_spec(const char *spec, const char *split,
+                                          const char **where, int *rc)
 {
     const struct data_kind *kind = find_kind(spec);
     const char *colon = strchr(spec, ':');
-    const char *where;
     int known = strcmp(split, "train") == 0 || strcmp(split, "test") == 0;
 
-    if (kind == NULL)
-        return report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
+    *rc = EXIT_USAGE;
+    if (kind == NULL) {
+        report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
+        return NULL;
+    }
     known = known || (strcmp(split, "extra") == 0 && kind->open == data_open_svhn);
-    if (!known)
-        return report_usage("--split %s: must be train or test", split);
-    where = colon != NULL ? colon + 1 : kind->folder;
-    if (where == NULL || where[0] == '\0')
-        return report_usage("--data %s: the place of the files is missing; %s", spec,
-                            kind->advice);
-    *out_kind = kind;
-    *out_where = where;
-    return EXIT_OK;
+    if (!known) {
+        report_usage("--split %s: must be train or test", split);
+        return NULL;
+    }
+    *where = colon != NULL ? colon + 1 : kind->folder;
+    if (*where == NULL || (*where)[0] == '\0') {
+        report_usage("--data %s: the place of the files is missing; %s", spec, kind->advice);
+        return NULL;
+    }
+    *rc = EXIT_OK;
+    return kind;
 }
 
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
 {
-    const struct data_kind *kind = NULL;
     const char *where = NULL;
-    const int rc = parse_spec(spec, split, &kind, &where);
+    int rc;
+    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
 
     *out = NULL;
-    return rc == EXIT_OK ? kind->open(ctx, kind, where, split, out) : rc;
+    return kind != NULL ? kind->open(ctx, kind, where, split, out) : rc;
 }
 
 int data_list_files(const char *spec, const char *split, struct data_files *out)
 {
-    const struct data_kind *kind = NULL;
     const char *where = NULL;
-    const int rc = parse_spec(spec, split, &kind, &where);
+    int rc;
+    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
 
     out->count = 0;
-    if (rc != EXIT_OK)
+    if (kind == NULL)
         return rc;
     if (kind->open == data_open_mnist)
         return data_mnist_files(kind, where, split, out);

@@ -153,7 +153,7 @@ static int read_labels(const char *path, int64_t n, int64_t *classes, int32_t **
     if (rc == EXIT_OK && (a.type == 'f' || a.dims < 1 || a.count != n || a.shape[0] != n))
         rc = report_failed("%s: labels must be %" PRId64 " whole numbers, one per image", path,
                            n);
-    *out = rc == EXIT_OK ? malloc((size_t)n * sizeof **out) : NULL;
+    *out = n > 0 ? malloc((size_t)n * sizeof **out) : NULL;
     if (rc == EXIT_OK && *out == NULL)
         rc = report_no_memory();
     for (int64_t i = 0; i < n && rc == EXIT_OK; i++) {

@@ -38,27 +38,24 @@ static int read_images(struct mat_file *file, const char *path, uint8_t **x, int
     if (rc != EXIT_OK)
         return rc;
     *n = a.dims == 4 ? a.shape[3] : 1; /* MATLAB drops a last 1 */
-    if (!a.is_bytes || a.dims < 3 || a.shape[0] != SIDE || a.shape[1] != SIDE ||
-        a.shape[2] != 3 || *n < 1)
+    if (!a.bytes || a.dims < 3 || a.shape[0] != SIDE || a.shape[1] != SIDE || a.shape[2] != 3 ||
+        *n < 1)
         rc = report_failed("%s: X is not 32 x 32 x 3 x N of class uint8", path);
     if (rc == EXIT_OK)
         *x = malloc((size_t)a.count);
     if (rc == EXIT_OK && *x == NULL)
         rc = report_no_memory();
     if (rc == EXIT_OK)
-        rc = mat_read(file, &a, *x);
+        rc = mat_read_bytes(file, &a, *x);
     if (rc == EXIT_OK)
         transpose(*x, *n * 3);
-    mat_array_free(&a);
     return rc;
 }
 
-static int take_labels(const char *path, const struct mat_array *a, const void *values,
-                       int32_t *y)
+static int take_labels(const char *path, const double *values, int64_t n, int32_t *y)
 {
-    for (int64_t i = 0; i < a->count; i++) {
-        const double v =
-            a->is_bytes ? ((const uint8_t *)values)[i] : ((const double *)values)[i];
+    for (int64_t i = 0; i < n; i++) {
+        const double v = values[i];
 
         if (!(v >= 1 && v <= 10) || v != (int)v)
             return report_failed("%s: label %" PRId64 " is %g; SVHN's are 1 to 10 (10 is the "
@@ -72,7 +69,7 @@ static int take_labels(const char *path, const struct mat_array *a, const void *
 static int read_labels(struct mat_file *file, const char *path, int64_t n, int32_t **y)
 {
     struct mat_array a;
-    void *values = NULL;
+    double *values = NULL;
     int rc = mat_find(file, "y", &a);
 
     if (rc != EXIT_OK)
@@ -82,17 +79,16 @@ static int read_labels(struct mat_file *file, const char *path, int64_t n, int32
                            " images; it must be N x 1",
                            path, a.count, n);
     if (rc == EXIT_OK) {
-        values = malloc((size_t)n * sizeof(double));
+        values = malloc((size_t)n * sizeof values[0]);
         *y = malloc((size_t)n * sizeof **y);
         if (values == NULL || *y == NULL)
             rc = report_no_memory();
     }
     if (rc == EXIT_OK)
-        rc = mat_read(file, &a, values);
+        rc = mat_read_doubles(file, &a, values);
     if (rc == EXIT_OK)
-        rc = take_labels(path, &a, values, *y);
+        rc = take_labels(path, values, n, *y);
     free(values);
-    mat_array_free(&a);
     return rc;
 }
 

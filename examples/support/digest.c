@@ -89,7 +89,7 @@ int digest_file(const char *kind, const char *path, char md5[DIGEST_MD5_TEXT],
             return rc;
         *verdict = strcmp(unpacked, inner) == 0 ? DIGEST_REPACKED : DIGEST_DIFFERENT;
     } else if (as_is != NULL) {
-        *verdict = DIGEST_DIFFERENT;
+        *verdict = file_has_ending(name, ".gz") ? DIGEST_PACKING : DIGEST_DIFFERENT;
     }
     return EXIT_OK;
 }
@@ -101,6 +101,7 @@ const char *digest_verdict_text(enum digest_verdict verdict)
         [DIGEST_PUBLISHED] = "as published",
         [DIGEST_REPACKED] = "as published, packed anew",
         [DIGEST_DIFFERENT] = "differs from the published file",
+        [DIGEST_PACKING] = "differs from the published file, or is packed anew",
     };
 
     return texts[verdict];

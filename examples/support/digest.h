@@ -11,7 +11,8 @@ enum digest_verdict {
     DIGEST_UNKNOWN,   /* no published MD5 is known */
     DIGEST_PUBLISHED, /* the very bytes */
     DIGEST_REPACKED,  /* the published file in another gzip */
-    DIGEST_DIFFERENT
+    DIGEST_DIFFERENT,
+    DIGEST_PACKING /* another gzip; what the published one unpacks to is not known */
 };
 
 /* `kind` as in --data. `md5` is that of the file as it lies there. */
