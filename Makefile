@@ -18,6 +18,7 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 INSTALL      ?= install
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY   ?= clang-tidy
+FUZZ_SECONDS ?= 30
 
 # The version has one source: include/jem/version.h.
 version = $(shell sed -n 's/.*define JEM_VERSION_$(1) \([0-9]*\)$$/\1/p' include/jem/version.h)
@@ -69,7 +70,8 @@ TOOLS    := $(patsubst examples/%.c,$(BUILD)/bin/%,$(filter-out examples/jem-ben
 LESSONS  := $(patsubst examples/%.c,$(BUILD)/bin/%,$(sort $(wildcard examples/[0-9][0-9]_*.c)))
 UNIT     := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/unit/*.c tests/golden/*.c \
                                                               tests/support/*.c)))
-TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only)
+FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only $(FUZZ:%=replay_%))
 OURS      = $(sort $(wildcard include/jem/*.h libjem/*/*.[ch] libjem/backend/*/*.[ch] \
                               examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 
@@ -79,7 +81,7 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all lib tests deps demo check check-san check-clang bench docs options format \
+.PHONY: all lib tests deps demo check check-san check-clang fuzz bench docs options format \
         format-check tidy abi-store abi-diff install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -98,8 +100,8 @@ $(BUILD)/flags: FORCE
 
 # Kernels for one instruction set; the code asks the processor before it calls them.
 ifneq ($(filter x86_64-% amd64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
-$(BUILD)/obj/%_avx2.o:   KERNEL := -mavx2 -mfma
-$(BUILD)/obj/%_avx512.o: KERNEL := -mavx512f -mavx2 -mfma
+$(BUILD)/obj/%_avx2.o:   KERNEL := -mavx2 -mfma $(KERNEL_FLAGS)
+$(BUILD)/obj/%_avx512.o: KERNEL := -mavx512f -mavx2 -mfma $(KERNEL_FLAGS)
 endif
 
 $(BUILD)/obj/libjem/%.o: libjem/%.c $(BUILD)/flags
@@ -118,6 +120,8 @@ $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -Ilibjem -Itests/support $(TEST_CFLAGS) $(WARN) -Wno-double-promotion \
 	    -DJEM_TEST_DATA='"$(CURDIR)/tests/golden"' $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/tests/fuzz/%.o: TEST_CFLAGS += -Iexamples $(PROGRAM_CFLAGS)
 
 -include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(TIMING:.o=.d) $(UNIT:.o=.d) \
          $(wildcard $(BUILD)/obj/examples/*.d $(BUILD)/obj/tests/*/*.d)
@@ -178,6 +182,18 @@ $(BUILD)/tests/dlopen_only: $(BUILD)/obj/tests/ffi/dlopen_only.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $< -o $@ $(LDFLAGS) -ldl
 
+# A fuzz target with a main() of ours, which replays files, and with that of libFuzzer.
+FUZZED = $(OBJECTS) $(SUPPORT) $(BUILD)/obj/tests/fuzz/support.o
+$(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZED)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS) $(PROGRAM_LIBS)
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LDFLAGS) $(LIBS) $(PROGRAM_LIBS)
+
 # --- Trying it out -----------------------------------------------------------------------------
 
 deps: ## install what building, testing and the gates need (Debian packages)
@@ -205,6 +221,7 @@ check: ## unit tests, gates and tests of the programs
 
 # The same unit tests with other eyes: clang's code, its sanitizers, gcc's thread sanitizer.
 ASAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZING := $(ASAN) -fsanitize=fuzzer-no-link
 TSAN := -O1 -g -fsanitize=thread
 
 check-clang: ## the unit tests, compiled by clang
@@ -213,10 +230,19 @@ check-clang: ## the unit tests, compiled by clang
 
 check-san: ## the unit tests under ASan and UBSan, threads under TSan
 	@tests/gates/deps.sh check
-	+@$(SUBMAKE) BUILD=$(BUILD)/asan CC=clang CFLAGS='$(ASAN)' $(BUILD)/asan/tests/unit
+	+@$(SUBMAKE) BUILD=$(BUILD)/asan CC=clang CFLAGS='$(ASAN)' \
+	    $(addprefix $(BUILD)/asan/tests/,unit $(FUZZ:%=replay_%))
 	+@$(SUBMAKE) BUILD=$(BUILD)/tsan CC=gcc CFLAGS='$(TSAN)' $(BUILD)/tsan/tests/tsan_threads
 	@tests/gates/unit.sh $(BUILD)/asan 20
+	@tests/gates/fuzz.sh $(BUILD)/asan
 	@tests/gates/tsan.sh $(BUILD)/tsan
+
+# Kernels for one instruction set are left alone: clang takes ten minutes to instrument them.
+fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on these
+	@tests/gates/deps.sh check
+	+@$(SUBMAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZING)' KERNEL_FLAGS=-fno-sanitize=all \
+	    $(FUZZ:%=$(BUILD)/fuzz/tests/fuzz_%)
+	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 docs: ## the API reference, in build/docs/html; a symbol without documentation fails
 	@tests/gates/doxygen.sh $(BUILD) $(VERSION)
