@@ -148,11 +148,12 @@ static int check_batch(const char *path, const char *key, const struct pickle_va
         return report_failed("%s: not a batch of CIFAR: a dictionary with 'data' and '%s' is "
                              "needed, '%s' is missing",
                              path, key, data == NULL ? "data" : key);
-    if (data->kind != PICKLE_ARRAY || data->as.array->values == NULL)
+    if (data->kind != PICKLE_ARRAY)
         return report_failed("%s: 'data' is %s, not a NumPy array", path,
                              pickle_kind_name(data->kind));
     a = data->as.array;
-    if (a->type != 'u' || a->item != 1 || a->dims != 2 || a->shape[1] != PIXELS || a->count < 1)
+    if (a->values == NULL || a->type != 'u' || a->item != 1 || a->dims != 2 ||
+        a->shape[1] != PIXELS || a->count < 1)
         return report_failed("%s: 'data' is not an array of N x %d bytes", path, PIXELS);
     if (pickle_length(labels) < 0)
         return report_failed("%s: '%s' is %s, not a list", path, key,

@@ -4,8 +4,8 @@
 exported with what was written. Needs NumPy.
 
     make_sets.py make FOLDER
-    make_sets.py compare FOLDER N CLASSES      # FOLDER/images.npy and labels.npy
-    make_sets.py cut FILE FOLDER               # FILE cut at each of its structures
+    make_sets.py compare FOLDER N CLASSES [FORM]    # FOLDER/images.npy and labels.npy
+    make_sets.py corpus FOLDER                      # small files for tests/fuzz/corpus
 """
 
 import pathlib
@@ -25,7 +25,7 @@ def images(n):
 
 
 def labels(n, classes):
-    return (numpy.arange(n) * 7 + 3) % classes
+    return (numpy.arange(n) * 11 + 3) % classes
 
 
 # --- MAT-files, by hand ------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def bad_pickles(folder, flat):
         "unknown": b"\x80\x02\xff.",
         "unknown_global": b"\x80\x02cposix\nsystem\n.",
         "many_values": b"\x80\x02" + b"N" * 1100000 + b".",
-        "memory": b"\x80\x02X\x00\x01\x00\x00" + b"a" * 256 + b"q\0" + b"c_codecs\nencode\nq\1X\6\0\0\0latin1q\2" + b"h\1h\0h\2\x86R" * 20000 + b".",
+        "memory": b"\x80\x02X\x00\x00\x01\x00" + b"a" * 65536 + b"q\0" + b"c_codecs\nencode\nq\1X\6\0\0\0latin1q\2" + b"h\1h\0h\2\x86R" * 20000 + b".",
         "itself": b"\x80\x02}q\0(C\4datah\0C\6labels]q\1(h\1h\1eu.",
     }
     for name, data in cases.items():
@@ -224,6 +224,7 @@ def npy(folder):
     save = {
         "nchw": x, "nhwc": x.transpose(0, 2, 3, 1).copy(), "nhw": x[:, 0], "floats": floats,
         "doubles": floats.astype("f8"), "halves": floats * 0.731, "beyond": floats * 2,
+        "x40": images(40), "y40": labels(40, 7).astype("i4"),
         "nan": numpy.where(floats > 0.5, numpy.nan, floats), "int32": x.astype("i4"),
         "two": x[:, 0, 0], "none": x[:0], "deep": x[None],
         "y": y.astype("i4"), "y8": y.astype("u1"), "y_column": y.astype("i8")[:, None],
@@ -254,5 +255,33 @@ def compare(folder, n, classes, form="u1"):
     assert y.dtype == numpy.int32 and (y == labels(int(n), int(classes))).all(), y
 
 
+def corpus(folder):
+    """Inputs for fuzzing: every structure, few pixels."""
+    folder = pathlib.Path(folder)
+    small = {"dims": (2, 2, 3, 2), "data": bytes(range(24))}
+    mats = {
+        "plain": mat(x_of(2, **small), y_of([1, 10])),
+        "packed": mat(x_of(2, packed=True, **small), y_of([1, 10], packed=True)),
+        "big": mat(x_of(2, order=">", **small), y_of([1, 10], klass=6, order=">"), order=">"),
+        "other_first": mat(matrix("a_name_of_more_than_sixty_three_characters_which_matlab_has_not_got", (1, 1, 1, 1, 1, 1), b"\1"),
+                           y_of([3, 4], klass=6), x_of(2, **small)),
+    }  # fmt: skip
+    for i, (kind, form) in enumerate(((1, "b"), (3, "h"), (4, "H"), (5, "i"), (6, "I"), (7, "f"), (9, "d"))):
+        y = matrix("y", (2, 1), struct.pack(f"<2{form}", 1, 10), kind=kind, klass=6, packed=i % 2 == 0)
+        mats[f"type{kind}"] = mat(y, x_of(2, **small))
+    array, fortran = numpy.arange(6, dtype="u1").reshape(2, 3), numpy.zeros((2, 3), ">i4", "F")
+    value = {"data": array, "labels": [1, 2], "f": fortran, "b": b"\xe9", "none": (None, True, 1.5, 2**40, -1, -300, 70000)}
+    pickles = {f"protocol{p}": pickle.dumps(value, p) for p in range(2, 6)}
+    pickles["python2"] = (
+        b"\x80\x02}q\1(U\6labelsq\2]q\3(K\1K\2eU\4dataq\4cnumpy.core.multiarray\n_reconstruct\nq\5"
+        b"cnumpy\nndarray\nq\6K\0\x85U\1b\x87Rq\7(K\1K\2K\3\x86cnumpy\ndtype\nq\x08U\2u1K\0K\1\x87Rq\t"
+        b"(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T\6\0\0\0abcdeftbu."
+    )
+    for name, data in (("mat", mats), ("pickle", pickles)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for key, value in data.items():
+            (folder / name / key).write_bytes(value)
+
+
 if __name__ == "__main__":
-    {"make": make, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "compare": compare, "corpus": corpus}[sys.argv[1]](*sys.argv[2:])
