@@ -108,7 +108,7 @@ static int add_up(const jem_dataset *data, int quiet, struct data_stats *s)
 
     s->is_bytes = 1;
     for (int64_t c = 0; c < s->shape[0]; c++)
-        s->channel[c] = (struct data_channel){0, 0, INFINITY, -INFINITY};
+        s->channel[c] = (struct data_channel){0, 0, HUGE_VAL, -HUGE_VAL};
     while (rc == EXIT_OK && (rc = walk_next(&w)) == EXIT_OK && w.count > 0)
         add_images(s, &w);
     for (int64_t i = 0; i < s->shape[0]; i++) {

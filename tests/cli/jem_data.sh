@@ -5,6 +5,7 @@
 . "$(dirname "$0")/common.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 golden=$here/../golden/sets
+export PYTHONDONTWRITEBYTECODE=1
 
 data() { "$JEM_BIN/jem-data" "$@"; }
 
@@ -35,7 +36,7 @@ for option in split kinds json out quiet help version; do
 done
 expect "jem-data --kinds" 0 "npy:IMAGES,LABELS" data --kinds
 for kind in fashion-mnist mnist idx cifar10 cifar100 svhn npy; do
-    verdict "jem-data --kinds lists $kind" "no" grep -qE "^$kind[:[]" "$tmp/out"
+    verdict "jem-data --kinds lists $kind" "no" grep -qE "^${kind}[:[]" "$tmp/out"
 done
 expect "jem-data without a command" 2 "is missing: info, export or grid" data
 expect "jem-data, unknown command" 2 "unknown command show" data show x
@@ -79,6 +80,8 @@ flat X is not 32 x 32 x 3 x N
 int16 X is not 32 x 32 x 3 x N of class uint8
 complex X is of class 9, complex
 claims X has 921600 numbers and 9216 bytes
+more_bytes X has 6144 numbers and 9216 bytes
+checksum incorrect data check
 claims_packed X has 92160 numbers and 9216 bytes
 bomb X has 1843200000 numbers and 9216 bytes
 overflow sizes of X are negative or overflow
@@ -223,6 +226,13 @@ verdict "grid: seven rows against one" "$tall and $flat" [ "$tall" -gt $((flat *
 expect "grid, cannot write" 1 "cannot write" data grid "npy:$n/nchw.npy" --out "$tmp/no/folder.png"
 expect "export, cannot write" 1 "folder" data export "npy:$n/nchw.npy" --out "$tmp/grid.png/x"
 expect "a training on .npy" 0 "steps      1" train --preset demo "${tiny[@]}" --validation 5 --set train.batch=4 --steps 1 --data "npy:$n/x40.npy,$n/y40.npy" --out "$tmp/t"
+
+mkdir "$tmp/idx"
+printf '\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab' | gzip >"$tmp/idx/t10k-images-idx3-ubyte.gz"
+printf '\0\0\10\1\0\0\0\2\0\1' | gzip >"$tmp/idx/t10k-labels-idx1-ubyte.gz"
+expect "info, Fashion-MNIST, other files" 0 "differs from the published file" data info "fashion-mnist:$tmp/idx" --split test
+verdict "info, Fashion-MNIST, both files differ" "they do not" [ "$(grep -c 'differs from the published file$' "$tmp/out")" -eq 2 ]
+expect "info, MNIST, packing unknown" 0 "differs from the published file, or is packed anew" data info "mnist:$tmp/idx" --split test
 
 has_data jem_data
 expect "info, Fashion-MNIST, published" 0 "as published, packed anew" data info fashion-mnist --split test

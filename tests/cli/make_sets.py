@@ -65,6 +65,10 @@ def y_of(values, dims=None, **more):
     return matrix("y", dims or (len(values), 1), bytes(values), **more)
 
 
+def wrong_checksum(packed):
+    return packed[:-1] + bytes([packed[-1] ^ 1])
+
+
 def svhn(folder):
     good = [int(v) or 10 for v in labels(3, 10)]
     doubles = {"kind": 9, "klass": 6}
@@ -88,6 +92,8 @@ def svhn(folder):
         "complex": mat(x_of(3, flags=8), y_of(good)),
         "claims": mat(x_of(3, dims=(32, 32, 3, 300)), y_of(good)),
         "claims_packed": mat(x_of(3, dims=(32, 32, 3, 30), packed=True), y_of(good * 10)),
+        "more_bytes": mat(x_of(3, dims=(32, 32, 3, 2)), y_of(good)),
+        "checksum": mat(wrong_checksum(x_of(3, packed=True)), y_of(good)),
         "bomb": mat(x_of(3, dims=(32, 32, 3, 600000), packed=True), y_of(good)),
         "overflow": mat(x_of(3, dims=(2**31 - 1, 2**31 - 1, 3, 2**31 - 1)), y_of(good)),
         "negative": mat(x_of(3, dims=(32, 32, 3, -3)), y_of(good)),
@@ -167,6 +173,7 @@ def bad_pickles(folder, flat):
     good = python2(2, 10, "labels")
     array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85C\1btR"
     u1 = b"cnumpy\ndtype\n(C\2u1\x89\x88tR"
+    many = b"X\0\0\1\0" + b"a" * 65536 + b"q\0c_codecs\nencode\nq\1X\6\0\0\0latin1q\2"
     cases = {
         "evil": pickle.dumps({"data": flat, "labels": Evil()}, 2),
         "evil4": pickle.dumps({"data": flat, "labels": Evil()}, 4),
@@ -189,7 +196,7 @@ def bad_pickles(folder, flat):
         "tail": good + b"N",
         "no_stop": good[:-1],
         "few_bytes": b"\x80\x02" + array + b"(K\1K\2K\2\x86" + u1 + b"\x89C\3abctb.",
-        "huge": b"\x80\x02" + array + b"(K\1J\xff\xff\xff\x7fJ\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x87" + u1 + b"\x89C\0tb.",
+        "huge": b"\x80\x02" + array + b"(K\1" + 3 * b"J\xff\xff\xff\x7f" + b"\x87" + u1 + b"\x89C\0tb.",
         "many": b"\x80\x02" + array + b"(K\1J\xff\xff\xff\x7fK\1\x86" + u1 + b"\x89C\0tb.",
         "long_text": b"\x80\x04\x8d" + struct.pack("<Q", 2**63) + b"abc.",
         "memo": b"\x80\x02]j\xff\xff\xff\x7fa.",
@@ -206,7 +213,7 @@ def bad_pickles(folder, flat):
         "unknown": b"\x80\x02\xff.",
         "unknown_global": b"\x80\x02cposix\nsystem\n.",
         "many_values": b"\x80\x02" + b"N" * 1100000 + b".",
-        "memory": b"\x80\x02X\x00\x00\x01\x00" + b"a" * 65536 + b"q\0" + b"c_codecs\nencode\nq\1X\6\0\0\0latin1q\2" + b"h\1h\0h\2\x86R" * 20000 + b".",
+        "memory": b"\x80\x02" + many + b"h\1h\0h\2\x86R" * 20000 + b".",
         "itself": b"\x80\x02}q\0(C\4datah\0C\6labels]q\1(h\1h\1eu.",
     }
     for name, data in cases.items():
@@ -259,18 +266,20 @@ def corpus(folder):
     """Inputs for fuzzing: every structure, few pixels."""
     folder = pathlib.Path(folder)
     small = {"dims": (2, 2, 3, 2), "data": bytes(range(24))}
+    long = "a_name_of_more_than_sixty_three_characters_which_no_variable_of_matlab_has"
     mats = {
         "plain": mat(x_of(2, **small), y_of([1, 10])),
         "packed": mat(x_of(2, packed=True, **small), y_of([1, 10], packed=True)),
         "big": mat(x_of(2, order=">", **small), y_of([1, 10], klass=6, order=">"), order=">"),
-        "other_first": mat(matrix("a_name_of_more_than_sixty_three_characters_which_matlab_has_not_got", (1, 1, 1, 1, 1, 1), b"\1"),
-                           y_of([3, 4], klass=6), x_of(2, **small)),
-    }  # fmt: skip
-    for i, (kind, form) in enumerate(((1, "b"), (3, "h"), (4, "H"), (5, "i"), (6, "I"), (7, "f"), (9, "d"))):
+        "other_first": mat(matrix(long, (1,) * 6, b"\1"), y_of([3, 4], klass=6), x_of(2, **small)),
+    }
+    types = ((1, "b"), (3, "h"), (4, "H"), (5, "i"), (6, "I"), (7, "f"), (9, "d"))
+    for i, (kind, form) in enumerate(types):
         y = matrix("y", (2, 1), struct.pack(f"<2{form}", 1, 10), kind=kind, klass=6, packed=i % 2 == 0)
         mats[f"type{kind}"] = mat(y, x_of(2, **small))
     array, fortran = numpy.arange(6, dtype="u1").reshape(2, 3), numpy.zeros((2, 3), ">i4", "F")
-    value = {"data": array, "labels": [1, 2], "f": fortran, "b": b"\xe9", "none": (None, True, 1.5, 2**40, -1, -300, 70000)}
+    value = {"data": array, "labels": [1, 2], "f": fortran, "b": b"\xe9"}
+    value["none"] = (None, True, 1.5, 2**40, -1, -300, 70000)
     pickles = {f"protocol{p}": pickle.dumps(value, p) for p in range(2, 6)}
     pickles["python2"] = (
         b"\x80\x02}q\1(U\6labelsq\2]q\3(K\1K\2eU\4dataq\4cnumpy.core.multiarray\n_reconstruct\nq\5"

@@ -15,6 +15,7 @@ import numpy
 from scipy.io import savemat
 
 HERE = pathlib.Path(__file__).parent
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent / "cli"))
 from make_sets import images, labels  # noqa: E402
 
@@ -22,7 +23,8 @@ from make_sets import images, labels  # noqa: E402
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "sets")
     folder.mkdir(exist_ok=True)
-    for name, n, packed, kind in (("train", 12, True, "u1"), ("test", 2, False, "f8"), ("extra", 1, True, "u1")):
+    files = (("train", 12, True, "u1"), ("test", 2, False, "f8"), ("extra", 1, True, "u1"))
+    for name, n, packed, kind in files:
         x = images(n).transpose(2, 3, 1, 0)  # rows, columns, channels, images
         y = labels(n, 10).astype(kind)
         y[y == 0] = 10
