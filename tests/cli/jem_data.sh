@@ -82,6 +82,8 @@ complex X is of class 9, complex
 claims X has 921600 numbers and 9216 bytes
 more_bytes X has 6144 numbers and 9216 bytes
 checksum incorrect data check
+no_checksum packed array is cut short
+behind goes on behind its end
 claims_packed X has 92160 numbers and 9216 bytes
 bomb X has 1843200000 numbers and 9216 bytes
 overflow sizes of X are negative or overflow

@@ -65,13 +65,16 @@ def y_of(values, dims=None, **more):
     return matrix("y", dims or (len(values), 1), bytes(values), **more)
 
 
-def wrong_checksum(packed):
-    return packed[:-1] + bytes([packed[-1] ^ 1])
+def repacked(element, change):
+    """A packed array whose zlib stream `change` has changed."""
+    stream = change(element[8:])
+    return struct.pack("<II", 15, len(stream)) + stream
 
 
 def svhn(folder):
     good = [int(v) or 10 for v in labels(3, 10)]
     doubles = {"kind": 9, "klass": 6}
+    x = x_of(3, packed=True)
     cases = {
         "good": mat(x_of(3), y_of(good)),
         "packed": mat(x_of(3, packed=True), y_of(good, packed=True)),
@@ -93,7 +96,9 @@ def svhn(folder):
         "claims": mat(x_of(3, dims=(32, 32, 3, 300)), y_of(good)),
         "claims_packed": mat(x_of(3, dims=(32, 32, 3, 30), packed=True), y_of(good * 10)),
         "more_bytes": mat(x_of(3, dims=(32, 32, 3, 2)), y_of(good)),
-        "checksum": mat(wrong_checksum(x_of(3, packed=True)), y_of(good)),
+        "checksum": mat(repacked(x, lambda s: s[:-1] + bytes([s[-1] ^ 1])), y_of(good)),
+        "no_checksum": mat(repacked(x, lambda s: s[:-1]), y_of(good)),
+        "behind": mat(repacked(x, lambda s: zlib.compress(zlib.decompress(s) + b"!")), y_of(good)),
         "bomb": mat(x_of(3, dims=(32, 32, 3, 600000), packed=True), y_of(good)),
         "overflow": mat(x_of(3, dims=(2**31 - 1, 2**31 - 1, 3, 2**31 - 1)), y_of(good)),
         "negative": mat(x_of(3, dims=(32, 32, 3, -3)), y_of(good)),
