@@ -119,13 +119,6 @@ static int find(const struct data_kind *kind, const char *where, const char *spl
     return rc;
 }
 
-static int open_records(jem_context *ctx, const char *path, const char *kind,
-                        const uint8_t *bytes, size_t count, jem_dataset **out)
-{
-    return report_jem(
-        jem_dataset_from_bytes(ctx, kind, path, bytes, (int64_t)count, NULL, 0, out));
-}
-
 /* An array that was saved in Fortran order, image by image. Returns NULL without memory. */
 static uint8_t *rows_first(const struct pickle_array *a)
 {
@@ -208,7 +201,8 @@ static int open_file(jem_context *ctx, const char *path, const struct version *v
     int rc = file_read(path, &bytes, &count);
 
     if (rc == EXIT_OK && v->labels == NULL) {
-        rc = open_records(ctx, path, v->kind, bytes, count, out);
+        rc = report_jem(
+            jem_dataset_from_bytes(ctx, v->kind, path, bytes, (int64_t)count, NULL, 0, out));
     } else if (rc == EXIT_OK) {
         rc = pickle_read(path, bytes, count, &p);
         if (rc == EXIT_OK)

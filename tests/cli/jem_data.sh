@@ -172,6 +172,7 @@ same ".npy, N x C x H x W" "10 7" "npy:$n/nchw.npy,$n/y.npy"
 same ".npy, N x H x W x C, labels of bytes" "10 7" "npy:$n/nhwc.npy,$n/y8.npy" test
 same ".npy, N x H x W, labels N x 1" "10 7 grey" "npy:$n/nhw.npy,$n/y_column.npy"
 same ".npy, floats that are bytes" "10 7" "npy:$n/floats.npy,$n/y.npy"
+same ".npy, floats, N x H x W x C" "10 7" "npy:$n/floats_hwc.npy,$n/y.npy"
 same ".npy, doubles that are bytes" "10 7" "npy:$n/doubles.npy,$n/y.npy"
 same ".npy, floats" "10 7 f4" "npy:$n/halves.npy,$n/y.npy"
 expect ".npy, classes by the largest label" 0 "classes  7" data info "npy:$n/nchw.npy,$n/y.npy"

@@ -236,7 +236,7 @@ def npy(folder):
     save = {
         "nchw": x, "nhwc": x.transpose(0, 2, 3, 1).copy(), "nhw": x[:, 0], "floats": floats,
         "doubles": floats.astype("f8"), "halves": floats * 0.731, "beyond": floats * 2,
-        "x40": images(40), "y40": labels(40, 7).astype("i4"),
+        "floats_hwc": floats.transpose(0, 2, 3, 1).copy(), "x40": images(40), "y40": labels(40, 7).astype("i4"),
         "nan": numpy.where(floats > 0.5, numpy.nan, floats), "int32": x.astype("i4"),
         "two": x[:, 0, 0], "none": x[:0], "deep": x[None],
         "y": y.astype("i4"), "y8": y.astype("u1"), "y_column": y.astype("i8")[:, None],
