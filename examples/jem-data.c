@@ -79,7 +79,7 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-/* --- info ------------------------------------------------------------------------------------ */
+/* --- info --------------------------------------------------------------------------------- */
 
 static int digest_files(struct work *w)
 {
@@ -271,7 +271,7 @@ static int info(struct work *w)
     return rc;
 }
 
-/* --- export, grid ---------------------------------------------------------------------------- */
+/* --- export, grid ------------------------------------------------------------------------- */
 
 static int export_arrays(struct work *w)
 {
@@ -339,7 +339,7 @@ static int grid(struct work *w)
     return rc;
 }
 
-/* --- The program ----------------------------------------------------------------------------- */
+/* --- The program -------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

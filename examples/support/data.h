@@ -29,7 +29,7 @@ int data_print_kinds(void);
 /* `split` is "train" or "test". Errors say what to install or to download. */
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out);
 
-/* The files of a data set, for kinds whose files have names of their own; count 0 for others. */
+/* The files of a data set, for kinds whose files have names of their own; others: count 0. */
 #define DATA_FILES 5
 struct data_files {
     int count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Goes through a data set some images at a time, because as floats it may be four times as large
- * as it is in memory. */
+/* Goes through a data set some images at a time, because as floats it may be four times as
+ * large as it is in memory. */
 
 #include "data_stats.h"
 
@@ -65,8 +65,8 @@ static void walk_end(struct walk *w)
     free(w->y);
 }
 
-/* The byte whose value this is, or -1. The same two operations as in libjem, so that equality is
- * exact. */
+/* The byte whose value this is, or -1. The same two operations as in libjem, so that equality
+ * is exact. */
 static int byte_of(float v)
 {
     const long b = v >= -1.0f && v <= 1.0f ? lrintf((v + 1.0f) * 127.5f) : -1;

@@ -24,8 +24,8 @@ struct data_stats {
 int data_stats_compute(const jem_dataset *data, int quiet, struct data_stats *out);
 void data_stats_free(struct data_stats *s);
 
-/* Write folder/images.npy, N x C x H x W bytes (floats where not all values are those of bytes),
- * and folder/labels.npy. */
+/* Write folder/images.npy, N x C x H x W bytes (floats where not all values are those of
+ * bytes), and folder/labels.npy. */
 int data_stats_export(const jem_dataset *data, const struct data_stats *s, const char *folder,
                       int quiet);
 

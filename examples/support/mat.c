@@ -62,7 +62,7 @@ static uint32_t number(const struct mat_file *f, const uint8_t *b)
                   : (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
 }
 
-/* --- Bytes ----------------------------------------------------------------------------------- */
+/* --- Bytes -------------------------------------------------------------------------------- */
 
 static int read_file(struct mat_file *f, void *out, size_t size)
 {
@@ -205,7 +205,7 @@ static int take_element(struct mat_file *f, const struct tag *t, void *out, size
     return skip(f, padding(t));
 }
 
-/* --- Opening --------------------------------------------------------------------------------- */
+/* --- Opening ------------------------------------------------------------------------------ */
 
 static int read_header(struct mat_file *f)
 {
@@ -268,7 +268,7 @@ void mat_close(struct mat_file *file)
     free(file);
 }
 
-/* --- Finding --------------------------------------------------------------------------------- */
+/* --- Finding ------------------------------------------------------------------------------ */
 
 /* Begin to read an element of `bytes` bytes, which is an array, packed or not. */
 static int begin_array(struct mat_file *f, int packed, uint32_t bytes)
@@ -432,7 +432,7 @@ int mat_find(struct mat_file *f, const char *name, struct mat_array *out)
     return report_failed("%s: there is no variable %s in it", f->path, name);
 }
 
-/* --- Numbers --------------------------------------------------------------------------------- */
+/* --- Numbers ------------------------------------------------------------------------------ */
 
 /* What follows the numbers. */
 static int end_array(struct mat_file *f)

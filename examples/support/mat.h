@@ -25,7 +25,8 @@ void mat_close(struct mat_file *file);
 /* Find a variable: what it is, and that the file is long enough for it. */
 int mat_find(struct mat_file *file, const char *name, struct mat_array *out);
 
-/* Read the `count` numbers of the variable that was found last, the first index fastest. Once. */
+/* Read the `count` numbers of the variable that was found last, once; the first index runs
+ * fastest. */
 int mat_read_bytes(struct mat_file *file, const struct mat_array *a, uint8_t *out);
 int mat_read_doubles(struct mat_file *file, const struct mat_array *a, double *out);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The stack machine of a pickle. An opcode is a row of a table; what has no row is refused. No
- * function here calls itself, so no pickle can exhaust the C stack, and all values lie in chunks
- * that are given back in one go.
+ * function here calls itself, so no pickle can exhaust the C stack. All values lie in chunks that
+ * are given back in one go.
  *
  * Format: Lib/pickletools.py of CPython. Looking at the values: pickle_value.c. */
 
@@ -30,7 +30,7 @@ struct pickle_chunk {
     _Alignas(max_align_t) uint8_t bytes[];
 };
 
-/* One opcode: its name, and what it does with which argument. No function: known and refused. */
+/* One opcode: its name, and what it does with which argument. No function: it is refused. */
 struct opcode {
     const char *name;
     int (*run)(struct pickle *p, int arg);
@@ -87,7 +87,7 @@ struct pickle_value *pickle_new(struct pickle *p, enum pickle_kind kind)
     return v;
 }
 
-/* --- Bytes ----------------------------------------------------------------------------------- */
+/* --- Bytes -------------------------------------------------------------------------------- */
 
 /* The next `size` bytes; NULL after reporting that they are not there. */
 static const uint8_t *take(struct pickle *p, uint64_t size)
@@ -129,7 +129,7 @@ static int take_line(struct pickle *p, struct pickle_text *out)
     return EXIT_OK;
 }
 
-/* --- Stack, memo, lists ---------------------------------------------------------------------- */
+/* --- Stack, memo, lists ------------------------------------------------------------------- */
 
 /* Room for `count` pointers, doubling. The caller has checked `count` against a maximum. */
 static int grow(struct pickle_value ***items, size_t *room, size_t count)
@@ -222,7 +222,7 @@ static int remember(struct pickle *p, uint64_t place)
     return EXIT_OK;
 }
 
-/* --- Opcodes --------------------------------------------------------------------------------- */
+/* --- Opcodes ------------------------------------------------------------------------------ */
 
 static int op_proto(struct pickle *p, int arg)
 {
@@ -378,7 +378,7 @@ static int op_tuple(struct pickle *p, int arg)
     return make_tuple(p, p->depth - first, 1);
 }
 
-/* The `count` values on top go into the list or dictionary that lies `below` more values down. */
+/* The `count` values on top go into the list or dictionary that lies `below` further down. */
 static int store(struct pickle *p, int kind, size_t count, size_t below)
 {
     struct pickle_value *into;
@@ -583,7 +583,7 @@ static int run(struct pickle *p)
     return EXIT_OK;
 }
 
-/* --- Reading a whole pickle ------------------------------------------------------------------ */
+/* --- Reading a whole pickle --------------------------------------------------------------- */
 
 int pickle_read(const char *name, const uint8_t *bytes, size_t length, struct pickle **out)
 {

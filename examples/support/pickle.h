@@ -79,7 +79,7 @@ int pickle_text_is(const struct pickle_value *v, const char *text);
 /* The value under a key of text; NULL where there is none or `dict` is no dictionary. */
 const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key);
 
-/* How many elements a list, a tuple or an array of one dimension has; -1: it is none of them. */
+/* How many elements a list, a tuple or an array of one dimension has; -1: it is none. */
 int64_t pickle_length(const struct pickle_value *v);
 
 /* Element i of such a value as a whole number. Returns 0 when it is none. */

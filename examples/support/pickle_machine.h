@@ -2,8 +2,8 @@
 #ifndef EXAMPLES_SUPPORT_PICKLE_MACHINE_H
 #define EXAMPLES_SUPPORT_PICKLE_MACHINE_H
 
-/* What pickle.c, the stack machine, and pickle_numpy.c, the functions a pickle may name, have in
- * common. */
+/* What pickle.c, the stack machine, and pickle_numpy.c, the functions a pickle may name, have
+ * in common. */
 
 #include "pickle.h"
 
