@@ -35,8 +35,9 @@ BLIS_CFLAGS := $(call pkg,--cflags blis)
 endif
 JANSSON_CFLAGS := $(call pkg,--cflags jansson)
 JANSSON_LIBS   := $(or $(call pkg,--libs jansson),-ljansson)
-PROGRAM_CFLAGS := $(call pkg,--cflags libpng libjpeg zlib jansson)
-PROGRAM_LIBS   := $(or $(call pkg,--libs libpng libjpeg zlib jansson),-lpng -ljpeg -lz -ljansson)
+PROGRAM_CFLAGS := $(call pkg,--cflags libpng libjpeg zlib jansson libmd)
+PROGRAM_LIBS   := $(or $(call pkg,--libs libpng libjpeg zlib jansson libmd),-lpng -ljpeg -lz \
+                          -ljansson -lmd)
 TEST_CFLAGS    := $(call pkg,--cflags check zlib)
 TEST_LIBS      := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 

@@ -9,14 +9,15 @@
 
 #include "data_kind.h"
 #include "report.h"
+#include "table.h"
 
 #define DEBIAN_FASHION_MNIST "/usr/share/datasets/fashion-mnist"
 
-static const char *const garments[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
-                                       "Coat",        "Sandal",    "Shirt",    "Sneaker",
-                                       "Bag",         "Ankle boot"};
-static const char *const things[] = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                     "dog",      "frog",       "horse", "ship", "truck"};
+static const char *const garments[] = {"T-shirt/top", "Trouser",    "Pullover", "Dress",
+                                       "Coat",        "Sandal",     "Shirt",    "Sneaker",
+                                       "Bag",         "Ankle boot", NULL};
+static const char *const things[] = {"airplane", "automobile", "bird", "cat",   "deer", "dog",
+                                     "frog",     "horse",      "ship", "truck", NULL};
 
 static const struct data_kind kinds[] = {
     {"fashion-mnist", DEBIAN_FASHION_MNIST, NULL,
@@ -30,13 +31,19 @@ static const struct data_kind kinds[] = {
      NULL, data_open_mnist},
     {"idx", NULL, NULL, "say --data idx:IMAGES,LABELS with two IDX files", NULL, data_open_idx},
     {"cifar10", NULL, "cifar-10-batches-bin",
-     "download cifar-10-binary.tar.gz from www.cs.toronto.edu/~kriz/cifar.html, unpack it and "
-     "say --data cifar10:FOLDER",
+     "download cifar-10-binary.tar.gz or cifar-10-python.tar.gz from "
+     "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say --data cifar10:FOLDER",
      things, data_open_cifar},
     {"cifar100", NULL, "cifar-100-binary",
-     "download cifar-100-binary.tar.gz from www.cs.toronto.edu/~kriz/cifar.html, unpack it and "
-     "say --data cifar100:FOLDER",
-     NULL, data_open_cifar},
+     "download cifar-100-binary.tar.gz or cifar-100-python.tar.gz from "
+     "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say --data cifar100:FOLDER",
+     data_cifar100_classes, data_open_cifar},
+    {"svhn", NULL, NULL,
+     "download train_32x32.mat and test_32x32.mat from ufldl.stanford.edu/housenumbers into a "
+     "folder and say --data svhn:FOLDER",
+     NULL, data_open_svhn},
+    {"npy", NULL, NULL, "say --data npy:IMAGES.npy[,LABELS.npy][,classes=K]", NULL,
+     data_open_npy},
 };
 #define KINDS ((int)(sizeof kinds / sizeof kinds[0]))
 
@@ -67,29 +74,100 @@ int data_find_file(const struct data_kind *kind, const char *folder, const char 
                          name, name, kind->advice);
 }
 
-int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
+/* The kind, and the place of its files; NULL after reporting an error, whose code is *rc. */
+static const struct data_kind *parse_spec(const char *spec, const char *split,
+                                          const char **where, int *rc)
 {
     const struct data_kind *kind = find_kind(spec);
     const char *colon = strchr(spec, ':');
-    const char *where;
+    int known = strcmp(split, "train") == 0 || strcmp(split, "test") == 0;
+
+    *rc = EXIT_USAGE;
+    if (kind == NULL) {
+        report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
+        return NULL;
+    }
+    known = known || (strcmp(split, "extra") == 0 && kind->open == data_open_svhn);
+    if (!known) {
+        report_usage("--split %s: must be train or test", split);
+        return NULL;
+    }
+    *where = colon != NULL ? colon + 1 : kind->folder;
+    if (*where == NULL || (*where)[0] == '\0') {
+        report_usage("--data %s: the place of the files is missing; %s", spec, kind->advice);
+        return NULL;
+    }
+    *rc = EXIT_OK;
+    return kind;
+}
+
+int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
+{
+    const char *where = NULL;
+    int rc;
+    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
 
     *out = NULL;
+    return kind != NULL ? kind->open(ctx, kind, where, split, out) : rc;
+}
+
+int data_list_files(const char *spec, const char *split, struct data_files *out)
+{
+    const char *where = NULL;
+    int rc;
+    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
+
+    out->count = 0;
     if (kind == NULL)
-        return report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
-    if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0)
-        return report_usage("--split %s: must be train or test", split);
-    where = colon != NULL ? colon + 1 : kind->folder;
-    if (where == NULL || where[0] == '\0')
-        return report_usage("--data %s: the place of the files is missing; %s", spec,
-                            kind->advice);
-    return kind->open(ctx, kind, where, split, out);
+        return rc;
+    if (kind->open == data_open_mnist)
+        return data_mnist_files(kind, where, split, out);
+    if (kind->open == data_open_cifar)
+        return data_cifar_files(kind, where, split, out);
+    if (kind->open == data_open_svhn)
+        return data_svhn_files(kind, where, split, out);
+    return EXIT_OK;
 }
 
 const char *data_class_name(const char *spec, int64_t y)
 {
     const struct data_kind *kind = spec == NULL ? NULL : find_kind(spec);
 
-    if (kind == NULL || kind->classes == NULL || y < 0 || y >= 10)
+    if (kind == NULL || kind->classes == NULL || y < 0)
         return NULL;
-    return kind->classes[y];
+    for (int64_t i = 0; kind->classes[i] != NULL; i++)
+        if (i == y)
+            return kind->classes[i];
+    return NULL;
+}
+
+int data_print_kinds(void)
+{
+    static const char *const headings[] = {"--data", "what", "files", NULL};
+    static const char *const rows[][3] = {
+        {"fashion-mnist[:DIR]", "Fashion-MNIST", "IDX; without DIR Debian's package"},
+        {"mnist:DIR", "MNIST and what is laid out like it", "IDX: train-*, t10k-*"},
+        {"idx:IMAGES,LABELS", "any images", "IDX; the same for both splits"},
+        {"cifar10:DIR", "CIFAR-10", "binary or Python version"},
+        {"cifar100:DIR", "CIFAR-100, fine labels", "binary or Python version"},
+        {"svhn:DIR", "SVHN, cropped; splits train, test, extra", "*_32x32.mat"},
+        {"npy:IMAGES", "any images, not labelled", ".npy; the same for both splits"},
+        {"npy:IMAGES,LABELS[,classes=K]", "any images", ".npy; K: largest label + 1"},
+    };
+    struct table *t = table_create(headings);
+    int rc;
+
+    if (t == NULL)
+        return report_no_memory();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int c = 0; c < 3; c++)
+            table_cell(t, "%s", rows[i][c]);
+    rc = table_print(t, stdout);
+    table_free(t);
+    printf(
+        "\nDIR may be the folder with the files or, for CIFAR, the one around it. Files may be "
+        "packed\nwith gzip, those of SVHN excepted. Images in .npy files are N x H x W, "
+        "N x C x H x W or\nN x H x W x C: bytes, or floats in [-1, 1]. Label -1: not "
+        "labelled.\n");
+    return rc;
 }

@@ -7,19 +7,35 @@
  *     fashion-mnist[:DIR]     Debian's package dataset-fashion-mnist, or a folder with its files
  *     mnist:DIR               the four files of MNIST (or of anything laid out like it)
  *     idx:IMAGES,LABELS       two IDX files; they serve as training and as test set
- *     cifar10:DIR             CIFAR-10, binary version
- *     cifar100:DIR            CIFAR-100, binary version
+ *     cifar10:DIR             CIFAR-10, binary or Python version
+ *     cifar100:DIR            CIFAR-100, binary or Python version
+ *     svhn:DIR                SVHN, cropped digits; has a split "extra" as well
+ *     npy:IMAGES[,LABELS]     NumPy arrays; ",classes=K" may follow
  *
- * Files may be packed with gzip. */
+ * Files may be packed with gzip, those of SVHN excepted. */
 
 #include <jem/jem.h>
 
+#include "file.h"
+
 /* The help text of --data. */
 #define DATA_HELP                                                                              \
-    "fashion-mnist[:DIR], mnist:DIR, idx:IMAGES,LABELS, cifar10:DIR or cifar100:DIR"
+    "fashion-mnist[:DIR], cifar10:DIR, npy:IMAGES,LABELS or another that jem-data --kinds "    \
+    "lists"
+
+/* The list of jem-data --kinds, on stdout. */
+int data_print_kinds(void);
 
 /* `split` is "train" or "test". Errors say what to install or to download. */
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out);
+
+/* The files of a data set, for kinds whose files have names of their own; others: count 0. */
+#define DATA_FILES 5
+struct data_files {
+    int count;
+    char path[DATA_FILES][FILE_PATH_BYTES];
+};
+int data_list_files(const char *spec, const char *split, struct data_files *out);
 
 /* The name of class y in the data set, or NULL where none is known. */
 const char *data_class_name(const char *spec, int64_t y);

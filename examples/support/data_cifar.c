@@ -1,62 +1,243 @@
 /* SPDX-License-Identifier: MIT */
 
-/* CIFAR-10 and CIFAR-100, binary version: records, which libjem checks. */
+/* CIFAR-10 and CIFAR-100, in the binary version, whose records libjem checks, and in the Python
+ * version, as torchvision leaves it: pickles of a dictionary with an array and labels. */
 
 #include "data_kind.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
+#include "pickle.h"
 #include "report.h"
 
-static int open_records(jem_context *ctx, const struct data_kind *kind, const char *folder,
-                        const char *name, jem_dataset **out)
+#define PIXELS 3072
+
+struct version {
+    const char *kind;
+    const char *folder; /* within the official archive */
+    const char *labels; /* of a pickle: the key of its labels; NULL: the binary version */
+    int classes;
+    const char *train[DATA_FILES + 1], *test[2]; /* ended by NULL */
+};
+
+static const struct version versions[] = {
+    {"cifar10",
+     "cifar-10-batches-bin",
+     NULL,
+     10,
+     {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+      "data_batch_5.bin", NULL},
+     {"test_batch.bin", NULL}},
+    {"cifar10",
+     "cifar-10-batches-py",
+     "labels",
+     10,
+     {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", NULL},
+     {"test_batch", NULL}},
+    {"cifar100", "cifar-100-binary", NULL, 100, {"train.bin", NULL}, {"test.bin", NULL}},
+    {"cifar100", "cifar-100-python", "fine_labels", 100, {"train", NULL}, {"test", NULL}},
+};
+#define VERSIONS ((int)(sizeof versions / sizeof versions[0]))
+
+/* As in the archive's fine_label_names.txt. */
+const char *const data_cifar100_classes[] = {
+    "apple",    "aquarium_fish", "baby",       "bear",         "beaver",
+    "bed",      "bee",           "beetle",     "bicycle",      "bottle",
+    "bowl",     "boy",           "bridge",     "bus",          "butterfly",
+    "camel",    "can",           "castle",     "caterpillar",  "cattle",
+    "chair",    "chimpanzee",    "clock",      "cloud",        "cockroach",
+    "couch",    "crab",          "crocodile",  "cup",          "dinosaur",
+    "dolphin",  "elephant",      "flatfish",   "forest",       "fox",
+    "girl",     "hamster",       "house",      "kangaroo",     "keyboard",
+    "lamp",     "lawn_mower",    "leopard",    "lion",         "lizard",
+    "lobster",  "man",           "maple_tree", "motorcycle",   "mountain",
+    "mouse",    "mushroom",      "oak_tree",   "orange",       "orchid",
+    "otter",    "palm_tree",     "pear",       "pickup_truck", "pine_tree",
+    "plain",    "plate",         "poppy",      "porcupine",    "possum",
+    "rabbit",   "raccoon",       "ray",        "road",         "rocket",
+    "rose",     "sea",           "seal",       "shark",        "shrew",
+    "skunk",    "skyscraper",    "snail",      "snake",        "spider",
+    "squirrel", "streetcar",     "sunflower",  "sweet_pepper", "table",
+    "tank",     "telephone",     "television", "tiger",        "tractor",
+    "train",    "trout",         "tulip",      "turtle",       "wardrobe",
+    "whale",    "willow_tree",   "wolf",       "woman",        "worm",
+    NULL};
+
+static const char *const *names_of(const struct version *v, const char *split)
 {
-    char path[FILE_PATH_BYTES];
+    return strcmp(split, "test") == 0 ? v->test : v->train;
+}
+
+/* Does where/inside or `where` itself hold this version? Then that is `folder`. */
+static int holds(const struct version *v, const char *where, const char *split,
+                 char folder[FILE_PATH_BYTES])
+{
+    char file[FILE_PATH_BYTES], packed[64];
+
+    snprintf(packed, sizeof packed, "%s.gz", names_of(v, split)[0]);
+    for (int inside = 1; inside >= 0; inside--) {
+        const int length = inside ? snprintf(folder, FILE_PATH_BYTES, "%s/%s", where, v->folder)
+                                  : snprintf(folder, FILE_PATH_BYTES, "%s", where);
+
+        if (length < 0 || length >= FILE_PATH_BYTES - (int)sizeof packed)
+            return 0; /* too long: data_find_file() says so */
+        if (file_join(file, folder, names_of(v, split)[0]) == EXIT_OK && file_exists(file))
+            return 1;
+        if (file_join(file, folder, packed) == EXIT_OK && file_exists(file))
+            return 1;
+    }
+    return 0;
+}
+
+/* Which version is there, and its files. Where both are, the binary one is read; where none is,
+ * its first file is what is missing. */
+static int find(const struct data_kind *kind, const char *where, const char *split,
+                const struct version **version, struct data_files *out)
+{
+    char folder[FILE_PATH_BYTES];
+    const struct version *v = NULL;
+    const char *const *names;
+    int found = 0, rc = EXIT_OK;
+
+    for (int i = 0; i < VERSIONS && !found; i++) {
+        if (strcmp(versions[i].kind, kind->name) != 0)
+            continue;
+        found = holds(&versions[i], where, split, folder);
+        v = found || v == NULL ? &versions[i] : v;
+    }
+    if (v == NULL) /* the table of kinds and the one above disagree */
+        return report_failed("--data %s: unknown to data_cifar.c", kind->name);
+    *version = v;
+    names = names_of(v, split);
+    for (out->count = 0; names[out->count] != NULL && rc == EXIT_OK; out->count++)
+        rc = data_find_file(kind, found ? folder : where, names[out->count],
+                            out->path[out->count]);
+    return rc;
+}
+
+/* An array that was saved in Fortran order, image by image. Returns NULL without memory. */
+static uint8_t *rows_first(const struct pickle_array *a)
+{
+    const int64_t n = a->shape[0];
+    uint8_t *x = malloc((size_t)a->count);
+
+    for (int64_t k = 0; k < PIXELS && x != NULL; k++)
+        for (int64_t i = 0; i < n; i++)
+            x[i * PIXELS + k] = a->values[k * n + i];
+    return x;
+}
+
+/* What a batch must be: N x 3072 bytes and N labels. */
+static int check_batch(const char *path, const char *key, const struct pickle_value *data,
+                       const struct pickle_value *labels)
+{
+    const struct pickle_array *a;
+
+    if (data == NULL || labels == NULL)
+        return report_failed("%s: not a batch of CIFAR: a dictionary with 'data' and '%s' is "
+                             "needed, '%s' is missing",
+                             path, key, data == NULL ? "data" : key);
+    if (data->kind != PICKLE_ARRAY)
+        return report_failed("%s: 'data' is %s, not a NumPy array", path,
+                             pickle_kind_name(data->kind));
+    a = data->as.array;
+    if (a->values == NULL || a->type != 'u' || a->item != 1 || a->dims != 2 ||
+        a->shape[1] != PIXELS || a->count < 1)
+        return report_failed("%s: 'data' is not an array of N x %d bytes", path, PIXELS);
+    if (pickle_length(labels) < 0)
+        return report_failed("%s: '%s' is %s, not a list", path, key,
+                             pickle_kind_name(labels->kind));
+    if (pickle_length(labels) != a->shape[0])
+        return report_failed("%s: %" PRId64 " labels for %" PRId64 " images", path,
+                             pickle_length(labels), a->shape[0]);
+    return EXIT_OK;
+}
+
+static int take_batch(jem_context *ctx, const char *path, const struct version *v,
+                      const struct pickle_value *root, jem_dataset **out)
+{
+    static const int64_t shape[3] = {3, 32, 32};
+    const struct pickle_value *data = pickle_get(root, "data");
+    const struct pickle_value *labels = pickle_get(root, v->labels);
+    const struct pickle_array *a;
+    uint8_t *copy = NULL;
+    int32_t *y = NULL;
+    int rc = check_batch(path, v->labels, data, labels);
+
+    if (rc != EXIT_OK)
+        return rc;
+    a = data->as.array;
+    y = malloc((size_t)a->shape[0] * sizeof y[0]);
+    copy = a->fortran ? rows_first(a) : NULL;
+    if (y == NULL || (a->fortran && copy == NULL))
+        rc = report_no_memory();
+    for (int64_t i = 0; i < a->shape[0] && rc == EXIT_OK; i++) {
+        int64_t label = -1;
+
+        if (!pickle_integer_at(labels, i, &label) || label < 0 || label >= v->classes)
+            rc = report_failed("%s: label %" PRId64 " is not a whole number from 0 to %d", path,
+                               i, v->classes - 1);
+        else
+            y[i] = (int32_t)label;
+    }
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_dataset_from_u8(ctx, copy != NULL ? copy : a->values, y,
+                                            a->shape[0], shape, v->classes, out));
+    free(copy);
+    free(y);
+    return rc;
+}
+
+static int open_file(jem_context *ctx, const char *path, const struct version *v,
+                     jem_dataset **out)
+{
     uint8_t *bytes = NULL;
     size_t count = 0;
-    int rc = data_find_file(kind, folder, name, path);
+    struct pickle *p = NULL;
+    int rc = file_read(path, &bytes, &count);
 
-    if (rc == EXIT_OK)
-        rc = file_read(path, &bytes, &count);
-    if (rc == EXIT_OK)
+    if (rc == EXIT_OK && v->labels == NULL) {
         rc = report_jem(
-            jem_dataset_from_bytes(ctx, kind->name, path, bytes, (int64_t)count, NULL, 0, out));
+            jem_dataset_from_bytes(ctx, v->kind, path, bytes, (int64_t)count, NULL, 0, out));
+    } else if (rc == EXIT_OK) {
+        rc = pickle_read(path, bytes, count, &p);
+        if (rc == EXIT_OK)
+            rc = take_batch(ctx, path, v, pickle_root(p), out);
+    }
+    pickle_free(p);
     free(bytes);
     return rc;
+}
+
+int data_cifar_files(const struct data_kind *kind, const char *where, const char *split,
+                     struct data_files *out)
+{
+    const struct version *version;
+
+    return find(kind, where, split, &version, out);
 }
 
 int data_open_cifar(jem_context *ctx, const struct data_kind *kind, const char *where,
                     const char *split, jem_dataset **out)
 {
-    static const char *const ten[] = {"data_batch_1.bin", "data_batch_2.bin",
-                                      "data_batch_3.bin", "data_batch_4.bin",
-                                      "data_batch_5.bin"};
-    static const char *const ten_test[] = {"test_batch.bin"};
-    static const char *const hundred[] = {"train.bin"};
-    static const char *const hundred_test[] = {"test.bin"};
-    const int test = strcmp(split, "test") == 0;
-    const int is_ten = strcmp(kind->name, "cifar10") == 0;
-    const char *const *names =
-        is_ten ? (test ? ten_test : ten) : (test ? hundred_test : hundred);
-    const int count = is_ten && !test ? 5 : 1;
-    jem_dataset *parts[5] = {NULL, NULL, NULL, NULL, NULL};
-    char folder[FILE_PATH_BYTES];
-    int rc = file_join(folder, where, kind->inside);
+    const struct version *version = NULL;
+    struct data_files files;
+    jem_dataset *parts[DATA_FILES] = {NULL};
+    int rc = find(kind, where, split, &version, &files);
 
-    if (rc == EXIT_OK && !file_exists(folder))
-        snprintf(folder, sizeof folder, "%s", where);
-    for (int i = 0; i < count && rc == EXIT_OK; i++)
-        rc = open_records(ctx, kind, folder, names[i], &parts[i]);
-    if (rc == EXIT_OK && count == 1) {
+    for (int i = 0; rc == EXIT_OK && i < files.count; i++)
+        rc = open_file(ctx, files.path[i], version, &parts[i]);
+    if (rc == EXIT_OK && files.count == 1) {
         *out = parts[0];
         return EXIT_OK;
     }
     if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_concat(parts, count, out));
-    for (int i = 0; i < count; i++)
+        rc = report_jem(jem_dataset_concat(parts, files.count, out));
+    for (int i = 0; i < DATA_FILES; i++)
         jem_dataset_free(parts[i]);
     return rc;
 }

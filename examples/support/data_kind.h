@@ -8,6 +8,7 @@
 
 #include <jem/jem.h>
 
+#include "data.h"
 #include "file.h"
 
 struct data_kind {
@@ -15,7 +16,7 @@ struct data_kind {
     const char *folder; /* where to look when none is given; NULL: a folder must be given */
     const char *inside; /* the folder's name within the official archive; or NULL */
     const char *advice; /* where the files come from */
-    const char *const *classes; /* ten names; or NULL */
+    const char *const *classes; /* names, ended by NULL; or NULL */
     int (*open)(jem_context *ctx, const struct data_kind *kind, const char *where,
                 const char *split, jem_dataset **out);
 };
@@ -30,5 +31,20 @@ int data_open_idx(jem_context *ctx, const struct data_kind *kind, const char *wh
                   const char *split, jem_dataset **out);
 int data_open_cifar(jem_context *ctx, const struct data_kind *kind, const char *where,
                     const char *split, jem_dataset **out);
+int data_open_svhn(jem_context *ctx, const struct data_kind *kind, const char *where,
+                   const char *split, jem_dataset **out);
+int data_open_npy(jem_context *ctx, const struct data_kind *kind, const char *where,
+                  const char *split, jem_dataset **out);
+
+/* The files that the functions above would read, for kinds whose files have names of their
+ * own. */
+int data_mnist_files(const struct data_kind *kind, const char *where, const char *split,
+                     struct data_files *out);
+int data_cifar_files(const struct data_kind *kind, const char *where, const char *split,
+                     struct data_files *out);
+int data_svhn_files(const struct data_kind *kind, const char *where, const char *split,
+                    struct data_files *out);
+
+extern const char *const data_cifar100_classes[];
 
 #endif

@@ -28,18 +28,28 @@ static int open_pair(jem_context *ctx, const char *images, const char *labels,
     return rc;
 }
 
+int data_mnist_files(const struct data_kind *kind, const char *where, const char *split,
+                     struct data_files *out)
+{
+    const int test = strcmp(split, "test") == 0;
+    int rc = data_find_file(
+        kind, where, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte", out->path[0]);
+
+    if (rc == EXIT_OK)
+        rc = data_find_file(kind, where,
+                            test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte",
+                            out->path[1]);
+    out->count = 2;
+    return rc;
+}
+
 int data_open_mnist(jem_context *ctx, const struct data_kind *kind, const char *where,
                     const char *split, jem_dataset **out)
 {
-    const int test = strcmp(split, "test") == 0;
-    char images[FILE_PATH_BYTES], labels[FILE_PATH_BYTES];
-    int rc = data_find_file(
-        kind, where, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte", images);
+    struct data_files files;
+    const int rc = data_mnist_files(kind, where, split, &files);
 
-    if (rc == EXIT_OK)
-        rc = data_find_file(
-            kind, where, test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte", labels);
-    return rc == EXIT_OK ? open_pair(ctx, images, labels, out) : rc;
+    return rc == EXIT_OK ? open_pair(ctx, files.path[0], files.path[1], out) : rc;
 }
 
 int data_open_idx(jem_context *ctx, const struct data_kind *kind, const char *where,

@@ -22,6 +22,10 @@ const char *fuzz_file(const uint8_t *data, size_t size, int64_t zeros);
 /* One context of one thread for all inputs. */
 jem_context *fuzz_context(void);
 
+/* Between the two stderr goes nowhere: readers of examples/support report each bad input. */
+void fuzz_hush(void);
+void fuzz_speak(void);
+
 /* Abort with the text unless `true_or_not`. */
 void fuzz_require(int true_or_not, const char *text);
 

@@ -8,10 +8,30 @@
 
 #include "fuzz.h"
 
+static FILE *stderr_then; /* while it is hushed */
+
+void fuzz_hush(void)
+{
+    static FILE *nowhere;
+    if (nowhere == NULL)
+        nowhere = fopen("/dev/null", "w");
+    fuzz_require(nowhere != NULL, "/dev/null");
+    stderr_then = stderr;
+    stderr = nowhere;
+}
+
+void fuzz_speak(void)
+{
+    if (stderr_then != NULL)
+        stderr = stderr_then;
+    stderr_then = NULL;
+}
+
 void fuzz_require(int true_or_not, const char *text)
 {
     if (true_or_not)
         return;
+    fuzz_speak();
     fprintf(stderr, "fuzz: must hold: %s\n", text);
     abort();
 }
