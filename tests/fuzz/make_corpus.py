@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Write the inputs that fuzzing begins with: small valid files, and files that are nearly valid.
+"""Write the inputs that fuzzing begins with: small files, valid and nearly valid.
 
     python3 make_corpus.py [FOLDER]        # default: corpus/ beside this file
 
