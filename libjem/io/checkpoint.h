@@ -22,8 +22,8 @@ jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
 /* The options noted in a file, or told by the tensors of an official checkpoint (a new bag). */
 jem_status jem__checkpoint_options(jem_context *ctx, const char *caller, jem__st_file *f,
                                    jem_options **out);
-/* A model from an open file of ours or an official checkpoint (io/official.h); other tensors are left
- * alone. */
+/* A model from an open file, of ours or an official checkpoint (io/official.h); tensors that
+ * neither asks for are left alone. */
 jem_status jem__checkpoint_model(jem_context *ctx, const char *caller, jem__st_file *f,
                                  jem_model **out);
 

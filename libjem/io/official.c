@@ -7,8 +7,8 @@
  *
  * Nothing in such a file says what network it is, so names and shapes have to: the blocks of a
  * stage give the depth, the first block's channels the width. What follows from that is then
- * demanded of the file, tensor by tensor; and a tensor of "f." that does not follow, such as those
- * of a normalisation, is refused, since the network would be another one without it. */
+ * demanded of the file, tensor by tensor; and a tensor of "f." that does not follow, such as
+ * those of a normalisation, is refused, since the network would be another one without it. */
 
 #include "io/official.h"
 
@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "core/options.h"
 
 #define MAX_BLOCKS 200 /* of a stage; more than "model.depth" allows */
@@ -39,8 +38,8 @@ static int32_t is_unused(const char *name)
     return 0;
 }
 
-/* A tensor that tells a size: there, and of the wanted shape, in which -1 stands for any size of
- * at least 1. `form` is that shape for people. */
+/* A tensor that tells a size: there, and of the wanted shape, in which -1 stands for any size
+ * of at least 1. `form` is that shape for people. */
 static jem_status measure(const char *caller, const jem__st_file *f, const char *name,
                           int32_t rank, const int64_t *wanted, const char *form,
                           const jem__st_tensor **out)
@@ -116,13 +115,12 @@ jem_status jem__official_options(const char *caller, const jem__st_file *f, jem_
                          "%s: %s: not an official checkpoint: tensor \"%s\" has %" PRId64
                          " output channels, must be a multiple of 16",
                          caller, jem__st_path(f), first->name, first->shape[0]);
-    const int64_t widen = first->shape[0] / 16;
-    int64_t last_shape[] = {-1, 0};
-    if (!jem__mul(widen, 64, &last_shape[1]))
-        last_shape[1] = INT64_MAX; /* there is no such tensor */
+    /* 64 * width; no overflow, since 16 x 3 x 3 times as many numbers were counted */
+    const int64_t last_shape[] = {-1, 4 * first->shape[0]};
     JEM__TRY(measure(caller, f, "class_output.weight", 2, last_shape, "[classes, 64 * width]",
                      &last));
-    return of_file(caller, f, set_all(f, opts, widen, stem->shape[1], last->shape[0]));
+    return of_file(caller, f,
+                   set_all(f, opts, first->shape[0] / 16, stem->shape[1], last->shape[0]));
 }
 
 static int32_t belongs(const char *name)
@@ -142,8 +140,8 @@ static int32_t is_parameter(const jem__network *net, const char *name)
 jem_status jem__official_check(const char *caller, const jem__st_file *f,
                                const jem__network *net)
 {
-    int64_t extra =
-        -net->n_params; /* every parameter is there, so this counts what is not one */
+    /* Every parameter is there, so what is counted beyond them is none. */
+    int64_t extra = -net->n_params;
     for (int64_t i = 0; i < jem__st_count(f); i++) {
         const char *name = jem__st_tensor_at(f, i)->name;
         extra += belongs(name) && !is_unused(name);

@@ -7,8 +7,8 @@
 #include "io/safetensors.h"
 #include "nets/model.h"
 
-/* The settings "model.*" that names and shapes of the tensors tell, and height and width from the
- * metadata "model.height" and "model.width", else 32. `opts` holds defaults. */
+/* The settings "model.*" that names and shapes of the tensors tell, and height and width from
+ * the metadata "model.height" and "model.width", else 32. `opts` holds defaults. */
 jem_status jem__official_options(const char *caller, const jem__st_file *f, jem_options *opts);
 /* Every parameter of `net` is in the file: is anything else of the network in it? */
 jem_status jem__official_check(const char *caller, const jem__st_file *f,

@@ -56,9 +56,9 @@ void jem__st_metadata_at(const jem__st_file *f, int64_t i, const char **key,
                          const char **value);
 const char *jem__st_path(const jem__st_file *f); /* for error texts: the last 200 bytes */
 const char *jem__st_caller(const jem__st_file *f);
-/* Read a tensor's numbers; count must be the tensor's. As float: F32, F64, F16, BF16, integers and
- * BOOL, rounded to nearest where a float does not hold them, so that a large F64 becomes infinite.
- * As int64_t: integers and BOOL that fit. Other dtypes are refused by name. */
+/* Read a tensor's numbers; count must be the tensor's. As float: F32, F64, F16, BF16, integers
+ * and BOOL, rounded to nearest where a float does not hold them, so that a large F64 becomes
+ * infinite. As int64_t: integers and BOOL that fit. Other dtypes are refused by name. */
 jem_status jem__st_read_f32(jem__st_file *f, const jem__st_tensor *t, float *out,
                             int64_t count);
 jem_status jem__st_read_i64(jem__st_file *f, const jem__st_tensor *t, int64_t *out,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The numbers of a tensor as float or int64_t, whatever type the file has for them.
  *
- * Half precision (IEEE 754 binary16) and bfloat16 widen exactly; all else is converted once, from
- * the type itself, so that nothing is rounded twice. */
+ * Half precision (IEEE 754 binary16) and bfloat16 widen exactly; all else is converted once,
+ * from the type itself, so that nothing is rounded twice. */
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The header of a model's file. Its length and as many zeros as it asks for are put around it, so
- * that a few kilobytes describe a whole network, and what the fuzzer changes is the description. */
+/* The header of a model's file. Its length and as many zeros as it asks for are put around it,
+ * so that a few kilobytes describe a whole network, and what the fuzzer changes is the
+ * description. */
 
 #include <stdlib.h>
 #include <string.h>

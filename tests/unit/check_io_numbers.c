@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers of all types as float and int64_t. The oracles: ldexp for half precision, the bits of a
- * float for bfloat16, NumPy and PyTorch in files of Python's safetensors. Part of the suite "io". */
+/* Numbers of all types as float and int64_t. The oracles: ldexp for half precision, the bits of
+ * a float for bfloat16, NumPy and PyTorch in files of Python's safetensors. Part of the suite
+ * "io". */
 
 #include <check.h>
 #include <math.h>
@@ -218,8 +219,8 @@ START_TEST(long_tensors_are_read_in_parts)
 }
 END_TEST
 
-/* golden/python.py wrote it with Python's safetensors: tensors "t.TYPE", and what NumPy or PyTorch
- * make of them as F32 in "f.TYPE" and as I64 in "i.TYPE". */
+/* golden/python.py wrote it with Python's safetensors: tensors "t.TYPE", and what NumPy or
+ * PyTorch make of them as F32 in "f.TYPE" and as I64 in "i.TYPE". */
 START_TEST(files_of_python_are_read)
 {
     int32_t compared = 0;

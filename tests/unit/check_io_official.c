@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Checkpoints of the official code as safetensors files without metadata of ours. They are made here
- * of the weights in golden/wrn_rgb.safetensors, which PyTorch computed logits with. Part of the
- * suite "io". */
+/* Checkpoints of the official code as safetensors files without metadata of ours. They are made
+ * here of the weights in golden/wrn_rgb.safetensors, which PyTorch computed logits with. Part
+ * of the suite "io". */
 
 #include <check.h>
 #include <stdio.h>
