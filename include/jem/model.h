@@ -42,7 +42,16 @@ extern "C" {
 JEM_API jem_status jem_model_create(jem_context *ctx, const jem_options *opts, jem_model **out);
 
 /**
- * Open a model that jem_model_save() or jem_trainer_save() wrote (a safetensors file).
+ * Open a model from a safetensors file: one that jem_model_save() or jem_trainer_save() wrote,
+ * or a checkpoint of the official PyTorch code that was converted as it is.
+ *
+ * The latter has no metadata of libjem and the tensors of the official state dict of a Wide
+ * ResNet without normalisation ("f.conv1.weight", ..., "class_output.bias"). Its depth, width,
+ * channels and classes follow from names and shapes, height and width are 32 unless the
+ * metadata "model.height" and "model.width" say otherwise; jem_model_option() tells all of
+ * them. Tensors of the network that are missing or too many are refused, others ignored.
+ *
+ * Weights may be F32, F64, F16 or BF16; a number too large for a float counts as infinite.
  *
  * @param ctx  the context
  * @param path UTF-8 file name
@@ -55,7 +64,8 @@ JEM_API jem_status jem_model_load(jem_context *ctx, const char *path, jem_model 
 
 /**
  * Write a model to a safetensors file: first to a temporary file beside it, then renamed, so
- * that `path` holds the old or the new file, never half of one.
+ * that `path` holds the old or the new file, never half of one. The heads "energy_output" and
+ * "f.linear", which the official code saves and does not use, are written as they were loaded.
  *
  * @param model the model
  * @param path  UTF-8 file name

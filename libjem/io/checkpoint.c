@@ -19,6 +19,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/option_table.h"
+#include "io/official.h"
 
 static jem_status add_options(jem__st_builder *b, const jem_options *opts)
 {
@@ -46,18 +47,24 @@ jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
         const jem__param *p = &model->net->params[i];
         JEM__TRY(jem__st_add(b, p->name, "F32", p->rank, p->shape, host + p->at));
     }
+    for (int32_t i = 0; i < JEM__MODEL_UNUSED; i++) {
+        const jem__unused_tensor *u = &model->unused[i];
+        if (u->data != NULL)
+            JEM__TRY(jem__st_add(b, u->name, u->dtype, u->rank, u->shape, u->data));
+    }
     return JEM_OK;
 }
 
-/* "format" and "format_version" say whether this library can know what the rest means. */
-static jem_status check_format(const char *caller, const jem__st_file *f)
+static int32_t is_ours(const jem__st_file *f)
 {
-    const char *path = jem__st_path(f), *format = jem__st_metadata(f, "format");
-    if (format == NULL || strcmp(format, "libjem") != 0)
-        return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: not written by libjem: no \"format\" = \"libjem\" in its "
-                         "metadata",
-                         caller, path);
+    const char *format = jem__st_metadata(f, "format");
+    return format != NULL && strcmp(format, "libjem") == 0;
+}
+
+/* Can this library know what the rest of a file of ours means? */
+static jem_status check_version(const char *caller, const jem__st_file *f)
+{
+    const char *path = jem__st_path(f);
     const char *version = jem__st_metadata(f, "format_version");
     int64_t number = 0;
     const size_t digits = version == NULL ? 0 : strspn(version, "0123456789");
@@ -92,53 +99,59 @@ static int32_t names_option(const char *key)
 
 /* An option that the file does not note keeps its default: options added later must default to
  * what libjem did before. */
-jem_status jem__checkpoint_options(jem_context *ctx, const char *caller, jem__st_file *f,
-                                   jem_options **out)
+static jem_status read_options(const char *caller, const jem__st_file *f, jem_options *opts)
 {
-    jem_options *opts;
-    *out = NULL;
-    JEM__TRY(check_format(caller, f));
-    JEM__TRY(jem__options_create(ctx, &opts));
+    JEM__TRY(check_version(caller, f));
     for (int64_t i = 0; i < jem__st_metadata_count(f); i++) {
         const char *key, *value;
         jem__st_metadata_at(f, i, &key, &value);
         if (!names_option(key))
             continue;
         const jem_status status = jem__options_set_str(opts, key, value);
-        if (status == JEM_OK)
-            continue;
-        jem__options_free(opts);
         if (status == JEM_E_NOMEM)
             return status;
-        return jem__fail(JEM_E_FORMAT, "%s: %s: %s", caller, jem__st_path(f),
-                         jem__error_text());
+        if (status != JEM_OK)
+            return jem__fail(JEM_E_FORMAT, "%s: %s: %s", caller, jem__st_path(f),
+                             jem__error_text());
     }
-    *out = opts;
     return JEM_OK;
 }
 
-/* The tensor of a parameter: there, of type F32, of the parameter's shape. */
+jem_status jem__checkpoint_options(jem_context *ctx, const char *caller, jem__st_file *f,
+                                   jem_options **out)
+{
+    JEM__TRY(jem__options_create(ctx, out));
+    const jem_status status =
+        is_ours(f) ? read_options(caller, f, *out) : jem__official_options(caller, f, *out);
+    if (status != JEM_OK) {
+        jem__options_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* The tensor of a parameter: there, real numbers, of the parameter's shape. */
 static jem_status find_tensor(const char *caller, const jem__st_file *f, const jem__param *p,
                               const jem__st_tensor **out)
 {
+    char shape[JEM__ST_SHAPE_SIZE], wanted[JEM__ST_SHAPE_SIZE];
     const jem__st_tensor *t = jem__st_find(f, p->name);
+    jem__st_shape_text(p->rank, p->shape, wanted);
     if (t == NULL)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: parameter \"%s\" is missing", caller,
-                         jem__st_path(f), p->name);
-    if (strcmp(t->dtype, "F32") != 0)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: parameter \"%s\" has dtype %s, must be F32",
+        return jem__fail(JEM_E_FORMAT, "%s: %s: parameter \"%s\" %s is missing", caller,
+                         jem__st_path(f), p->name, wanted);
+    const jem__st_dtype *type = jem__st_dtype_find(t->dtype);
+    if (type->kind != JEM__ST_FLOAT && type->kind != JEM__ST_BFLOAT)
+        return jem__fail(JEM_E_FORMAT,
+                         "%s: %s: parameter \"%s\" has dtype %s, must be F32, F64, F16 or BF16",
                          caller, jem__st_path(f), p->name, t->dtype);
-    if (t->rank != p->rank)
-        return jem__fail(JEM_E_SHAPE,
-                         "%s: %s: parameter \"%s\" has %" PRId32
-                         " dimensions, the model's settings ask for %" PRId32,
-                         caller, jem__st_path(f), p->name, t->rank, p->rank);
-    for (int32_t i = 0; i < p->rank; i++) {
-        if (t->shape[i] != p->shape[i])
-            return jem__fail(JEM_E_SHAPE,
-                             "%s: %s: parameter \"%s\" has size %" PRId64
-                             " in dimension %" PRId32 ", the model's settings ask for %" PRId64,
-                             caller, jem__st_path(f), p->name, t->shape[i], i, p->shape[i]);
+    int32_t same = t->rank == p->rank;
+    for (int32_t i = 0; same && i < p->rank; i++)
+        same = t->shape[i] == p->shape[i];
+    if (!same) {
+        jem__st_shape_text(t->rank, t->shape, shape);
+        return jem__fail(JEM_E_SHAPE, "%s: %s: parameter \"%s\" is %s, must be %s", caller,
+                         jem__st_path(f), p->name, shape, wanted);
     }
     *out = t;
     return JEM_OK;
@@ -156,6 +169,8 @@ static jem_status check_parameters(jem_context *ctx, const char *caller, const j
         const jem__st_tensor *t;
         status = find_tensor(caller, f, &net->params[i], &t);
     }
+    if (status == JEM_OK && !is_ours(f))
+        status = jem__official_check(caller, f, net);
     jem__network_free(net);
     return status;
 }
@@ -181,6 +196,26 @@ static jem_status read_parameters(const char *caller, jem__st_file *f, jem_model
     return JEM_OK;
 }
 
+/* Keep the heads of an official checkpoint that the network does not use. */
+static jem_status keep_unused(jem__st_file *f, jem_model *model)
+{
+    for (int32_t i = 0; i < JEM__MODEL_UNUSED; i++) {
+        jem__unused_tensor *u = &model->unused[i];
+        const jem__st_tensor *t = jem__st_find(f, jem__official_unused(i));
+        if (t == NULL)
+            continue;
+        u->data = jem__alloc_raw(model->ctx, t->bytes, 1);
+        if (u->data == NULL)
+            return JEM_E_NOMEM;
+        u->name = jem__official_unused(i);
+        u->dtype = t->dtype;
+        u->rank = t->rank;
+        memcpy(u->shape, t->shape, sizeof u->shape);
+        JEM__TRY(jem__st_read_bytes(f, t, 0, u->data, t->bytes));
+    }
+    return JEM_OK;
+}
+
 static jem_status fill_model(const char *caller, jem__st_file *f, jem_model *model)
 {
     int64_t longest = 0;
@@ -191,8 +226,10 @@ static jem_status fill_model(const char *caller, jem__st_file *f, jem_model *mod
     float *host = jem__alloc_raw(model->ctx, longest, sizeof *host);
     if (host == NULL)
         return JEM_E_NOMEM;
-    const jem_status status = read_parameters(caller, f, model, host);
+    jem_status status = read_parameters(caller, f, model, host);
     jem__free(model->ctx, host);
+    if (status == JEM_OK && strcmp(jem__option_str(model->opts, "model.arch"), "wrn") == 0)
+        status = keep_unused(f, model);
     return status;
 }
 

@@ -19,10 +19,11 @@
  * kept alive by the caller until the builder is written). `opts`: the settings to be noted. */
 jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
                                      const jem_options *opts, float *host);
-/* The options noted in a file (a new bag). */
+/* The options noted in a file, or told by the tensors of an official checkpoint (a new bag). */
 jem_status jem__checkpoint_options(jem_context *ctx, const char *caller, jem__st_file *f,
                                    jem_options **out);
-/* A model from an open file; tensors that no parameter asks for are left alone. */
+/* A model from an open file, of ours or an official checkpoint (io/official.h); tensors that
+ * neither asks for are left alone. */
 jem_status jem__checkpoint_model(jem_context *ctx, const char *caller, jem__st_file *f,
                                  jem_model **out);
 

@@ -14,10 +14,19 @@
 #define JEM__ST_MAX_NAME    512        /* bytes */
 #define JEM__ST_MAX_HEADER  (16 << 20) /* bytes */
 
-/* The dtypes of the format whose numbers are whole bytes, in upstream's order of writing. */
+/* The dtypes of the format, in upstream's order of writing. */
+enum jem__st_kind {
+    JEM__ST_FLOAT,
+    JEM__ST_BFLOAT,
+    JEM__ST_SIGNED,
+    JEM__ST_UNSIGNED,
+    JEM__ST_BOOL,
+    JEM__ST_OPAQUE /* known, so that a file with such tensors opens; not read as numbers */
+};
 typedef struct jem__st_dtype {
     const char *name;
-    int64_t size;
+    int64_t bits; /* of a number */
+    enum jem__st_kind kind;
 } jem__st_dtype;
 const jem__st_dtype *jem__st_dtype_find(const char *name); /* NULL: unknown */
 
@@ -29,6 +38,10 @@ typedef struct jem__st_tensor {
     int64_t count;     /* numbers */
     int64_t at, bytes; /* in the file */
 } jem__st_tensor;
+
+/* A shape for error texts: "[16, 3, 3, 3]". */
+#define JEM__ST_SHAPE_SIZE 192
+void jem__st_shape_text(int32_t rank, const int64_t *shape, char out[JEM__ST_SHAPE_SIZE]);
 
 typedef struct jem__st_file jem__st_file;
 
@@ -42,11 +55,17 @@ int64_t jem__st_metadata_count(const jem__st_file *f);
 void jem__st_metadata_at(const jem__st_file *f, int64_t i, const char **key,
                          const char **value);
 const char *jem__st_path(const jem__st_file *f); /* for error texts: the last 200 bytes */
-/* Read a tensor's numbers; dtype must be the one asked for ("F32", "I64"), count must match. */
+const char *jem__st_caller(const jem__st_file *f);
+/* Read a tensor's numbers; count must be the tensor's. As float: F32, F64, F16, BF16, integers
+ * and BOOL, rounded to nearest where a float does not hold them, so that a large F64 becomes
+ * infinite. As int64_t: integers and BOOL that fit. Other dtypes are refused by name. */
 jem_status jem__st_read_f32(jem__st_file *f, const jem__st_tensor *t, float *out,
                             int64_t count);
 jem_status jem__st_read_i64(jem__st_file *f, const jem__st_tensor *t, int64_t *out,
                             int64_t count);
+/* `bytes` bytes of a tensor from its byte `from` on, as they lie in the file. */
+jem_status jem__st_read_bytes(jem__st_file *f, const jem__st_tensor *t, int64_t from, void *out,
+                              int64_t bytes);
 void jem__st_close(jem__st_file *f); /* NULL accepted */
 
 /* Writing: declare all metadata and tensors (data is referenced, not copied), then write. Texts

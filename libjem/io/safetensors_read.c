@@ -41,10 +41,17 @@ struct jem__st_file {
 };
 
 static const jem__st_dtype dtypes[] = {
-    {"U64", 8},     {"I64", 8},         {"F64", 8},         {"C64", 8},     {"F32", 4},
-    {"U32", 4},     {"I32", 4},         {"BF16", 2},        {"F16", 2},     {"U16", 2},
-    {"I16", 2},     {"F8_E5M2FNUZ", 1}, {"F8_E4M3FNUZ", 1}, {"F8_E8M0", 1}, {"F8_E4M3", 1},
-    {"F8_E5M2", 1}, {"I8", 1},          {"U8", 1},          {"BOOL", 1},
+    {"U64", 64, JEM__ST_UNSIGNED},      {"I64", 64, JEM__ST_SIGNED},
+    {"F64", 64, JEM__ST_FLOAT},         {"C64", 64, JEM__ST_OPAQUE},
+    {"F32", 32, JEM__ST_FLOAT},         {"U32", 32, JEM__ST_UNSIGNED},
+    {"I32", 32, JEM__ST_SIGNED},        {"BF16", 16, JEM__ST_BFLOAT},
+    {"F16", 16, JEM__ST_FLOAT},         {"U16", 16, JEM__ST_UNSIGNED},
+    {"I16", 16, JEM__ST_SIGNED},        {"F8_E5M2FNUZ", 8, JEM__ST_OPAQUE},
+    {"F8_E4M3FNUZ", 8, JEM__ST_OPAQUE}, {"F8_E8M0", 8, JEM__ST_OPAQUE},
+    {"F8_E4M3", 8, JEM__ST_OPAQUE},     {"F8_E5M2", 8, JEM__ST_OPAQUE},
+    {"I8", 8, JEM__ST_SIGNED},          {"U8", 8, JEM__ST_UNSIGNED},
+    {"F6_E3M2", 6, JEM__ST_OPAQUE},     {"F6_E2M3", 6, JEM__ST_OPAQUE},
+    {"F4", 4, JEM__ST_OPAQUE},          {"BOOL", 8, JEM__ST_BOOL},
 };
 
 const jem__st_dtype *jem__st_dtype_find(const char *name)
@@ -54,6 +61,15 @@ const jem__st_dtype *jem__st_dtype_find(const char *name)
             return &dtypes[i];
     }
     return NULL;
+}
+
+void jem__st_shape_text(int32_t rank, const int64_t *shape, char out[JEM__ST_SHAPE_SIZE])
+{
+    int used = snprintf(out, JEM__ST_SHAPE_SIZE, "[");
+    for (int32_t i = 0; i < rank; i++)
+        used += snprintf(out + used, (size_t)(JEM__ST_SHAPE_SIZE - used), "%s%" PRId64,
+                         i > 0 ? ", " : "", shape[i]);
+    (void)snprintf(out + used, (size_t)(JEM__ST_SHAPE_SIZE - used), "]");
 }
 
 /* One pass over the header before the JSON parser sees it: how deep, how many values. Broken
@@ -164,8 +180,8 @@ static jem_status read_tensor(jem__st_file *f, const char *name, const json_t *i
     t->dtype = type->name;
     JEM__TRY(read_shape(f, name, json_object_get(info, "shape"), t));
     JEM__TRY(read_offsets(f, name, json_object_get(info, "data_offsets"), data_len, t));
-    int64_t bytes;
-    if (!jem__mul(t->count, type->size, &bytes) || bytes != t->bytes)
+    int64_t bits;
+    if (!jem__mul(t->count, type->bits, &bits) || bits % 8 != 0 || bits / 8 != t->bytes)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: tensor \"%.64s\": %" PRId64 " numbers of type %s do not fill "
                          "its %" PRId64 " bytes",
@@ -416,26 +432,16 @@ const char *jem__st_path(const jem__st_file *f)
     return f->path;
 }
 
-static jem_status read_numbers(jem__st_file *f, const jem__st_tensor *t, const char *dtype,
-                               void *out, int64_t count)
+jem_status jem__st_read_bytes(jem__st_file *f, const jem__st_tensor *t, int64_t from, void *out,
+                              int64_t bytes)
 {
-    if (strcmp(t->dtype, dtype) != 0)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": dtype %s, must be %s",
-                         f->caller, f->path, t->name, t->dtype, dtype);
-    if (t->count != count)
-        return jem__fail(JEM_E_SHAPE,
-                         "%s: %s: tensor \"%.64s\": %" PRId64 " numbers, must be %" PRId64,
-                         f->caller, f->path, t->name, t->count, count);
-    return jem__reader_read(f->reader, t->at, out, t->bytes);
+    if (from < 0 || bytes < 0 || bytes > t->bytes || from > t->bytes - bytes)
+        return jem__fail(JEM_E_INTERNAL, "%s: %s: tensor \"%.64s\" has %" PRId64 " bytes",
+                         f->caller, f->path, t->name, t->bytes);
+    return jem__reader_read(f->reader, t->at + from, out, bytes);
 }
 
-jem_status jem__st_read_f32(jem__st_file *f, const jem__st_tensor *t, float *out, int64_t count)
+const char *jem__st_caller(const jem__st_file *f)
 {
-    return read_numbers(f, t, "F32", out, count);
-}
-
-jem_status jem__st_read_i64(jem__st_file *f, const jem__st_tensor *t, int64_t *out,
-                            int64_t count)
-{
-    return read_numbers(f, t, "I64", out, count);
+    return f->caller;
 }

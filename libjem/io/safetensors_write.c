@@ -143,8 +143,10 @@ static jem_status fill_entry(const jem__st_builder *b, const char *name, const c
         e->tensor.shape[i] = shape[i];
         fits = fits && jem__mul(e->tensor.count, shape[i], &e->tensor.count);
     }
-    if (!fits || !jem__mul(e->tensor.count, e->type->size, &e->tensor.bytes))
+    int64_t bits = 0;
+    if (!fits || !jem__mul(e->tensor.count, e->type->bits, &bits) || bits % 8 != 0)
         return jem__fail(JEM_E_INTERNAL, "jem__st_add: \"%.64s\" is too much", name);
+    e->tensor.bytes = bits / 8;
     return JEM_OK;
 }
 

@@ -133,6 +133,8 @@ void jem__model_unref(jem_model *model)
     if (model->lock != NULL)
         (void)pthread_mutex_destroy(model->lock);
     jem__free(ctx, model->lock);
+    for (int32_t i = 0; i < JEM__MODEL_UNUSED; i++)
+        jem__free(ctx, model->unused[i].data);
     jem__network_free(model->net);
     jem__options_free(model->opts);
     jem__free(ctx, model);

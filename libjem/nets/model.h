@@ -12,6 +12,16 @@
 #include "core/options.h"
 #include "nets/network.h"
 
+/* A tensor of a file that the network does not use and that goes back into files as it came: of
+ * the heads that the official code saves beside the network (io/official.c). */
+#define JEM__MODEL_UNUSED 4
+typedef struct jem__unused_tensor {
+    const char *name, *dtype; /* literals */
+    int32_t rank;
+    int64_t shape[8];
+    void *data; /* owned; NULL: none */
+} jem__unused_tensor;
+
 struct jem_model {
     atomic_int refs;
     jem_context *ctx;  /* a reference */
@@ -21,6 +31,7 @@ struct jem_model {
     pthread_mutex_t *lock; /* guards dev: many threads may read a shared model */
     jem__tensor params;    /* the flat block, owned */
     int64_t c, h, w, classes;
+    jem__unused_tensor unused[JEM__MODEL_UNUSED];
 };
 
 /* The network that the options "model.*" describe, without weights: a few kilobytes, whatever

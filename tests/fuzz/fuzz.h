@@ -15,8 +15,8 @@
 /* One input. Returns 0. What must not happen is an abort, see fuzz_require(). */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The name of a file that holds these bytes and then `zeros` zero bytes (as a hole). There is one
- * file: it is overwritten by the next call, and gone with the process. */
+/* The name of a file that holds these bytes and then `zeros` zero bytes (as a hole). There is
+ * one file: it is overwritten by the next call, and gone with the process. */
 const char *fuzz_file(const uint8_t *data, size_t size, int64_t zeros);
 
 /* One context of one thread for all inputs. */
@@ -29,8 +29,8 @@ void fuzz_speak(void);
 /* Abort with the text unless `true_or_not`. */
 void fuzz_require(int true_or_not, const char *text);
 
-/* After a call that makes a handle: there is a handle or an error, and an error has a text. Returns
- * 1 when there is a handle. */
+/* After a call that makes a handle: there is a handle or an error, and an error has a text.
+ * Returns 1 when there is a handle. */
 int fuzz_made(jem_status status, const void *handle);
 
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Write the inputs that fuzzing begins with: small valid files, and files that are nearly valid.
+"""Write the inputs that fuzzing begins with: small files, valid and nearly valid.
 
     python3 make_corpus.py [FOLDER]        # default: corpus/ beside this file
 
@@ -46,6 +46,31 @@ def safetensors_inputs():
     yield "hole", safetensors({"a": ("U8", [3], 1)}).replace(b"[0,3]", b"[1,3]")
 
 
+def wrn(widen, channels, classes):
+    """Names and shapes of the official code's WRN-10, with its unused heads."""
+    shapes, width = {"f.conv1": [16, channels, 3, 3]}, 16
+    for stage in (1, 2, 3):
+        place, out = f"f.layer{stage}.0.", 8 * 2**stage * widen
+        shapes[place + "conv1"], shapes[place + "conv2"] = [out, width, 3, 3], [out, out, 3, 3]
+        if out != width or stage > 1:
+            shapes[place + "shortcut.0"] = [out, width, 1, 1]
+        width = out
+    shapes.update({"class_output": [classes, width], "energy_output": [1, width]})
+    shapes["f.linear"] = [10, width]
+    both = {}
+    for name, shape in shapes.items():
+        both[name + ".weight"], both[name + ".bias"] = shape, shape[:1]
+    return both
+
+
+def checkpoint_inputs():
+    for name, dtype, size, sizes in (("grey", "F16", 2, (1, 1, 3)), ("wide", "F32", 4, (2, 3, 10))):
+        tensors = {k: (dtype, v, size) for k, v in wrn(*sizes).items()}
+        metadata = {"model.height": "8", "model.width": "12"} if name == "grey" else None
+        whole = safetensors(tensors, metadata)
+        yield name, whole[8 : 8 + struct.unpack("<Q", whole[:8])[0]].rstrip()
+
+
 def idx(sizes, data):
     return struct.pack(f">BBBB{len(sizes)}I", 0, 0, 8, len(sizes), *sizes) + data
 
@@ -67,7 +92,8 @@ def cifar_inputs():
 def main():
     here = pathlib.Path(__file__).parent / "corpus"
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here
-    makers = {"safetensors": safetensors_inputs, "idx": idx_inputs, "cifar": cifar_inputs}
+    makers = {"safetensors": safetensors_inputs, "checkpoint": checkpoint_inputs}
+    makers.update({"idx": idx_inputs, "cifar": cifar_inputs})
     for target, inputs in makers.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in inputs():

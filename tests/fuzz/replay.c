@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a fuzz target over every file of a folder: as it is, cut after every byte, and, when it is
- * short, with every byte in turn inverted, off by one bit, and zero.
+/* Runs a fuzz target over every file of a folder: as it is, cut after every byte, and, when it
+ * is short, with every byte in turn inverted, off by one bit, and zero.
  *
  *     replay_NAME FOLDER
  *

@@ -12,7 +12,7 @@ for name; do
     "$build/tests/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=16384 \
         -artifact_prefix="$build/crash-$name-" -print_final_stats=1 -verbosity=0 \
         "$build/corpus/$name" "tests/fuzz/corpus/$name" 2>&1 |
-        grep -vE '^(INFO|#|"|[[:space:]]NEW_FUNC|stat::(new|slow|average))' || true
+        grep -vE '^(INFO|#|"|[[:space:]]NEW_FUNC|stat::(new|slow|average))'
     [ "${PIPESTATUS[0]}" -eq 0 ] || { echo "FAILED fuzz: $name"; failed=1; }
 done
 exit $failed

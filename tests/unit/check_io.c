@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The safetensors container: everything that must be read, and everything that must not.
- * check_io_write.c has what is written, check_io_model.c the models in it. */
+ * check_io_numbers.c has the numbers in it, check_io_write.c what is written, check_io_model.c
+ * and check_io_official.c the models. */
 
 #include <check.h>
 #include <stdio.h>
@@ -17,8 +18,10 @@
 #include "test_support.h"
 
 Suite *jem_io_suite(void);
-void jem_io_write_cases(Suite *suite); /* check_io_write.c */
-void jem_io_model_cases(Suite *suite); /* check_io_model.c */
+void jem_io_write_cases(Suite *suite);    /* check_io_write.c */
+void jem_io_model_cases(Suite *suite);    /* check_io_model.c */
+void jem_io_numbers_cases(Suite *suite);  /* check_io_numbers.c */
+void jem_io_official_cases(Suite *suite); /* check_io_official.c */
 
 static jem_context *ctx;
 static char path[JEM_TEST_PATH];
@@ -126,10 +129,11 @@ START_TEST(all_dtypes_have_their_size)
     static const struct {
         const char *name;
         int size;
-    } dtypes[] = {{"BOOL", 1}, {"U8", 1},     {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1},
-                  {"I16", 2},  {"U16", 2},    {"F16", 2}, {"BF16", 2},    {"I32", 4},
-                  {"U32", 4},  {"F32", 4},    {"F64", 8}, {"I64", 8},     {"U64", 8},
-                  {"C64", 8},  {"F8_E8M0", 1}};
+    } dtypes[] = {{"BOOL", 1},    {"U8", 1},          {"I8", 1},         {"F8_E5M2", 1},
+                  {"F8_E4M3", 1}, {"I16", 2},         {"U16", 2},        {"F16", 2},
+                  {"BF16", 2},    {"I32", 4},         {"U32", 4},        {"F32", 4},
+                  {"F64", 8},     {"I64", 8},         {"U64", 8},        {"C64", 8},
+                  {"F8_E8M0", 1}, {"F8_E5M2FNUZ", 1}, {"F8_E4M3FNUZ", 1}};
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
         char header[128];
         snprintf(header, sizeof header,
@@ -139,7 +143,15 @@ START_TEST(all_dtypes_have_their_size)
         ck_assert_str_eq(jem__st_tensor_at(f, 0)->dtype, dtypes[i].name);
         jem__st_close(f);
     }
-    check_refused("{\"a\":" T("F4", "[2]", 0, 1) "}", 1, "tensor \"a\": unknown dtype \"F4\"");
+    /* Numbers of 4 and 6 bits: together they must be whole bytes. */
+    jem__st_close(check_opens("{\"a\":" T("F4", "[2]", 0, 1) "}", 1));
+    jem__st_close(check_opens("{\"a\":" T("F6_E2M3", "[4]", 0, 3) "}", 3));
+    jem__st_close(check_opens("{\"a\":" T("F6_E3M2", "[2,2]", 0, 3) "}", 3));
+    check_refused("{\"a\":" T("F4", "[3]", 0, 2) "}", 2,
+                  "tensor \"a\": 3 numbers of type F4 do not fill its 2 bytes");
+    check_refused("{\"a\":" T("F4", "[3]", 0, 1) "}", 1, "do not fill its 1 bytes");
+    check_refused("{\"a\":" T("F6_E2M3", "[3]", 0, 2) "}", 2, "do not fill its 2 bytes");
+    check_refused("{\"a\":" T("F2", "[4]", 0, 1) "}", 1, "tensor \"a\": unknown dtype \"F2\"");
     check_refused("{\"a\":" T("f32", "[1]", 0, 4) "}", 4, "unknown dtype \"f32\"");
     check_refused("{\"a\":" T("F\\n32", "[1]", 0, 4) "}", 4, "unknown dtype \"F?32\"");
 }
@@ -165,6 +177,7 @@ START_TEST(broken_json_is_refused)
         {"{\"__metadata__\":{\"k\":\"\\u0000\"}}", "header, byte "},
         {"{\"__metadata__\":{\"k\":\"\\ud800\"}}", "header, byte "},
         {"{\"a\":1,\"a\":1}", "duplicate object key"},
+        {"{\"a\":1,\"\\u0061\":1}", "duplicate object key"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", "duplicate object key"},
         {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"1\"}}", "duplicate object key"},
         {"{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", "duplicate object key"},
@@ -405,5 +418,7 @@ Suite *jem_io_suite(void)
     suite_add_tcase(suite, reading);
     jem_io_write_cases(suite);
     jem_io_model_cases(suite);
+    jem_io_numbers_cases(suite);
+    jem_io_official_cases(suite);
     return suite;
 }

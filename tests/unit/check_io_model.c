@@ -258,8 +258,8 @@ static void save_mlp(void)
 START_TEST(formats_are_checked)
 {
     save_mlp();
-    check_refused(DROP("format"), JEM_E_FORMAT, "not written by libjem");
-    check_refused(SET("format", "pt"), JEM_E_FORMAT, "not written by libjem");
+    check_refused(DROP("format"), JEM_E_FORMAT, "neither written by libjem");
+    check_refused(SET("format", "pt"), JEM_E_FORMAT, "neither written by libjem");
     check_refused(DROP("format_version"), JEM_E_FORMAT, "\"format_version\" is not a number");
     check_refused(SET("format_version", ""), JEM_E_FORMAT, "is not a number");
     check_refused(SET("format_version", "1x"), JEM_E_FORMAT, "is not a number");
@@ -333,21 +333,20 @@ START_TEST(parameters_are_checked)
     jem__st_close(f);
     ck_assert_int_eq(count, 12);
     char text[128];
-    snprintf(text, sizeof text, "parameter \"%s\" is missing", weight);
+    snprintf(text, sizeof text, "parameter \"%s\" [3, 4] is missing", weight);
     check_refused(CHANGE(weight, .at = -1, .drop = 1), JEM_E_FORMAT, text);
-    snprintf(text, sizeof text,
-             "parameter \"%s\" has size 4 in dimension 0, the model's settings ask for 3",
-             weight);
+    snprintf(text, sizeof text, "parameter \"%s\" is [4, 3], must be [3, 4]", weight);
     check_refused(CHANGE(weight, .at = -1, .transpose = 1), JEM_E_SHAPE, text);
-    snprintf(text, sizeof text, "parameter \"%s\" has 1 dimensions", weight);
+    snprintf(text, sizeof text, "parameter \"%s\" is [12], must be [3, 4]", weight);
     check_refused(CHANGE(weight, .at = -1, .flatten = 1), JEM_E_SHAPE, text);
-    snprintf(text, sizeof text, "parameter \"%s\" has dtype I32, must be F32", weight);
+    snprintf(text, sizeof text, "parameter \"%s\" has dtype I32, must be F32, F64, F16 or BF16",
+             weight);
     check_refused(CHANGE(weight, .at = -1, .dtype = "I32"), JEM_E_FORMAT, text);
     snprintf(text, sizeof text, "parameter \"%s\" is NaN at index 11, must be finite", weight);
     check_refused(CHANGE(weight, .at = 11, .number = NAN), JEM_E_NUMERIC, text);
     snprintf(text, sizeof text, "parameter \"%s\" is infinite at index 0", weight);
     check_refused(CHANGE(weight, .at = 0, .number = -INFINITY), JEM_E_NUMERIC, text);
-    check_refused(SET("model.hidden", "4"), JEM_E_SHAPE, "the model's settings ask for 4");
+    check_refused(SET("model.hidden", "4"), JEM_E_SHAPE, "must be [4, 4]");
     check_refused(SET("model.layers", "2"), JEM_E_FORMAT, "is missing");
 }
 END_TEST

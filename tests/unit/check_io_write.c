@@ -140,7 +140,8 @@ START_TEST(what_is_written_is_read)
     jem_check_same(x, floats, 6);
     jem_check_fails(jem__st_read_f32(f, t, x, 5), JEM_E_SHAPE,
                     "tensor \"z.weight\": 6 numbers, must be 5");
-    jem_check_fails(jem__st_read_i64(f, t, y, 6), JEM_E_FORMAT, "dtype F32, must be I64");
+    jem_check_fails(jem__st_read_i64(f, t, y, 6), JEM_E_FORMAT,
+                    "dtype F32, must be BOOL or an integer type");
     t = jem__st_find(f, "a\"scalar");
     ck_assert(t->rank == 0 && t->count == 1);
     jem_check_ok(jem__st_read_f32(f, t, x, 1));
@@ -151,7 +152,6 @@ START_TEST(what_is_written_is_read)
     t = jem__st_find(f, "count");
     jem_check_ok(jem__st_read_i64(f, t, y, 2));
     ck_assert(y[0] == -1 && y[1] == INT64_MAX);
-    jem_check_fails(jem__st_read_f32(f, t, x, 2), JEM_E_FORMAT, "dtype I64, must be F32");
     for (int64_t i = 1; i < jem__st_count(f); i++)
         ck_assert_int_eq(jem__st_tensor_at(f, i)->at,
                          jem__st_tensor_at(f, i - 1)->at + jem__st_tensor_at(f, i - 1)->bytes);

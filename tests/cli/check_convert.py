@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A small Wide ResNet with the official code's names, in PyTorch's formats, there and back.
+
+    check_convert.py make FOLDER       # official.pt, legacy.pt, images and logits
+    check_convert.py same A.pt B.pt    # the same keys, types, shapes and bits?
+    check_convert.py more FOLDER       # other contents, there and back in one process
+    check_convert.py close FOLDER      # logits of jem-score against PyTorch's
+"""
+
+import collections
+import pathlib
+import sys
+
+import numpy
+import torch
+from torch import nn
+
+here = pathlib.Path(__file__).parent
+sys.path += [str(here.parent / "golden"), str(here.parent.parent / "examples" / "convert")]
+
+
+def make(folder):
+    from record import WideResNet
+
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    net = WideResNet(10, 1, 3, 10)
+    net.energy_output, net.f.linear = nn.Linear(64, 1), nn.Linear(64, 10)
+    for p in net.parameters():
+        p.data *= 2  # livelier logits
+    x = torch.rand(4, 3, 32, 32) * 2 - 1
+    content = {"model_state_dict": net.state_dict(), "replay_buffer": torch.randn(6, 3, 32, 32)}
+    torch.save(content, folder / "official.pt")
+    torch.save(content, folder / "legacy.pt", _use_new_zipfile_serialization=False)
+    numpy.save(folder / "x.npy", x.numpy())
+    numpy.save(folder / "wanted.npy", net.double()(x.double()).detach().numpy())
+    print("made", len(content["model_state_dict"]), "tensors")
+
+
+def bits(t):
+    return t.dtype, tuple(t.shape), numpy.asarray(t.contiguous().view(-1).view(torch.uint8)).tobytes()
+
+
+def same(a, b):
+    assert isinstance(b, dict) and set(a) == set(b), sorted(set(a) ^ set(b))
+    for key, value in a.items():
+        if isinstance(value, dict):
+            same(value, b[key])
+        else:
+            assert bits(value) == bits(b[key]), key
+
+
+def more(folder):
+    """Bare dictionaries, "module.", all types, strides, and what is left out."""
+    import container
+    import pt2safetensors
+    import safetensors2pt
+
+    def there(name, content):
+        torch.save(content, folder / f"{name}.pt")
+        pt2safetensors.convert(f"{folder}/{name}.pt", f"{folder}/{name}.safetensors", 28, None)
+        return container.read_safetensors(f"{folder}/{name}.safetensors")
+
+    def back(name, kind, bare, heads=False):
+        safetensors2pt.convert(
+            f"{folder}/{name}.safetensors", f"{folder}/{name}.back.pt", kind, bare, heads
+        )
+        return torch.load(f"{folder}/{name}.back.pt")
+
+    types = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.bool, torch.int8]
+    types += [torch.uint8, torch.int16, torch.int32, torch.int64, torch.complex64]
+    values = torch.tensor([[0.0, 1.0, 3.5], [-0.0, 100.0, 2.25]])
+    bare = collections.OrderedDict((f"t{i}.ä", values.to(t)) for i, t in enumerate(types))
+    bare["scalar"], bare["none"] = torch.tensor(2.5), torch.zeros(0, 7)
+    bare["nan"] = torch.tensor([float("nan"), float("inf")])
+    bare["turned"], bare["spread"] = values.t(), torch.ones(1, 3).expand(2, 3)
+    tensors, metadata = there("bare", bare)
+    assert metadata["model.height"] == "28" and "model.width" not in metadata, metadata
+    same(bare, tensors)
+    for kind in "zip", "legacy":
+        same(bare, back("bare", kind, True))
+    state = {"module.a": values, "module.b.module.c": values}
+    tensors, _ = there("module", {"model_state_dict": state, "epoch": 3, "extra": values})
+    assert set(tensors) == {"a", "b.module.c", "extra"}, tensors.keys()
+    assert set(back("module", "zip", False)) == {"model_state_dict", "extra"}
+    assert set(back("module", "zip", True)) == {"a", "b.module.c"}
+    there("heads", {"class_output.weight": torch.ones(5, 64), "energy_output.bias": torch.ones(1)})
+    heads = back("heads", "zip", True, True)
+    assert heads["f.linear.weight"].shape == (10, 64) and heads["energy_output.bias"] == 1
+
+
+def close(folder):
+    wanted, got = numpy.load(folder / "wanted.npy"), numpy.load(folder / "scores" / "logits.npy")
+    error = numpy.linalg.norm(got - wanted) / numpy.linalg.norm(wanted)
+    assert got.shape == wanted.shape and error < 1e-5, error
+    print(f"relative error {error:.1e}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "same":
+        same(torch.load(sys.argv[2]), torch.load(sys.argv[3]))
+    else:
+        {"make": make, "more": more, "close": close}[sys.argv[1]](pathlib.Path(sys.argv[2]))

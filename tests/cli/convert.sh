@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# PyTorch checkpoints to safetensors files and back, and libjem's programs on them.
+. "$(dirname "$0")/common.sh"
+export PYTHONDONTWRITEBYTECODE=1
+folder=$(dirname "$0")/../../examples/convert
+there() { "$python" "$folder/pt2safetensors.py" "$@"; }
+back() { "$python" "$folder/safetensors2pt.py" "$@"; }
+check() { "$python" "$(dirname "$0")/check_convert.py" "$@"; }
+
+# Command lines, for which PyTorch is not needed.
+for program in there back; do
+    expect "$program --help" 0 "exit status: 0 done" $program --help
+    long=$(awk 'length > 96' "$tmp/out" | head -1)
+    verdict "$program --help fits the screen" "$long" [ -z "$long" ]
+    expect "$program without arguments" 2 "the following arguments are required" $program
+    expect "$program, unknown option" 2 "unrecognized arguments" $program a b --nonsense
+done
+expect "there, a height that is none" 2 "--height" there a b --height 0
+expect "back, a format that is none" 2 "invalid choice: 'npz'" back a b --format npz
+
+if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
+    skip convert "python3-torch is not installed"
+    exit 0
+fi
+
+expect "a checkpoint to convert" 0 "made 24 tensors" check make "$tmp"
+expect "official checkpoint, zip" 0 "24 tensors of a state dict, 1 beside it" there "$tmp/official.pt" "$tmp/a.safetensors"
+expect "official checkpoint, legacy" 0 "24 tensors" there "$tmp/legacy.pt" "$tmp/b.safetensors"
+verdict "both formats give the same file" "differ" cmp "$tmp/a.safetensors" "$tmp/b.safetensors"
+expect "back, zip" 0 "24 tensors" back "$tmp/a.safetensors" "$tmp/a.pt"
+verdict "zip there and back: the same keys and bits" "differ" check same "$tmp/official.pt" "$tmp/a.pt"
+expect "back, legacy" 0 "24 tensors" back "$tmp/a.safetensors" "$tmp/b.pt" --format legacy
+verdict "legacy there and back: the same keys and bits" "differ" check same "$tmp/legacy.pt" "$tmp/b.pt"
+verdict "a legacy file is no zip file" "it is" bash -c '[ "$(head -c 2 "$1")" != PK ]' - "$tmp/b.pt"
+expect "other contents, there and back" 0 "left out: epoch (int)" check more "$tmp"
+
+# The programs on the converted file.
+expect "jem-score reads it" 0 "4 image(s)" score --model "$tmp/a.safetensors" --input "$tmp/x.npy" --out "$tmp/scores"
+expect "logits are PyTorch's" 0 "relative error" check close "$tmp"
+expect "jem-sample starts from its buffer" 0 "class 9" sample --from-buffer "$tmp/a.safetensors" \
+    --out "$tmp/s" --count 4 --per-class 1 --steps 1 --quiet
+
+# What cannot be converted.
+expect "there, no such file" 1 "cannot read $tmp/none.pt" there "$tmp/none.pt" "$tmp/c.safetensors"
+head -c 3000 "$tmp/official.pt" >"$tmp/short.pt"
+expect "there, cut short" 1 "torch.load" there "$tmp/short.pt" "$tmp/c.safetensors"
+"$python" -c 'import os, pickle, sys
+class Evil:
+    def __reduce__(self): return os.system, ("touch " + sys.argv[2],)
+pickle.dump({"a": Evil()}, open(sys.argv[1], "wb"))' "$tmp/evil.pt" "$tmp/ran"
+expect "there, a pickle that runs code" 1 "torch.load" there "$tmp/evil.pt" "$tmp/c.safetensors"
+verdict "its code did not run" "it did" [ ! -e "$tmp/ran" ]
+expect "there, nowhere to write" 1 "cannot write" there "$tmp/official.pt" "$tmp/none/c.safetensors"
+head -c 3000 "$tmp/a.safetensors" >"$tmp/short.safetensors"
+expect "back, cut short" 1 "its place is" back "$tmp/short.safetensors" "$tmp/c.pt"
+expect "back, no safetensors file" 1 "not a safetensors file" back "$tmp/official.pt" "$tmp/c.pt"
+left=$(find "$tmp" -name '.convert-*' -o -name 'c.*')
+verdict "failures leave nothing" "$left" [ -z "$left" ]
