@@ -71,7 +71,8 @@ LESSONS  := $(patsubst examples/%.c,$(BUILD)/bin/%,$(sort $(wildcard examples/[0
 UNIT     := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/unit/*.c tests/golden/*.c \
                                                               tests/support/*.c)))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool $(FUZZ:%=replay_%))
+TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool cut_images \
+                                     $(FUZZ:%=replay_%))
 OURS      = $(sort $(wildcard include/jem/*.h libjem/*/*.[ch] libjem/backend/*/*.[ch] \
                               examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 
@@ -173,6 +174,12 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
+
+$(BUILD)/obj/tests/images/%.o: TEST_CFLAGS += -Iexamples
+$(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o $(SUPPORT) | lib
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm
 
 $(BUILD)/tests/print_options: $(BUILD)/obj/tests/gates/print_options.o | lib
 	@mkdir -p $(@D)

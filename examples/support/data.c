@@ -30,6 +30,18 @@ static const struct data_kind kinds[] = {
      "into a folder and say --data mnist:FOLDER",
      NULL, data_open_mnist},
     {"idx", NULL, NULL, "say --data idx:IMAGES,LABELS with two IDX files", NULL, data_open_idx},
+    {"folder", NULL, NULL,
+     "say --data folder:DIR for DIR/CLASS/*.png or *.jpg, or DIR/train/CLASS and "
+     "DIR/test/CLASS; without classes --data images:DIR",
+     NULL, data_open_folder},
+    {"images", NULL, NULL,
+     "say --data images:DIR for DIR/*.png or *.jpg; with a folder per class --data folder:DIR",
+     NULL, data_open_images},
+    {"celeba", NULL, "celeba",
+     "download img_align_celeba.zip, list_eval_partition.txt and list_attr_celeba.txt of "
+     "CelebA (mmlab.ie.cuhk.edu.hk/projects/CelebA.html) into a folder, unpack the first and "
+     "say --data celeba:FOLDER",
+     NULL, data_open_celeba},
     {"cifar10", NULL, "cifar-10-batches-bin",
      "download cifar-10-binary.tar.gz or cifar-10-python.tar.gz from "
      "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say --data cifar10:FOLDER",
@@ -132,10 +144,15 @@ int data_list_files(const char *spec, const char *split, struct data_files *out)
 const char *data_class_name(const char *spec, int64_t y)
 {
     const struct data_kind *kind = spec == NULL ? NULL : find_kind(spec);
+    const char *colon = spec == NULL ? NULL : strchr(spec, ':');
 
-    if (kind == NULL || kind->classes == NULL || y < 0)
+    if (kind == NULL || y < 0)
         return NULL;
-    for (int64_t i = 0; kind->classes[i] != NULL; i++)
+    if (kind->open == data_open_folder && colon != NULL)
+        return data_folder_class(kind, colon + 1, y);
+    if (kind->open == data_open_celeba && colon != NULL)
+        return data_celeba_class(kind, colon + 1, y);
+    for (int64_t i = 0; kind->classes != NULL && kind->classes[i] != NULL; i++)
         if (i == y)
             return kind->classes[i];
     return NULL;
@@ -148,6 +165,12 @@ int data_print_kinds(void)
         {"fashion-mnist[:DIR]", "Fashion-MNIST", "IDX; without DIR Debian's package"},
         {"mnist:DIR", "MNIST and what is laid out like it", "IDX: train-*, t10k-*"},
         {"idx:IMAGES,LABELS", "any images", "IDX; the same for both splits"},
+        {"folder:DIR[,OPTIONS]", "a folder per class, with or without train and test",
+         "PNG, JPEG"},
+        {"images:DIR[,OPTIONS]", "any images, not labelled",
+         "PNG, JPEG; the same for both splits"},
+        {"celeba:DIR[,OPTIONS]", "CelebA; attr=NAME among the options gives labels",
+         "JPEG, aligned and cropped"},
         {"cifar10:DIR", "CIFAR-10", "binary or Python version"},
         {"cifar100:DIR", "CIFAR-100, fine labels", "binary or Python version"},
         {"svhn:DIR", "SVHN, cropped; splits train, test, extra", "*_32x32.mat"},
@@ -168,6 +191,8 @@ int data_print_kinds(void)
         "\nDIR may be the folder with the files or, for CIFAR, the one around it. Files may be "
         "packed\nwith gzip, those of SVHN excepted. Images in .npy files are N x H x W, "
         "N x C x H x W or\nN x H x W x C: bytes, or floats in [-1, 1]. Label -1: not "
-        "labelled.\n");
+        "labelled.\n\nOPTIONS: size=N or size=HxW resizes (size=N: the shorter side, and keeps "
+        "the middle\nN x N), crop=N or crop=HxW keeps the middle before that, grey or colour "
+        "converts.\nExample: folder:birds,crop=200,size=32,colour\n");
     return rc;
 }

@@ -11,8 +11,21 @@
  *     cifar100:DIR            CIFAR-100, binary or Python version
  *     svhn:DIR                SVHN, cropped digits; has a split "extra" as well
  *     npy:IMAGES[,LABELS]     NumPy arrays; ",classes=K" may follow
+ *     folder:DIR[,OPTIONS]    PNG and JPEG files in a folder per class; with DIR/train and
+ *                             DIR/test (or DIR/val) these are the splits, otherwise DIR is both
+ *     images:DIR[,OPTIONS]    the PNG and JPEG files in one folder, without labels, as both
+ *     celeba:DIR[,OPTIONS]    CelebA; attr=NAME gives labels, the others crop=178,size=32
  *
- * Files may be packed with gzip, those of SVHN excepted. */
+ * Files may be packed with gzip, those of SVHN excepted. Classes of a folder are the names of
+ * its (or of its train's) subfolders, sorted; images lie in them at any depth. Hidden files are
+ * skipped. Options, which are applied in this order whatever the order they are given in:
+ *
+ *     grey, colour            make all images so; otherwise they must be alike
+ *     crop=N, crop=HxW        keep the middle, N x N or height x width pixels
+ *     size=N                  resize the shorter side to N and keep the middle N x N
+ *     size=HxW                resize to height x width
+ *
+ * The first comma ends the folder, so its name can have none. */
 
 #include <jem/jem.h>
 
@@ -37,7 +50,8 @@ struct data_files {
 };
 int data_list_files(const char *spec, const char *split, struct data_files *out);
 
-/* The name of class y in the data set, or NULL where none is known. */
+/* The name of class y in the data set, or NULL where none is known. It may be overwritten by the
+ * next call. */
 const char *data_class_name(const char *spec, int64_t y);
 
 #endif

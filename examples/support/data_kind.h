@@ -31,6 +31,12 @@ int data_open_idx(jem_context *ctx, const struct data_kind *kind, const char *wh
                   const char *split, jem_dataset **out);
 int data_open_cifar(jem_context *ctx, const struct data_kind *kind, const char *where,
                     const char *split, jem_dataset **out);
+int data_open_folder(jem_context *ctx, const struct data_kind *kind, const char *where,
+                     const char *split, jem_dataset **out);
+int data_open_images(jem_context *ctx, const struct data_kind *kind, const char *where,
+                     const char *split, jem_dataset **out);
+int data_open_celeba(jem_context *ctx, const struct data_kind *kind, const char *where,
+                     const char *split, jem_dataset **out);
 int data_open_svhn(jem_context *ctx, const struct data_kind *kind, const char *where,
                    const char *split, jem_dataset **out);
 int data_open_npy(jem_context *ctx, const struct data_kind *kind, const char *where,
@@ -44,6 +50,10 @@ int data_cifar_files(const struct data_kind *kind, const char *where, const char
                      struct data_files *out);
 int data_svhn_files(const struct data_kind *kind, const char *where, const char *split,
                     struct data_files *out);
+
+/* data_class_name() of kinds that say in their folder or options what the classes are; y >= 0. */
+const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y);
+const char *data_celeba_class(const struct data_kind *kind, const char *where, int64_t y);
 
 extern const char *const data_cifar100_classes[];
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Images between files, bytes and floats. PNG goes through libpng's simplified interface;
- * JPEG is in image_jpeg.c because of its setjmp(). */
+/* Images between files, bytes and floats. Decoding is in image_png.c and image_jpeg.c. */
 
 #include "image.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,58 +11,41 @@
 
 #include <png.h>
 
-#include "image_jpeg.h"
+#include "file.h"
+#include "image_codec.h"
 #include "report.h"
 
-static int read_png(const char *path, struct image *out)
+int image_check_size(const char *name, int64_t height, int64_t width)
 {
-    static const png_color black = {0, 0, 0};
-    png_image png;
-    int colour;
-
-    memset(&png, 0, sizeof png);
-    png.version = PNG_IMAGE_VERSION;
-    if (!png_image_begin_read_from_file(&png, path))
-        return report_failed("%s: not a sound PNG file: %s", path, png.message);
-    if (png.width > IMAGE_MAX_SIDE || png.height > IMAGE_MAX_SIDE) {
-        png_image_free(&png);
-        return report_failed("%s: %" PRIu32 " x %" PRIu32 " pixels; at most %d x %d are read",
-                             path, png.width, png.height, IMAGE_MAX_SIDE, IMAGE_MAX_SIDE);
-    }
-    colour = (png.format & PNG_FORMAT_FLAG_COLOR) != 0;
-    png.format = colour ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    out->channels = colour ? 3 : 1;
-    out->height = png.height;
-    out->width = png.width;
-    out->pixels = malloc(PNG_IMAGE_SIZE(png));
-    if (out->pixels == NULL) {
-        png_image_free(&png);
-        return report_no_memory();
-    }
-    if (!png_image_finish_read(&png, &black, out->pixels, 0, NULL)) {
-        image_free(out);
-        return report_failed("%s: not a sound PNG file: %s", path, png.message);
-    }
+    if (height > IMAGE_MAX_SIDE || width > IMAGE_MAX_SIDE || height * width > IMAGE_MAX_PIXELS)
+        return report_failed("%s: %" PRId64 " x %" PRId64 " pixels (height x width); at most "
+                             "%d a side and %d in all are read",
+                             name, height, width, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
     return EXIT_OK;
+}
+
+int image_read_bytes(const uint8_t *bytes, size_t length, const char *name, struct image *out)
+{
+    memset(out, 0, sizeof *out);
+    if (length >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
+        return image_decode_png(bytes, length, name, out);
+    if (length >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8)
+        return image_decode_jpeg(bytes, length, name, out);
+    return report_failed("%s: neither a PNG nor a JPEG file (arrays end in .npy or .npz)", name);
 }
 
 int image_read(const char *path, struct image *out)
 {
-    uint8_t magic[8] = {0};
-    size_t got;
-    FILE *file = fopen(path, "rb");
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    int rc;
 
     memset(out, 0, sizeof *out);
-    if (file == NULL)
-        return report_failed("cannot open %s: %s", path, strerror(errno));
-    got = fread(magic, 1, sizeof magic, file);
-    fclose(file);
-    if (got == 8 && memcmp(magic, "\x89PNG\r\n\x1a\n", 8) == 0)
-        return read_png(path, out);
-    if (got == 8 && magic[0] == 0xff && magic[1] == 0xd8)
-        return image_read_jpeg(path, out);
-    return report_failed("%s: neither a PNG nor a JPEG file (arrays end in .npy or .npz)",
-                         path);
+    rc = file_read(path, &bytes, &length);
+    if (rc == EXIT_OK)
+        rc = image_read_bytes(bytes, length, path, out);
+    free(bytes);
+    return rc;
 }
 
 void image_free(struct image *image)
@@ -77,6 +58,27 @@ void image_free(struct image *image)
 static uint8_t luma(const uint8_t *p)
 {
     return (uint8_t)((p[0] * 19595u + p[1] * 38470u + p[2] * 7471u + 0x8000u) >> 16);
+}
+
+int image_convert(struct image *image, int64_t channels)
+{
+    const int64_t area = image->height * image->width;
+    uint8_t *pixels;
+
+    if (image->channels == channels)
+        return EXIT_OK;
+    pixels = malloc((size_t)(area * channels));
+    if (pixels == NULL)
+        return report_no_memory();
+    for (int64_t i = 0; i < area; i++)
+        if (channels == 1)
+            pixels[i] = luma(image->pixels + i * 3);
+        else
+            memset(pixels + i * 3, image->pixels[i], 3);
+    free(image->pixels);
+    image->pixels = pixels;
+    image->channels = channels;
+    return EXIT_OK;
 }
 
 int image_to_floats(const struct image *image, const char *path, const int64_t shape[3],

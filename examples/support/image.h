@@ -4,9 +4,11 @@
 
 /* Image files in, PNG files out, and grids of images to look at. */
 
+#include <stddef.h>
 #include <stdint.h>
 
-#define IMAGE_MAX_SIDE 4096
+#define IMAGE_MAX_SIDE   16384
+#define IMAGE_MAX_PIXELS (1 << 26)
 
 struct image {
     int64_t channels; /* 1 grey, 3 colour */
@@ -14,9 +16,23 @@ struct image {
     uint8_t *pixels; /* height x width x channels, to be given back with image_free() */
 };
 
-/* Read a PNG or JPEG file (told apart by its first bytes). Transparent parts become black. */
+/* Read a PNG or JPEG file (told apart by its first bytes). The pixels are those of Pillow's
+ * Image.open(path).convert("RGB"), or "L" where the file is grey, with two exceptions:
+ *
+ *     alpha          the image is laid on black; Pillow drops alpha and shows what is beneath
+ *     16-bit grey    the high byte, as of 16-bit colour; Pillow cuts such values at 255
+ *
+ * Gamma, colour profiles and the orientation in EXIF data are not looked at. A damaged file is
+ * refused, where Pillow may only warn. */
 int image_read(const char *path, struct image *out);
+
+/* The same from the bytes of a file; `name` is what errors call them. */
+int image_read_bytes(const uint8_t *bytes, size_t length, const char *name, struct image *out);
+
 void image_free(struct image *image);
+
+/* Make an image grey (1) by luma, 0.299 R + 0.587 G + 0.114 B, or colour (3). */
+int image_convert(struct image *image, int64_t channels);
 
 /* As a model wants it: C x H x W floats in [-1, 1]. The size must be the model's; a colour file
  * for a grey model is converted by luma (0.299 R + 0.587 G + 0.114 B); a grey file for a

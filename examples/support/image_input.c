@@ -162,6 +162,14 @@ int image_input_files(const struct cli_list *paths, const int64_t shape[4],
     return rc;
 }
 
+static int is_labelled(const struct image_input *in)
+{
+    for (int64_t i = 0; i < in->n; i++)
+        if (in->labels[i] >= 0)
+            return 1;
+    return 0;
+}
+
 int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
                      const int64_t shape[4], struct image_input *out)
 {
@@ -180,14 +188,14 @@ int image_input_data(jem_context *ctx, const char *spec, const char *split, int6
             report_failed("--data %s: its images are %s, the model reads %s (channels x height "
                           "x width)",
                           spec, sizes_text(3, d, have), sizes_text(3, shape, want));
-    if (rc == EXIT_OK && d[3] != shape[3])
-        rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
-                           d[3], shape[3]);
     n = count > 0 && count < n ? count : n;
     if (rc == EXIT_OK)
         rc = allocate(n, shape, out);
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_read(data, 0, n, out->x, out->labels));
+    if (rc == EXIT_OK && d[3] != shape[3] && is_labelled(out))
+        rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
+                           d[3], shape[3]);
     jem_dataset_free(data);
     if (rc != EXIT_OK)
         image_input_free(out);

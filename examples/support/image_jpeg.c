@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-/* JPEG files through libjpeg. libjpeg reports errors by a call that must not return, so they
- * leave by longjmp(); everything the jump passes over lives in one struct. */
+/* JPEG files through libjpeg with its defaults: accurate integer DCT and smooth upsampling of
+ * colour, which is what Pillow uses too. libjpeg reports errors by a call that must not return,
+ * so they leave by longjmp(); everything the jump passes over lives in one struct. */
 
-#include "image_jpeg.h"
+#include "image_codec.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +15,18 @@
 
 #include "report.h"
 
+/* A progressive file needs all its coefficients in memory, and each of its scans goes through
+ * all of them: some bytes could ask for hours. Encoders write about ten scans. */
+#define COEFFICIENT_BYTES ((long)512 << 20)
+#define MAX_SCANS         100
+
 struct reading {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors; /* `client_data` leads from the jpeg back to here */
+    struct jpeg_progress_mgr progress;
     jmp_buf failed;
-    const char *path;
-    FILE *file;
+    const char *name;
+    uint8_t *cmyk; /* one row, where the file has four inks */
     struct image *out;
 };
 
@@ -31,7 +36,7 @@ static void give_up(j_common_ptr jpeg)
     char text[JMSG_LENGTH_MAX];
 
     jpeg->err->format_message(jpeg, text);
-    report_failed("%s: not a sound JPEG file: %s", r->path, text);
+    report_failed("%s: not a sound JPEG file: %s", r->name, text);
     longjmp(r->failed, 1);
 }
 
@@ -43,7 +48,34 @@ static void on_message(j_common_ptr jpeg, int level)
         give_up(jpeg);
 }
 
-static int decode(struct reading *r)
+static void count_scans(j_common_ptr jpeg)
+{
+    struct reading *r = jpeg->client_data;
+
+    if (r->jpeg.input_scan_number <= MAX_SCANS)
+        return;
+    report_failed("%s: a JPEG file of more than %d scans; refused", r->name, MAX_SCANS);
+    longjmp(r->failed, 1);
+}
+
+/* Four inks, stored inverted as Adobe does, as Pillow's convert("RGB") takes them. */
+static void cmyk_to_rgb(const uint8_t *cmyk, int64_t width, uint8_t *rgb)
+{
+    for (int64_t i = 0; i < width; i++, cmyk += 4)
+        for (int c = 0; c < 3; c++)
+            *rgb++ = (uint8_t)(cmyk[3] - image_scale_byte(255u - cmyk[c], cmyk[3]));
+}
+
+static void read_row(struct reading *r, uint8_t *row)
+{
+    JSAMPROW target = r->cmyk != NULL ? r->cmyk : row;
+
+    jpeg_read_scanlines(&r->jpeg, &target, 1);
+    if (r->cmyk != NULL)
+        cmyk_to_rgb(r->cmyk, r->out->width, row);
+}
+
+static int decode(struct reading *r, const uint8_t *bytes, size_t length)
 {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
     struct image *out = r->out;
@@ -51,47 +83,46 @@ static int decode(struct reading *r)
     if (setjmp(r->failed) != 0)
         return EXIT_FAILED;
     jpeg_create_decompress(jpeg);
-    jpeg_stdio_src(jpeg, r->file);
+    jpeg->mem->max_memory_to_use = COEFFICIENT_BYTES;
+    jpeg->progress = &r->progress;
+    jpeg_mem_src(jpeg, bytes, length);
     jpeg_read_header(jpeg, TRUE);
-    if (jpeg->image_width > IMAGE_MAX_SIDE || jpeg->image_height > IMAGE_MAX_SIDE)
-        return report_failed("%s: %u x %u pixels; at most %d x %d are read", r->path,
-                             jpeg->image_width, jpeg->image_height, IMAGE_MAX_SIDE,
-                             IMAGE_MAX_SIDE);
-    jpeg->out_color_space = jpeg->num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    out->channels = jpeg->num_components == 1 ? 1 : 3;
+    out->height = jpeg->image_height;
+    out->width = jpeg->image_width;
+    if (image_check_size(r->name, out->height, out->width) != EXIT_OK)
+        return EXIT_FAILED;
+    jpeg->out_color_space = jpeg->num_components == 1   ? JCS_GRAYSCALE
+                            : jpeg->num_components == 4 ? JCS_CMYK
+                                                        : JCS_RGB;
     jpeg_start_decompress(jpeg);
-    out->channels = jpeg->output_components;
-    out->height = jpeg->output_height;
-    out->width = jpeg->output_width;
+    if (jpeg->num_components == 4)
+        r->cmyk = malloc((size_t)out->width * 4);
     out->pixels = malloc((size_t)(out->channels * out->height * out->width));
-    if (out->pixels == NULL)
+    if (out->pixels == NULL || (r->cmyk == NULL && jpeg->num_components == 4))
         return report_no_memory();
-    while (jpeg->output_scanline < jpeg->output_height) {
-        JSAMPROW row = out->pixels + jpeg->output_scanline * out->width * out->channels;
-
-        jpeg_read_scanlines(jpeg, &row, 1);
-    }
+    while (jpeg->output_scanline < jpeg->output_height)
+        read_row(r, out->pixels + jpeg->output_scanline * out->width * out->channels);
     jpeg_finish_decompress(jpeg);
     return EXIT_OK;
 }
 
-int image_read_jpeg(const char *path, struct image *out)
+int image_decode_jpeg(const uint8_t *bytes, size_t length, const char *name, struct image *out)
 {
     struct reading r;
     int rc;
 
     memset(&r, 0, sizeof r);
-    r.path = path;
+    r.name = name;
     r.out = out;
-    r.file = fopen(path, "rb");
-    if (r.file == NULL)
-        return report_failed("cannot open %s: %s", path, strerror(errno));
     r.jpeg.err = jpeg_std_error(&r.errors);
     r.errors.error_exit = give_up;
     r.errors.emit_message = on_message;
+    r.progress.progress_monitor = count_scans;
     r.jpeg.client_data = &r;
-    rc = decode(&r);
+    rc = decode(&r, bytes, length);
     jpeg_destroy_decompress(&r.jpeg);
-    fclose(r.file);
+    free(r.cmyk);
     if (rc != EXIT_OK)
         image_free(out);
     return rc;

@@ -18,8 +18,7 @@ one() {
     *_avx2.c) flags+=(-mavx2 -mfma) ;;
     *_avx512.c) flags+=(-mavx512f -mavx2 -mfma) ;;
     examples/*) flags+=(-Iexamples) ;;
-    tests/fuzz/* | tests/cli/*) flags+=(-Iexamples) ;;
-    tests/*) flags+=(-Itests/support -DJEM_TEST_DATA='""') ;;
+    tests/*) flags+=(-Itests/support -Iexamples -DJEM_TEST_DATA='""') ;;
     esac
     "$tidy" --quiet "$1" -- "${flags[@]}" 2> >(grep -vE '^[0-9]+ warnings? (generated|treated)' >&2) ||
         { echo "tidy: $1"; return 1; }

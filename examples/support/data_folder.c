@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Folders of PNG and JPEG files: with a folder per class, in the order and with the labels of
+ * torchvision's ImageFolder, and flat ones without labels. */
+
+#include "data_kind.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "file.h"
+#include "image_list.h"
+#include "report.h"
+
+#define MAX_DEPTH  16 /* of folders in folders: links can lead in circles */
+#define NAME_BYTES 64 /* of a class, for display; longer ones are cut */
+
+/* What lies in a folder. Paths are folder/name. */
+struct listing {
+    struct image_list folders, files;
+};
+
+static void listing_free(struct listing *l)
+{
+    image_list_free(&l->folders);
+    image_list_free(&l->files);
+}
+
+/* Is it an image file? What torchvision would read and libjem's programs do not is refused:
+ * leaving it out would quietly make another data set. */
+static int check_ending(const char *path, int *is_image)
+{
+    static const char *const read[] = {".png", ".jpg", ".jpeg"};
+    static const char *const refused[] = {".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp"};
+
+    *is_image = 0;
+    for (size_t i = 0; i < sizeof read / sizeof read[0]; i++)
+        *is_image |= file_has_ending(path, read[i]);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (file_has_ending(path, refused[i]))
+            return report_failed("%s: %s files are not read; convert it to PNG", path,
+                                 refused[i]);
+    return EXIT_OK;
+}
+
+static int list_entry(const char *folder, const char *name, struct listing *out)
+{
+    char path[FILE_PATH_BYTES];
+    struct stat info;
+    int is_image = 0, rc;
+
+    if (name[0] == '.')
+        return EXIT_OK;
+    rc = file_join(path, folder, name);
+    if (rc != EXIT_OK)
+        return rc;
+    if (stat(path, &info) != 0)
+        return report_failed("cannot look at %s: %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return image_list_add(&out->folders, path, -1);
+    if (!S_ISREG(info.st_mode))
+        return EXIT_OK;
+    rc = check_ending(path, &is_image);
+    return rc == EXIT_OK && is_image ? image_list_add(&out->files, path, -1) : rc;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What lies in a folder: subfolders sorted by name, images as they come, nothing hidden. */
+static int list_folder(const char *folder, struct listing *out)
+{
+    DIR *dir = opendir(folder);
+    int rc = EXIT_OK;
+
+    memset(out, 0, sizeof *out);
+    if (dir == NULL)
+        return report_failed("cannot open folder %s: %s", folder, strerror(errno));
+    for (;;) {
+        const struct dirent *entry = readdir(dir);
+
+        if (entry == NULL)
+            break;
+        rc = list_entry(folder, entry->d_name, out);
+        if (rc != EXIT_OK)
+            break;
+    }
+    closedir(dir);
+    if (rc == EXIT_OK && out->folders.count > 1)
+        qsort(out->folders.path, (size_t)out->folders.count, sizeof out->folders.path[0],
+              by_text);
+    if (rc != EXIT_OK)
+        listing_free(out);
+    return rc;
+}
+
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
+/* ImageFolder's order of files: by folder first, then by name. ('-' sorts before '/'.) */
+static int by_folder_and_name(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    const size_t n = (size_t)(last_name(x) - x) - 1, m = (size_t)(last_name(y) - y) - 1;
+    const int order = memcmp(x, y, n < m ? n : m);
+
+    if (order != 0)
+        return order;
+    return n != m ? (n < m ? -1 : 1) : strcmp(x + n, y + m);
+}
+
+/* Sort the files from number `first` on. Their labels are the same. */
+static void sort_files(struct image_list *list, int64_t first)
+{
+    if (list->count - first > 1)
+        qsort(list->path + first, (size_t)(list->count - first), sizeof list->path[0],
+              by_folder_and_name);
+}
+
+/* All images below a folder. */
+static int walk(const char *folder, int32_t label, int depth, struct image_list *out)
+{
+    struct listing here;
+    int rc;
+
+    if (depth > MAX_DEPTH)
+        return report_failed("%s: more than %d folders in each other; does a link lead in "
+                             "circles?",
+                             folder, MAX_DEPTH);
+    rc = list_folder(folder, &here);
+    for (int64_t i = 0; i < here.files.count && rc == EXIT_OK; i++)
+        rc = image_list_add(out, here.files.path[i], label);
+    for (int64_t i = 0; i < here.folders.count && rc == EXIT_OK; i++)
+        rc = walk(here.folders.path[i], label, depth + 1, out);
+    listing_free(&here);
+    return rc;
+}
+
+static int is_folder(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Where the folders of the classes are: those whose names count, and those of the split. */
+static int find_split(const char *folder, const char *split, char classes[FILE_PATH_BYTES],
+                      char images[FILE_PATH_BYTES])
+{
+    char test[FILE_PATH_BYTES];
+    int rc = file_join(classes, folder, "train");
+
+    if (rc == EXIT_OK)
+        rc = file_join(test, folder, "test");
+    if (rc == EXIT_OK && !is_folder(test))
+        rc = file_join(test, folder, "val");
+    if (rc != EXIT_OK)
+        return rc;
+    if (!is_folder(classes) || !is_folder(test)) {
+        snprintf(classes, FILE_PATH_BYTES, "%s", folder);
+        snprintf(images, FILE_PATH_BYTES, "%s", folder);
+    } else {
+        snprintf(images, FILE_PATH_BYTES, "%s", strcmp(split, "train") == 0 ? classes : test);
+    }
+    return EXIT_OK;
+}
+
+/* Its number among the classes, or -1. */
+static int32_t find_class(const struct image_list *classes, const char *name)
+{
+    for (int64_t i = 0; i < classes->count; i++)
+        if (strcmp(last_name(classes->path[i]), name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+/* The images of one class, which has some: an empty folder would be a class that is never
+ * seen. */
+static int add_class(const char *folder, const struct image_list *classes,
+                     struct image_list *out)
+{
+    const int32_t label = find_class(classes, last_name(folder));
+    const int64_t first = out->count;
+    int rc;
+
+    if (label < 0)
+        return report_failed("%s: there is no class of this name among the training images",
+                             folder);
+    rc = walk(folder, label, 1, out);
+    if (rc == EXIT_OK && out->count == first)
+        return report_failed("%s: the folder of a class without a .png, .jpg or .jpeg file",
+                             folder);
+    sort_files(out, first);
+    return rc;
+}
+
+int data_open_folder(jem_context *ctx, const struct data_kind *kind, const char *where,
+                     const char *split, jem_dataset **out)
+{
+    char class_folder[FILE_PATH_BYTES], image_folder[FILE_PATH_BYTES];
+    struct image_options how = {.channels = 0};
+    struct listing classes = {{0}, {0}}, here = {{0}, {0}};
+    struct image_list list = {0};
+    int rc = image_options_read(kind, where, &how);
+
+    if (rc == EXIT_OK)
+        rc = find_split(how.folder, split, class_folder, image_folder);
+    if (rc == EXIT_OK)
+        rc = list_folder(class_folder, &classes);
+    if (rc == EXIT_OK)
+        rc = list_folder(image_folder, &here);
+    if (rc == EXIT_OK && here.folders.count == 0)
+        rc = report_failed("--data %s: %s has no folders of classes; %s", kind->name,
+                           image_folder, kind->advice);
+    for (int64_t i = 0; i < here.folders.count && rc == EXIT_OK; i++)
+        rc = add_class(here.folders.path[i], &classes.folders, &list);
+    if (rc == EXIT_OK)
+        rc = image_list_read(ctx, &list, classes.folders.count, &how, out);
+    image_list_free(&list);
+    listing_free(&classes);
+    listing_free(&here);
+    return rc;
+}
+
+const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y)
+{
+    static char text[NAME_BYTES];
+    char class_folder[FILE_PATH_BYTES], ignored[FILE_PATH_BYTES];
+    struct image_options how = {.channels = 0};
+    struct listing classes = {{0}, {0}};
+    const char *name = NULL;
+
+    if (image_options_read(kind, where, &how) == EXIT_OK &&
+        find_split(how.folder, "train", class_folder, ignored) == EXIT_OK &&
+        list_folder(class_folder, &classes) == EXIT_OK && y < classes.folders.count) {
+        snprintf(text, sizeof text, "%s", last_name(classes.folders.path[y]));
+        name = text;
+    }
+    listing_free(&classes);
+    return name;
+}
+
+int data_open_images(jem_context *ctx, const struct data_kind *kind, const char *where,
+                     const char *split, jem_dataset **out)
+{
+    struct image_options how = {.channels = 0};
+    struct listing here = {{0}, {0}};
+    int rc = image_options_read(kind, where, &how);
+
+    (void)split;
+    if (rc == EXIT_OK)
+        rc = list_folder(how.folder, &here);
+    if (rc == EXIT_OK && here.files.count == 0)
+        rc = report_failed("--data %s: %s has no .png, .jpg or .jpeg file; %s", kind->name,
+                           how.folder, kind->advice);
+    sort_files(&here.files, 0);
+    if (rc == EXIT_OK)
+        rc = image_list_read(ctx, &here.files, 1, &how, out);
+    listing_free(&here);
+    return rc;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The files of a list become one array of bytes, channel after channel. All images must agree in
+ * size and channels; the error for one that does not says which option brings them together. */
+
+#include "image_list.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image.h"
+#include "progress.h"
+#include "report.h"
+#include "resize.h"
+
+#define MAX_SIDE 4096 /* of an image in a data set: libjem's limit */
+
+/* "N" or "HxW", 1 to MAX_SIDE each; `square`, where given, tells which. */
+static int read_sides(const char *text, int64_t out[2], int *square)
+{
+    const size_t digits = strspn(text, "0123456789");
+    const char *second = text[digits] == 'x' ? text + digits + 1 : text;
+    const size_t more = strspn(second, "0123456789");
+
+    if (digits < 1 || digits > 4 || more < 1 || more > 4 || second[more] != '\0')
+        return 0;
+    out[0] = strtol(text, NULL, 10);
+    out[1] = strtol(second, NULL, 10);
+    if (square != NULL)
+        *square = second == text;
+    return out[0] >= 1 && out[0] <= MAX_SIDE && out[1] >= 1 && out[1] <= MAX_SIDE;
+}
+
+static int read_option(const struct data_kind *kind, const char *text,
+                       struct image_options *out)
+{
+    const int faces = strcmp(kind->name, "celeba") == 0;
+
+    if (strcmp(text, "grey") == 0) {
+        out->channels = 1;
+    } else if (strcmp(text, "colour") == 0) {
+        out->channels = 3;
+    } else if (strncmp(text, "size=", 5) == 0) {
+        if (!read_sides(text + 5, out->size, &out->square))
+            return report_usage("--data %s: %s: must be size=N or size=HxW, 1 to %d",
+                                kind->name, text, MAX_SIDE);
+    } else if (strncmp(text, "crop=", 5) == 0) {
+        if (!read_sides(text + 5, out->crop, NULL))
+            return report_usage("--data %s: %s: must be crop=N or crop=HxW, 1 to %d",
+                                kind->name, text, MAX_SIDE);
+    } else if (faces && strncmp(text, "attr=", 5) == 0 && text[5] != '\0') {
+        snprintf(out->attr, sizeof out->attr, "%s", text + 5);
+    } else {
+        return report_usage("--data %s: unknown option \"%s\"; after the folder there may be "
+                            ",size=N ,size=HxW ,crop=N ,crop=HxW ,grey ,colour%s",
+                            kind->name, text, faces ? " ,attr=NAME" : "");
+    }
+    return EXIT_OK;
+}
+
+int image_options_read(const struct data_kind *kind, const char *where,
+                       struct image_options *out)
+{
+    size_t length = strcspn(where, ",");
+    int rc = EXIT_OK;
+
+    if (length == 0)
+        return report_usage("--data %s:%s: the folder is missing; %s", kind->name, where,
+                            kind->advice);
+    if (length >= sizeof out->folder)
+        return report_failed("--data %s: file name too long: %.60s...", kind->name, where);
+    memcpy(out->folder, where, length);
+    out->folder[length] = '\0';
+    while (rc == EXIT_OK && where[length] == ',') {
+        char text[48];
+
+        where += length + 1;
+        length = strcspn(where, ",");
+        snprintf(text, sizeof text, "%.*s", (int)(length < 48 ? length : 48), where);
+        rc = read_option(kind, text, out);
+    }
+    return rc;
+}
+
+int image_list_add(struct image_list *list, const char *path, int32_t label)
+{
+    if (list->count == list->room) {
+        const int64_t room = list->room == 0 ? 1024 : 2 * list->room;
+        char **paths = realloc(list->path, (size_t)room * sizeof paths[0]);
+        int32_t *labels;
+
+        if (paths == NULL)
+            return report_no_memory();
+        list->path = paths;
+        labels = realloc(list->label, (size_t)room * sizeof labels[0]);
+        if (labels == NULL)
+            return report_no_memory();
+        list->label = labels;
+        list->room = room;
+    }
+    list->path[list->count] = strdup(path);
+    if (list->path[list->count] == NULL)
+        return report_no_memory();
+    list->label[list->count++] = label;
+    return EXIT_OK;
+}
+
+void image_list_free(struct image_list *list)
+{
+    for (int64_t i = 0; i < list->count; i++)
+        free(list->path[i]);
+    free(list->path);
+    free(list->label);
+    memset(list, 0, sizeof *list);
+}
+
+static int read_one(const char *path, const struct image_options *how, struct image *image)
+{
+    int rc = image_read(path, image);
+
+    if (rc == EXIT_OK && how->channels > 0)
+        rc = image_convert(image, how->channels);
+    if (rc == EXIT_OK && how->crop[0] > 0)
+        rc = image_crop(image, path, how->crop[0], how->crop[1]);
+    if (rc == EXIT_OK && how->size[0] > 0 && how->square) {
+        rc = image_resize_shorter(image, path, how->size[0]);
+        if (rc == EXIT_OK)
+            rc = image_crop(image, path, how->size[0], how->size[1]);
+    } else if (rc == EXIT_OK && how->size[0] > 0) {
+        rc = image_resize(image, path, how->size[0], how->size[1]);
+    }
+    return rc;
+}
+
+/* Is the image like the first one? */
+static int compare(const struct image *image, const char *path, const int64_t shape[3],
+                   const char *first)
+{
+    if (image->channels != shape[0])
+        return report_failed("%s is %s, %s is %s: add ,grey or ,colour to --data to have all "
+                             "alike",
+                             path, image->channels == 1 ? "grey" : "in colour", first,
+                             shape[0] == 1 ? "grey" : "in colour");
+    if (image->height != shape[1] || image->width != shape[2])
+        return report_failed("%s is %" PRId64 " x %" PRId64 " pixels (height x width), "
+                             "%s is %" PRId64 " x %" PRId64 ": add ,size=N or ,crop=N to "
+                             "--data to have all alike",
+                             path, image->height, image->width, first, shape[1], shape[2]);
+    return EXIT_OK;
+}
+
+static void store(const struct image *image, uint8_t *out)
+{
+    const int64_t area = image->height * image->width;
+
+    for (int64_t i = 0; i < area; i++)
+        for (int64_t c = 0; c < image->channels; c++)
+            out[c * area + i] = image->pixels[i * image->channels + c];
+}
+
+/* Sizes are those of the first image, and so is the memory asked for. */
+static int begin(const struct image *first, int64_t n, int64_t shape[3], uint8_t **out)
+{
+    const size_t bytes = (size_t)(first->channels * first->height * first->width);
+
+    shape[0] = first->channels;
+    shape[1] = first->height;
+    shape[2] = first->width;
+    *out = (size_t)n > SIZE_MAX / bytes ? NULL : malloc((size_t)n * bytes);
+    if (*out == NULL)
+        return report_failed("out of memory: %" PRId64 " images of %zu bytes; add ,size=N to "
+                             "--data for smaller ones",
+                             n, bytes);
+    return EXIT_OK;
+}
+
+int image_list_read(jem_context *ctx, const struct image_list *list, int64_t classes,
+                    const struct image_options *how, jem_dataset **out)
+{
+    struct progress progress;
+    uint8_t *bytes = NULL;
+    int64_t shape[3] = {0, 0, 0};
+    int rc = EXIT_OK;
+
+    progress_start(&progress, 0);
+    progress.quiet = !progress.terminal;
+    progress.standing = progress.terminal; /* a line of the caller's */
+    for (int64_t i = 0; i < list->count && rc == EXIT_OK; i++) {
+        struct image image = {0, 0, 0, NULL};
+
+        if (progress_due(&progress))
+            progress_show(&progress, "reading image %" PRId64 " of %" PRId64, i + 1,
+                          list->count);
+        rc = read_one(list->path[i], how, &image);
+        if (rc == EXIT_OK && bytes == NULL)
+            rc = begin(&image, list->count, shape, &bytes);
+        if (rc == EXIT_OK)
+            rc = compare(&image, list->path[i], shape, list->path[0]);
+        if (rc == EXIT_OK)
+            store(&image, bytes + i * shape[0] * shape[1] * shape[2]);
+        image_free(&image);
+    }
+    progress_clear(&progress);
+    if (rc == EXIT_OK)
+        rc = report_jem(
+            jem_dataset_from_u8(ctx, bytes, list->label, list->count, shape, classes, out));
+    free(bytes);
+    return rc;
+}
