@@ -31,7 +31,8 @@ int image_read_bytes(const uint8_t *bytes, size_t length, const char *name, stru
         return image_decode_png(bytes, length, name, out);
     if (length >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8)
         return image_decode_jpeg(bytes, length, name, out);
-    return report_failed("%s: neither a PNG nor a JPEG file (arrays end in .npy or .npz)", name);
+    return report_failed("%s: neither a PNG nor a JPEG file (arrays end in .npy or .npz)",
+                         name);
 }
 
 int image_read(const char *path, struct image *out)
