@@ -78,7 +78,7 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all lib tests deps demo check check-san check-clang bench docs options format \
+.PHONY: all lib tests deps demo check check-san check-clang check-torch bench docs options format \
         format-check tidy abi-store abi-diff install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -216,6 +216,11 @@ check-san: ## the unit tests under ASan and UBSan, threads under TSan
 	+@$(SUBMAKE) BUILD=$(BUILD)/tsan CC=gcc CFLAGS='$(TSAN)' $(BUILD)/tsan/tests/tsan_threads
 	@tests/gates/unit.sh $(BUILD)/asan 20
 	@tests/gates/tsan.sh $(BUILD)/tsan
+
+check-torch: ## libjem beside PyTorch (docs/parity.md), in minutes; TORCH=--markdown
+	@tests/gates/deps.sh demo torch
+	+@$(SUBMAKE) lib
+	@/usr/bin/python3 -B tests/torch/check_torch.py --build $(BUILD) $(TORCH)
 
 docs: ## the API reference, in build/docs/html; a symbol without documentation fails
 	@tests/gates/doxygen.sh $(BUILD) $(VERSION)

@@ -8,7 +8,7 @@ import oracle
 from injected import Dice
 from jem import floats
 
-STEPS, TRAINING_STEPS = 20, 10
+STEPS, TRAINING_STEPS, WHOLE_STEPS = 20, 10, 5
 NOISE_STD = 0.01
 PAPERS_CHAIN = {"sgld.step_size": 1, "sgld.noise_std": NOISE_STD}
 RATES = {"train.warmup_steps": 4, "train.decay_epochs": "7", "train.decay_rate": 0.3}
@@ -22,10 +22,10 @@ WEIGHTS = {"px": "train.weight_px", "py_x": "train.weight_py_x", "pxy": "train.w
            "l2": "train.energy_l2"}
 LOSS_METRICS = ("loss_px", "loss_py_x", "loss_pxy", "loss_l2", "loss")
 
-CHAIN_PX = f"{STEPS} SGLD steps on log p(x)"
-CHAIN_PXY = f"{STEPS} SGLD steps on log p(x|y)"
+CHAINS = {"chain": f"{STEPS} SGLD steps on log p(x)",
+          "class chain": f"{STEPS} SGLD steps on log p(x|y)"}
 ONE_CALL = f"{STEPS} SGLD steps in one call"
-ALGORITHM_1 = "Algorithm 1, 5 steps"
+ALGORITHM_1 = f"Algorithm 1, {WHOLE_STEPS} steps"
 ALGORITHM_1_SETTINGS = {**OPTIMIZERS["Adam"], **PAPERS_CHAIN, "train.warmup_steps": 0,
                         "train.decay_epochs": "3", "sgld.steps": 4, "pcd.capacity": 6,
                         "pcd.restart_prob": 0.3, "train.crop_pad": 0, "train.flip": 0,
@@ -61,14 +61,18 @@ class Case:
         if "algorithm 1" in self.parts:
             s, trainers = ALGORITHM_1_SETTINGS, Dice(library, self.shape, self.seed, stream=1)
             n = self.counts[0]
-            self.draws = trainers.draws(5 * n, s["pcd.capacity"], s["pcd.restart_prob"])
-            self.noise_of_steps = trainers.noise(n, s["sgld.steps"], NOISE_STD, calls=5)
+            self.draws = trainers.draws(WHOLE_STEPS * n, s["pcd.capacity"], s["pcd.restart_prob"])
+            self.noise_of_steps = trainers.noise(n, s["sgld.steps"], NOISE_STD,
+                                                 calls=WHOLE_STEPS)
+
+    def chains(self):
+        return [(part, text) for part, text in CHAINS.items() if part in self.parts]
 
     # --- PyTorch -------------------------------------------------------------------------------
 
-    def torch(self, dtype):
+    def pytorch(self, dtype):
         """{quantity: answer}. The first call notes in self.shifts how kinks were cleared, later
-        ones do the same."""
+        ones do the same; self.nearest tells how near one came where none can be cleared."""
         def net():
             copy = oracle.WideResNet(*self.size, self.shape[0], self.classes).to(dtype)
             copy.load_state_dict(self.state)
@@ -81,28 +85,30 @@ class Case:
             return torch.from_numpy(values).to(dtype)
 
         b = {k: v.to(dtype) if v.is_floating_point() else v for k, v in self.b.items()}
-        found = {}
+        found, self.nearest = {}, numpy.inf
         if "scores" in self.parts:
             found.update(oracle.head(net(), b))
             for text, weights in LOSSES.items():
                 found[f"loss, {text}"], found[f"its gradient, {text}"] = oracle.loss(
                     net(), b, weights)
-        if "chains" in self.parts:
+        for part, text in self.chains():
+            y = b["y_q"] if part == "class chain" else None
             noise = number(self.noise_of_calls)
-            for text, y in ((CHAIN_PX, None), (CHAIN_PXY, b["y_q"])):
-                found[text] = oracle.cleared_chain(net(), b["x_q"], y, noise, shifts(text))
-                found[text + ", the way"] = found[text] - b["x_q"]
+            found[text] = oracle.cleared_chain(net(), b["x_q"], y, noise, shifts(text))
+            found[text + ", the way"] = found[text] - b["x_q"]
         if "one call" in self.parts:
             noise = number(self.noise_of_one_call)
-            found[ONE_CALL] = oracle.chain(net(), b["x_q"], None, noise)
+            found[ONE_CALL], self.nearest = oracle.nearest_kink(
+                oracle.chain, net(), b["x_q"], None, noise)
         if "training" in self.parts:
             for rule, s in OPTIMIZERS.items():
                 after = oracle.training(net(), b, s, TRAINING_STEPS, shifts(rule))
                 found.update(self.trained(f"{TRAINING_STEPS} steps of {rule}", after))
         if "algorithm 1" in self.parts:
             draws = oracle.tensors(self.draws, dtype)
-            after, found[f"{ALGORITHM_1}: the buffer"] = oracle.algorithm_1(
-                net(), b, draws, number(self.noise_of_steps), ALGORITHM_1_SETTINGS)
+            (after, found[f"{ALGORITHM_1}: the buffer"]), self.nearest = oracle.nearest_kink(
+                oracle.algorithm_1, net(), b, draws, number(self.noise_of_steps),
+                ALGORITHM_1_SETTINGS)
             found.update(self.trained(ALGORITHM_1, after))
         return oracle.as_numpy(found)
 
@@ -123,10 +129,10 @@ class Case:
                 found[f"loss, {text}"], found[f"its gradient, {text}"] = self.libjem_loss(
                     jem, weights)
         x_q, y_q = floats(self.b["x_q"]), self.b["y_q"].int().numpy()
-        if "chains" in self.parts:
-            for text, y in ((CHAIN_PX, None), (CHAIN_PXY, y_q)):
-                found[text] = self.libjem_chain(jem, x_q, y, self.shifts[text])
-                found[text + ", the way"] = found[text] - x_q.astype(float)
+        for part, text in self.chains():
+            y = y_q if part == "class chain" else None
+            found[text] = self.libjem_chain(jem, x_q, y, self.shifts[text])
+            found[text + ", the way"] = found[text] - x_q.astype(float)
         if "one call" in self.parts:
             found[ONE_CALL] = self.libjem_chain(jem, x_q, None, None)
         if "training" in self.parts:
@@ -210,7 +216,7 @@ class Case:
         settings = {**ALGORITHM_1_SETTINGS, "train.batch": n, "train.seed": self.seed}
         data = jem.dataset(floats(self.b["x_l"]), self.b["y_l"].int().numpy(), self.classes)
         trainer = jem.make("trainer_create", model, data, jem.options(settings))
-        jem.call("trainer_step", trainer, 5)
+        jem.call("trainer_step", trainer, WHOLE_STEPS)
         buffer = jem.make("trainer_buffer", trainer, kind="buffer")
         images = numpy.empty((capacity, *self.shape), numpy.float32)
         jem.call("buffer_read", buffer, 0, capacity, images)

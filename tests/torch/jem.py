@@ -105,12 +105,3 @@ class Jem:
         read = "dataset_from_u8" if x.dtype == numpy.uint8 else "dataset_from_f32"
         shape = numpy.array(x.shape[1:], numpy.int64)
         return self.make(read, self.context, x, y, len(x), shape, classes)
-
-    def chains(self, model, settings, x, y, steps, seed):
-        """x after `steps` SGLD steps, the first run of a sampler with this seed."""
-        head = self.make("head_create", model, len(x))
-        sampler = self.make("sampler_create", head, self.options(settings))
-        self.call("sampler_seed", sampler, *seed)
-        out = x.copy()
-        self.call("sampler_run", sampler, out, y, len(x), steps)
-        return out

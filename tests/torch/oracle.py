@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as nnf
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "golden"))
-from record import LEAK, WideResNet, gradient_in_x, log_px, log_pxy, single  # noqa: E402
+from record import LEAK, Leaky, WideResNet, gradient_in_x, log_px, log_pxy, single  # noqa: E402
 
 PAPER = {"px": 1, "py_x": 1, "pxy": 0, "l2": 0}
 ALL_TERMS = {"px": 1, "py_x": 0.7, "pxy": 0.3, "l2": 0.1}
@@ -70,6 +70,12 @@ def clear_or_repeat(net, x, shifts, step):
     parameters = dict(net.named_parameters())
     for name, shift in shifts[step].items():
         parameters[name].data += shift.to(parameters[name].dtype)
+
+
+def nearest_kink(compute, *args):
+    """What `compute` returns, and how near to zero an input of a LeakyReLU came meanwhile."""
+    Leaky.nearest = float("inf")
+    return compute(*args), Leaky.nearest
 
 
 def all_images(b):

@@ -94,10 +94,13 @@ def probability(table, what, p):
 def distributions(table, library, known):
     """The official distributions: N(0, 1), U(-1, 1), PyTorch's initial weights."""
     dice = Dice(library, (3, 32, 32), seed=5)
-    noise = dice.noise(2, 5, 1.0).ravel()
+    noise = dice.noise(2, 5, 1.0, calls=3).reshape(30, -1)  # calls x steps x chains
     starts = numpy.concatenate((known.born, known.fresh)).ravel()
     uniform = scipy.stats.uniform(-1, 2).cdf
-    probability(table, "noise is N(0, 1)", scipy.stats.kstest(noise, "norm").pvalue)
+    probability(table, "noise is N(0, 1)", scipy.stats.kstest(noise.ravel(), "norm").pvalue)
+    between = numpy.abs(numpy.corrcoef(noise) - numpy.eye(len(noise))).max()
+    table.add_verdict("noise of calls, steps, chains is independent", NAME, "", between < 0.1,
+                      f"correlation {between:.3f}")  # of 3,072 numbers: 0.1 is 5.5 sigma
     probability(table, "starts are U(-1, 1)", scipy.stats.kstest(starts, uniform).pvalue)
     restarts = scipy.stats.binomtest(int(known.restart.sum()), len(known.restart), 0.05)
     probability(table, "restarts have probability 0.05", restarts.pvalue)
