@@ -29,7 +29,11 @@ def worst(got, want):
     else:
         return relative(got, want), ""
     where = max(errors, key=errors.get)
-    return errors[where], where
+    return errors[where], where if errors[where] > 0 else ""
+
+
+def short(error):
+    return f"{error:.1e}" if error > 0 else "0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Table:
         return [row for row in self.rows if not row.good()]
 
     def groups(self, *fields):
-        """The rows that agree in these fields, together."""
+        """The rows that agree in these fields, together, in order."""
         found = {}
         for row in self.rows:
             found.setdefault(tuple(getattr(row, field) for field in fields), []).append(row)
@@ -80,19 +84,23 @@ class Table:
                  for rows in self.groups("quantity", "network")]
         for row in dict.fromkeys(shown + self.failed()):
             yield line.format(
-                row.quantity, row.network, row.kernels, f"{row.error:.1e}",
-                f"{row.allowed:.0e}", "" if row.own is None else f"{row.own:.1e}",
+                row.quantity, row.network, row.kernels, short(row.error), short(row.allowed),
+                "" if row.own is None else short(row.own),
                 row.where + ("" if row.good() else "   FAILED"))
 
     def markdown(self):
         """A line for each quantity: the largest error of all networks and kernels."""
         yield "| what | comparisons | largest error | where | allowed | PyTorch in float |"
         yield "| --- | --- | --- | --- | --- | --- |"
-        for rows in self.groups("quantity", "allowed"):
-            row = max(rows, key=lambda row: row.error)
-            own = [r.own for r in rows if r.own is not None]
-            place = ", ".join(filter(None, (row.network, row.kernels, row.where)))
-            cells = (row.quantity.replace("|", "\\|"), str(len(rows)), f"{row.error:.1e}",
-                     place if row.error > 0 else "", f"{row.allowed:.0e}",
-                     f"{max(own):.1e}" if own else "")
-            yield "| " + " | ".join(cells) + " |"
+        for alike in self.groups("quantity"):
+            for allowed in sorted({row.allowed for row in alike}):
+                yield self.markdown_line([row for row in alike if row.allowed == allowed])
+
+    def markdown_line(self, rows):
+        row = max(rows, key=lambda row: row.error)
+        own = [r.own for r in rows if r.own is not None]
+        place = (row.network, row.kernels, row.where) if row.error > 0 else (row.where,)
+        cells = (row.quantity.replace("|", "\\|"), str(len(rows)), short(row.error),
+                 ", ".join(filter(None, place)), short(row.allowed),
+                 short(max(own)) if own else "")
+        return "| " + " | ".join(cells) + " |"
