@@ -82,7 +82,7 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all lib tests deps demo check check-san check-clang fuzz bench docs options format \
+.PHONY: all lib tests deps demo check check-san check-clang check-torch fuzz bench docs options format \
         format-check tidy abi-store abi-diff install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -255,6 +255,11 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	+@$(SUBMAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZING)' KERNEL_FLAGS=-fno-sanitize=all \
 	    $(FUZZ:%=$(BUILD)/fuzz/tests/fuzz_%)
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+check-torch: ## libjem beside PyTorch (docs/parity.md), in minutes; TORCH=--markdown
+	@tests/gates/deps.sh demo torch
+	+@$(SUBMAKE) lib
+	@/usr/bin/python3 -B tests/torch/check_torch.py --build $(BUILD) $(TORCH)
 
 docs: ## the API reference, in build/docs/html; a symbol without documentation fails
 	@tests/gates/doxygen.sh $(BUILD) $(VERSION)

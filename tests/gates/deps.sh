@@ -3,6 +3,7 @@
 # Installs Debian packages that are missing. deps.sh SET...: sets are
 #     demo   library and programs, and images to train on
 #     check  unit tests and the gates of `make check`
+#     torch  what `make check-torch` compares with
 #     gates  what CI runs beside: format, tidy, documentation, ABI comparison
 # Silent when all is there.
 set -eu
@@ -10,6 +11,7 @@ set -eu
 demo="gcc make pkg-config binutils libc6-dev libblis-dev libjansson-dev zlib1g-dev libpng-dev
       libjpeg-dev libmd-dev dataset-fashion-mnist"
 check="check g++ clang libclang-rt-dev python3 python3-numpy"
+torch="python3 python3-torch python3-numpy python3-scipy python3-sklearn"
 gates="clang-format clang-tidy doxygen abigail-tools shellcheck"
 
 wanted=
@@ -17,8 +19,9 @@ for set in "$@"; do
     case $set in
     demo) wanted="$wanted $demo" ;;
     check) wanted="$wanted $demo $check" ;;
+    torch) wanted="$wanted $torch" ;;
     gates) wanted="$wanted $gates" ;;
-    *) echo "deps.sh: unknown set '$set'; there are: demo check gates" >&2 && exit 2 ;;
+    *) echo "deps.sh: unknown set '$set'; there are: demo check torch gates" >&2 && exit 2 ;;
     esac
 done
 
