@@ -29,18 +29,20 @@
 #define STEPS_FROM_NOISE 400
 #define SLICE            20   /* steps between two looks at the clock and at Ctrl-C */
 #define POOL             2000 /* images of a replay buffer to choose from */
+#define FRAMES           12   /* states of a chain in a film, the start among them */
 
 static struct {
     const char *model, *out, *buffer, *data, *seed, *backend;
     struct cli_list presets, sets;
-    int64_t steps, count, per_class, batch, threads;
+    int64_t steps, count, per_class, film, batch, threads;
     int quiet;
 } arg;
 
 static const struct cli_option options[] = {
     {"Model and results", "model", "FILE",
      "a model or a training (default: the file of --from-buffer)", NULL, .text = &arg.model},
-    {NULL, "out", "DIR", "folder for samples.png and classes.png", NULL, .text = &arg.out},
+    {NULL, "out", "DIR", "folder for samples.png, classes.png and film.png", NULL,
+     .text = &arg.out},
     {"Chains", "steps", "N",
      "SGLD steps of a chain; 0 shows the starts; -1: 400 from noise, \"sgld.steps\" from a "
      "buffer",
@@ -48,6 +50,10 @@ static const struct cli_option options[] = {
     {NULL, "count", "N", "chains on log p(x)", "100", .integer = &arg.count, .max = 100000},
     {NULL, "per-class", "N", "chains on log p(x|y) for each class", "10",
      .integer = &arg.per_class, .max = 1000},
+    {NULL, "film", "N",
+     "draw film.png too: the way of N chains on log p(x), a row each, 12 states from start to "
+     "end",
+     "0", .integer = &arg.film, .max = 1000},
     {NULL, "from-buffer", "FILE",
      "start from the replay buffer in FILE (a training's last.safetensors) instead of noise",
      NULL, .text = &arg.buffer},
@@ -103,7 +109,7 @@ static int check_arguments(void)
         return report_usage("--model FILE or --from-buffer FILE is missing");
     if (arg.out == NULL)
         return report_usage("--out DIR is missing: where should the pictures go?");
-    if (arg.count == 0 && arg.per_class == 0)
+    if (arg.count == 0 && arg.per_class == 0 && arg.film == 0)
         return report_usage("--count 0 and --per-class 0 leave nothing to draw");
     return CLI_GO;
 }
@@ -229,14 +235,15 @@ static int start_chains(struct sampling *s, const int32_t *y, float *x, int64_t 
     return EXIT_OK;
 }
 
+/* Go on with chains that have made `done` steps, until they have made `end` of them. */
 static int run_chains(struct sampling *s, const char *what, const int32_t *y, float *x,
-                      int64_t n)
+                      int64_t n, int64_t done, int64_t end)
 {
     const double start = progress_clock();
-    int64_t done = 0;
+    const int64_t before = done;
 
-    while (done < s->steps && stop_signal() == 0) {
-        const int64_t m = s->steps - done < SLICE ? s->steps - done : SLICE;
+    while (done < end && stop_signal() == 0) {
+        const int64_t m = end - done < SLICE ? end - done : SLICE;
         const int rc = report_jem(jem_sampler_run(s->sampler, x, y, n, m));
         char left[32];
 
@@ -246,12 +253,12 @@ static int run_chains(struct sampling *s, const char *what, const int32_t *y, fl
         if (progress_due(&s->progress))
             progress_show(&s->progress, "%s: step %" PRId64 "/%" PRId64 "  left %s", what, done,
                           s->steps,
-                          format_duration((progress_clock() - start) / (double)done *
+                          format_duration((progress_clock() - start) / (double)(done - before) *
                                               (double)(s->steps - done),
                                           left));
     }
     progress_clear(&s->progress);
-    if (done < s->steps)
+    if (done < end)
         report_note("stopped after %" PRId64 " steps of %s; drawing what is there", done, what);
     return EXIT_OK;
 }
@@ -299,7 +306,7 @@ static int draw_grid(struct sampling *s, const char *what, const int32_t *y, int
     if (rc == EXIT_OK)
         rc = evaluate_images(s->model, x, n, arg.batch, &before);
     if (rc == EXIT_OK)
-        rc = run_chains(s, what, y, x, n);
+        rc = run_chains(s, what, y, x, n, 0, s->steps);
     if (rc == EXIT_OK)
         rc = evaluate_images(s->model, x, n, arg.batch, &after);
     if (rc == EXIT_OK)
@@ -331,6 +338,35 @@ static int draw_classes(struct sampling *s, struct table *t)
     return rc;
 }
 
+/* The states of the chains at FRAMES times, evenly apart (all of them in shorter chains). */
+static int draw_film(struct sampling *s)
+{
+    const int64_t n = arg.film, last = s->steps < FRAMES - 1 ? s->steps : FRAMES - 1;
+    const size_t bytes = (size_t)s->size * sizeof(float);
+    float *x = malloc((size_t)n * bytes);
+    float *film = malloc((size_t)(n * (last + 1)) * bytes);
+    char path[FILE_PATH_BYTES];
+    int rc = x == NULL || film == NULL ? report_no_memory() : start_chains(s, NULL, x, n);
+
+    printf("film.png: a row per chain, after steps 0");
+    for (int64_t f = 0; f <= last && rc == EXIT_OK; f++) {
+        for (int64_t i = 0; i < n; i++)
+            memcpy(film + (i * (last + 1) + f) * s->size, x + i * s->size, bytes);
+        if (f == last)
+            break;
+        rc = run_chains(s, "film", NULL, x, n, f * s->steps / last, (f + 1) * s->steps / last);
+        printf(" %" PRId64, (f + 1) * s->steps / last);
+    }
+    printf("\n\n");
+    if (rc == EXIT_OK)
+        rc = file_join(path, arg.out, "film.png");
+    if (rc == EXIT_OK)
+        rc = image_write_grid(path, film, n * (last + 1), s->shape, last + 1);
+    free(film);
+    free(x);
+    return rc;
+}
+
 static int run(struct sampling *s)
 {
     static const char *const headings[] = {"chains on",   ">number",     ">log p(x) at start",
@@ -350,7 +386,9 @@ static int run(struct sampling *s)
             draw_grid(s, "samples", NULL, arg.count, (int64_t)ceil(sqrt((double)arg.count)), t);
     if (rc == EXIT_OK && arg.per_class > 0 && stop_signal() == 0)
         rc = draw_classes(s, t);
-    if (rc == EXIT_OK)
+    if (rc == EXIT_OK && arg.film > 0 && stop_signal() == 0)
+        rc = draw_film(s);
+    if (rc == EXIT_OK && arg.count + arg.per_class > 0)
         rc = table_print(t, stdout);
     if (rc == EXIT_OK)
         printf("\npictures   %s/*.png\n", arg.out);

@@ -17,6 +17,13 @@ sample --model "$model" --out "$tmp/b" "${small[@]}" --threads 2 --batch 3 >/dev
 verdict "threads and batches change no picture" "differ" cmp "$tmp/a/samples.png" "$tmp/b/samples.png"
 sample --model "$model" --out "$tmp/c" "${small[@]}" --seed 9 >/dev/null
 verdict "another seed, another picture" "same" bash -c '! cmp -s "$1" "$2"' - "$tmp/a/samples.png" "$tmp/c/samples.png"
+expect "a film" 0 "after steps 0 1 3" sample --model "$model" --out "$tmp/n" --count 0 --per-class 0 --film 3 --steps 20 --quiet
+verdict "film.png is 3 x 12 images" "$(png_size "$tmp/n/film.png")" test "$(png_size "$tmp/n/film.png")" = "1034 260"
+expect "a film of a short chain shows all steps" 0 "after steps 0 1 2" sample --model "$model" --out "$tmp/p" --count 4 \
+    --per-class 0 --film 2 --steps 2 --quiet
+verdict "film.png is 2 x 3 images" "$(png_size "$tmp/p/film.png")" test "$(png_size "$tmp/p/film.png")" = "260 174"
+sample --model "$model" --out "$tmp/q" --count 0 --per-class 0 --film 1 --steps 0 >/dev/null
+verdict "a film of no step is its start" "$(png_size "$tmp/q/film.png")" test "$(png_size "$tmp/q/film.png")" = "88 88"
 expect "from the replay buffer" 0 "Ankle boot" sample --from-buffer "$tmp/t/last.safetensors" --out "$tmp/d" \
     "${small[@]}" --data fashion-mnist
 sample --from-buffer "$tmp/t/last.safetensors" --out "$tmp/e" --steps 0 --count 100 --per-class 0 >/dev/null
