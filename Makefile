@@ -258,7 +258,8 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 
 check-torch: ## libjem beside PyTorch (docs/parity.md), in minutes; TORCH=--markdown
 	@tests/gates/deps.sh demo torch
-	+@$(SUBMAKE) lib
+	+@$(SUBMAKE) all
+	@/usr/bin/python3 -B tests/torch/converted.py --build $(BUILD)
 	@/usr/bin/python3 -B tests/torch/check_torch.py --build $(BUILD) $(TORCH)
 
 docs: ## the API reference, in build/docs/html; a symbol without documentation fails
