@@ -116,6 +116,15 @@ START_TEST(detection_of_known_scores)
     ck_assert(value == 0.5);
     jem_check_ok(jem_metric_aupr(ctx, in, 4, in, 4, &value)); /* all tied in pairs */
     ck_assert(value == 0.5);
+
+    /* 0.55 * 100 is above 55 in double precision, but 55 of 100 are 0.55 */
+    float hundred[100], between[100];
+    for (int i = 0; i < 100; i++) {
+        hundred[i] = (float)(i + 1);
+        between[i] = (float)i + 0.5f;
+    }
+    jem_check_ok(jem_metric_fpr(ctx, hundred, 100, between, 100, 0.55, &value));
+    ck_assert(value == 0.54);
     jem_context_free(ctx);
 }
 END_TEST
