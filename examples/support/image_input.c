@@ -193,7 +193,7 @@ int image_input_data(jem_context *ctx, const char *spec, const char *split, int6
         rc = allocate(n, shape, out);
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_read(data, 0, n, out->x, out->labels));
-    if (rc == EXIT_OK && d[3] != shape[3] && is_labelled(out))
+    if (rc == EXIT_OK && shape[3] > 0 && d[3] != shape[3] && is_labelled(out))
         rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
                            d[3], shape[3]);
     jem_dataset_free(data);

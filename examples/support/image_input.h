@@ -21,7 +21,8 @@ struct image_input {
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
                       struct image_input *out);
 
-/* The first `count` images (0: all) of a data set. */
+/* The first `count` images (0: all) of a data set. Labels must be classes of the model, unless
+ * shape[3] is 0. */
 int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
                      const int64_t shape[4], struct image_input *out);
 
