@@ -138,7 +138,7 @@ void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, cons
     text(p, 14.0, (p->top + p->bottom) / 2.0, "middle", turn, y_label);
 }
 
-void plot_legend(plot *p, int colour, const char *name)
+static void legend(plot *p, int colour, const char *name)
 {
     const double y = p->top + 12.0 + 15.0 * p->legend++;
 
@@ -146,6 +146,14 @@ void plot_legend(plot *p, int colour, const char *name)
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>",
             p->right - 12.0, y - 9.0, colour_of(colour));
     text(p, p->right - 18.0, y, "end", "class=\"legend\"", name);
+}
+
+void plot_note(plot *p, double x, double y, int colour, const char *words)
+{
+    fprintf(p->out,
+            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>",
+            px(p, x), py(p, y) - 9.0, colour_of(colour));
+    text(p, px(p, x) + 16.0, py(p, y), "start", "class=\"legend\"", words);
 }
 
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
@@ -165,7 +173,7 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
     }
     fputs("\"/>\n", p->out);
     if (name != NULL)
-        plot_legend(p, colour, name);
+        legend(p, colour, name);
 }
 
 void plot_guide(plot *p, double x0, double y0, double x1, double y1)
@@ -188,7 +196,7 @@ void plot_histogram(plot *p, const double *heights, size_t bins, double x0, doub
                 py(p, heights[i]), px(p, x0 + width * (double)(i + 1)), py(p, heights[i]));
     fprintf(p->out, "L%.1f %.1f\"/>\n", px(p, x1), py(p, 0.0));
     if (name != NULL)
-        plot_legend(p, colour, name);
+        legend(p, colour, name);
 }
 
 void plot_bar(plot *p, double x0, double x1, double height, int colour)

@@ -45,8 +45,8 @@ void plot_box(plot *p, double x0, double x1, double y0, double y1, int colour, d
 /* Small words that begin at (x, y) and run upwards. */
 void plot_upright(plot *p, double x, double y, const char *words);
 
-/* An entry of the legend by itself. */
-void plot_legend(plot *p, int colour, const char *name);
+/* An entry of a legend at (x, y). */
+void plot_note(plot *p, double x, double y, int colour, const char *words);
 
 void plot_end(plot *p);
 
