@@ -138,21 +138,26 @@ void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, cons
     text(p, 14.0, (p->top + p->bottom) / 2.0, "middle", turn, y_label);
 }
 
+static void key(const plot *p, double x, double y, int colour)
+{
+    fprintf(p->out,
+            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>", x,
+            y - 9.0, colour_of(colour));
+}
+
 static void legend(plot *p, int colour, const char *name)
 {
     const double y = p->top + 12.0 + 15.0 * p->legend++;
+    const double x = p->legend_left ? p->left + 8.0 : p->right - 12.0;
 
-    fprintf(p->out,
-            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>",
-            p->right - 12.0, y - 9.0, colour_of(colour));
-    text(p, p->right - 18.0, y, "end", "class=\"legend\"", name);
+    key(p, x, y, colour);
+    text(p, p->legend_left ? x + 16.0 : x - 6.0, y, p->legend_left ? "start" : "end",
+         "class=\"legend\"", name);
 }
 
 void plot_note(plot *p, double x, double y, int colour, const char *words)
 {
-    fprintf(p->out,
-            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>",
-            px(p, x), py(p, y) - 9.0, colour_of(colour));
+    key(p, px(p, x), py(p, y), colour);
     text(p, px(p, x) + 16.0, py(p, y), "start", "class=\"legend\"", words);
 }
 

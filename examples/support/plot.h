@@ -19,6 +19,7 @@ typedef struct plot {
     double x0, x1, y0, y1;           /* data ranges */
     double left, right, top, bottom; /* pixels of the drawing area */
     int legend;                      /* entries so far */
+    int legend_left;                 /* set after plot_begin(): where the curves leave room */
 } plot;
 
 /* An empty range is widened. Labels carry the units: "SGLD step size (1)", "time (s)". */
