@@ -19,19 +19,32 @@
 
 #define LINE 96 /* characters of a line of prose */
 
-static int note(struct experiment *e, const char *model, int64_t seed)
+int experiment_begin(const char *backend, int64_t threads, int64_t seed, struct experiment *out)
+{
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->began = progress_clock();
+    rc = settings_context(backend, threads, &out->ctx);
+    if (rc != EXIT_OK)
+        return rc;
+    out->json = json_pack("{ss ss ss si sn sn sI}", "program", report_program_name(), "version",
+                          jem_version_string(), "kernels", jem_context_kernels(out->ctx),
+                          "threads", (int)jem_context_threads(out->ctx), "model", "model_md5",
+                          "seed", (json_int_t)seed);
+    return out->json == NULL ? report_no_memory() : EXIT_OK;
+}
+
+static int note_model(struct experiment *e, const char *model)
 {
     const char *slash = strrchr(model, '/');
     char md5[DIGEST_MD5_TEXT];
-    const char *kernels = jem_context_kernels(e->ctx);
 
     if (MD5File(model, md5) == NULL)
         return report_failed("cannot read %s: %s", model, strerror(errno));
-    e->json = json_pack(
-        "{ss ss ss si ss ss sI}", "program", report_program_name(), "version",
-        jem_version_string(), "kernels", kernels, "threads", (int)jem_context_threads(e->ctx),
-        "model", slash == NULL ? model : slash + 1, "model_md5", md5, "seed", (json_int_t)seed);
-    return e->json == NULL ? report_no_memory() : EXIT_OK;
+    json_object_set_new(e->json, "model", json_string(slash == NULL ? model : slash + 1));
+    json_object_set_new(e->json, "model_md5", json_string(md5));
+    return EXIT_OK;
 }
 
 int experiment_open(const char *model, const char *backend, int64_t threads, int64_t seed,
@@ -39,16 +52,14 @@ int experiment_open(const char *model, const char *backend, int64_t threads, int
 {
     int rc;
 
-    memset(out, 0, sizeof *out);
-    out->began = progress_clock();
     if (model == NULL)
         return report_usage("--model FILE is missing");
-    rc = settings_context(backend, threads, &out->ctx);
+    rc = experiment_begin(backend, threads, seed, out);
     if (rc == EXIT_OK)
         rc = report_jem(jem_model_load(out->ctx, model, &out->model));
     if (rc == EXIT_OK)
         rc = report_jem(jem_model_shape(out->model, out->shape));
-    return rc == EXIT_OK ? note(out, model, seed) : rc;
+    return rc == EXIT_OK ? note_model(out, model) : rc;
 }
 
 static int64_t count_labels(const struct image_input *in)

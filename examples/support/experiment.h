@@ -21,6 +21,11 @@ struct experiment {
     double began;     /* progress_clock() */
 };
 
+/* Open a context, for a program that makes its models itself; "model" and "model_md5" are null
+ * then, and `shape` is the program's to fill in. */
+int experiment_begin(const char *backend, int64_t threads, int64_t seed,
+                     struct experiment *out);
+
 /* Open context and model; note both in the JSON. */
 int experiment_open(const char *model, const char *backend, int64_t threads, int64_t seed,
                     struct experiment *out);
