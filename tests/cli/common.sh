@@ -53,3 +53,13 @@ has_data() {
 
 # json FILE EXPRESSION: of the object o. Needs only Python itself.
 json() { "$python" -c 'import json, sys; o = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$@"; }
+
+# npy FILE HEADER BYTES: a .npy file by hand, its values so many bytes of zero. The header is padded
+# as NumPy does.
+npy() {
+    local text=$2 length
+    while [ $(((${#text} + 11) % 64)) -ne 0 ]; do text="$text "; done
+    length=$((${#text} + 1))
+    { printf '\x93NUMPY\x01\x00'; printf "\\x$(printf %02x $((length % 256)))\\x$(printf %02x $((length / 256)))"
+        printf '%s\n' "$text"; head -c "$3" /dev/zero; } >"$1"
+}
