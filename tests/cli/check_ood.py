@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """jem-ood against scikit-learn and a twin of its bootstrap. check_ood.py WHAT DIR [FOLDER]
 
-make DIR FOLDER   other.npy: 150 training images of Fashion-MNIST, upside down
+make DIR FOLDER   other.npy: 120 training images of Fashion-MNIST, upside down, and the first 30
+                  test images, so that there are ties
 check DIR         h.json (T = 2.5, seed 7) against the arrays of jem-score in in/ and other/
 """
 import gzip
@@ -12,9 +13,12 @@ import numpy as np
 
 what, folder = sys.argv[1:3]
 if what == "make":
-    raw = gzip.open(sys.argv[3] + "/train-images-idx3-ubyte.gz").read(16 + 150 * 784)
-    x = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 1, 28, 28)
-    np.save(f"{folder}/other.npy", x[:, :, ::-1].copy())
+
+    def images(name, count):
+        raw = gzip.open(f"{sys.argv[3]}/{name}-images-idx3-ubyte.gz").read(16 + count * 784)
+        return np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 1, 28, 28)
+
+    np.save(f"{folder}/other.npy", np.r_[images("train", 120)[:, :, ::-1], images("t10k", 30)])
     sys.exit()
 
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve

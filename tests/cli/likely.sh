@@ -6,7 +6,7 @@ has_data likely
 likely() { "$JEM_BIN/jem-likely" "$@"; }
 check=$(dirname "$0")/check_likely.py
 
-train "${tiny[@]}" --steps 100 --out "$tmp/t" >/dev/null
+train "${able[@]}" --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 some=(--model "$model" --count 300 --columns 5 --rows 2 --quiet)
 expect "likely" 0 "captions.txt" likely "${some[@]}" --samples "$tmp/t/last.safetensors" --out "$tmp/a" --json "$tmp/a.json"

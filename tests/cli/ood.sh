@@ -6,7 +6,7 @@ has_data ood
 ood() { "$JEM_BIN/jem-ood" "$@"; }
 check=$(dirname "$0")/check_ood.py
 
-train "${tiny[@]}" --steps 100 --out "$tmp/t" >/dev/null
+train "${able[@]}" --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 some=(--model "$model" --count 200 --quiet)
 expect "ood against what is made here" 0 "a higher score means in-distribution" ood "${some[@]}" --json "$tmp/a.json" --out "$tmp/a"

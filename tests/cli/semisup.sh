@@ -22,6 +22,11 @@ done
 verdict "eight trainings, eight models" "$(ls "$tmp/a")" test "$(find "$tmp/a" -name '*.safetensors' | wc -l) $(json "$tmp/a.json" 'len({r["model_md5"] for r in o["runs"]})')" = "8 8"
 expect "semisup, two threads" 0 "labels per class" semisup "${some[@]}" --steps 50 --threads 2 --out "$tmp/b" --json "$tmp/b.json"
 verdict "threads change no model" "differ" test "$(json "$tmp/a.json" 'o["runs"]')" = "$(json "$tmp/b.json" 'o["runs"]')"
+semisup "${some[@]}" --steps 50 --validate-every 50 --out "$tmp/b" --json "$tmp/last.json" >/dev/null
+verdict "the best validation is kept, not the last" "$(json "$tmp/last.json" 'o["runs"]')" "$python" -c '
+import json, sys
+best, last = ([r["validation_accuracy"] for r in json.load(open(f))["runs"]] for f in sys.argv[1:])
+assert all(a >= b for a, b in zip(best, last)) and best != last' "$tmp/a.json" "$tmp/last.json"
 verdict "means and deviations over the seeds" "$(json "$tmp/a.json" 'o["summary"]')" "$python" -c '
 import json, statistics as st, sys
 o = json.load(open(sys.argv[1]))
