@@ -33,7 +33,8 @@
 #include "support/table.h"
 #include "support/temperature.h"
 
-#define BATCH 250
+#define BATCH     250
+#define MOST_BINS 1000
 
 static struct {
     const char *model, *data, *fit_data, *out, *json, *backend;
@@ -52,7 +53,7 @@ static const struct cli_option options[] = {
      "standard deviation of Gaussian noise on all images; the official code has 0.03", "0",
      .real = &arg.input_noise},
     {NULL, "bins", "N", "equal bins of confidence", "20", .integer = &arg.bins, .min = 1,
-     .max = 1000},
+     .max = MOST_BINS},
     {"Images that the temperature is fitted to", "validation", "N",
      "training images that jem-train held out; -1: as many as train.json beside the model "
      "says, "
@@ -88,118 +89,102 @@ static const struct cli command_line = {
     .count = (int)(sizeof options / sizeof options[0]),
 };
 
-/* Labelled images, their logits, and what follows from them at one temperature. */
-struct measured {
+/* The logits of labelled images. */
+struct labelled {
     int64_t n, classes;
-    float *logits, *prob; /* n x classes */
+    float *logits, *prob; /* n x classes: f(x), p(y|x) */
     int32_t *y;
+};
 
+struct figures {
     double accuracy, nll, brier, ece, mce, classwise_ece;
-    int64_t *count; /* per bin, as the next two */
-    double *bin_confidence, *bin_accuracy;
+    int64_t count[MOST_BINS];
+    double bin_confidence[MOST_BINS], bin_accuracy[MOST_BINS];
 };
 
 struct calibration {
     struct experiment e;
     struct progress progress;
     struct image_input test, fit;
-    struct measured as_is, scaled;
+    int64_t n, n_fit; /* those of them that have a label */
     struct temperature t;
+    struct figures as_is, scaled;
 };
 
-static void measured_free(struct measured *m)
+static void labelled_free(struct labelled *l)
 {
-    free(m->logits);
-    free(m->prob);
-    free(m->y);
-    free(m->count);
-    free(m->bin_confidence);
-    free(m->bin_accuracy);
-}
-
-static int measured_create(int64_t n, int64_t classes, struct measured *m)
-{
-    m->n = n;
-    m->classes = classes;
-    m->logits = malloc((size_t)(n * classes) * sizeof *m->logits);
-    m->prob = malloc((size_t)(n * classes) * sizeof *m->prob);
-    m->y = malloc((size_t)n * sizeof *m->y);
-    m->count = calloc((size_t)arg.bins, sizeof *m->count);
-    m->bin_confidence = calloc((size_t)arg.bins, sizeof *m->bin_confidence);
-    m->bin_accuracy = calloc((size_t)arg.bins, sizeof *m->bin_accuracy);
-    if (m->logits == NULL || m->prob == NULL || m->y == NULL || m->count == NULL ||
-        m->bin_confidence == NULL || m->bin_accuracy == NULL)
-        return report_no_memory();
-    return EXIT_OK;
+    free(l->logits);
+    free(l->prob);
+    free(l->y);
 }
 
 /* f / T, and p(y|x) = softmax(f / T). */
-static void soften(const struct measured *from, double t, struct measured *to)
+static void soften(struct labelled *l, double t)
 {
-    const int64_t classes = from->classes;
-
-    memcpy(to->y, from->y, (size_t)from->n * sizeof *to->y);
-    for (int64_t i = 0; i < from->n; i++) {
-        const float *f = from->logits + i * classes;
-        float *z = to->logits + i * classes, *p = to->prob + i * classes;
+    for (int64_t i = 0; i < l->n; i++) {
+        float *f = l->logits + i * l->classes, *p = l->prob + i * l->classes;
         double top = -HUGE_VAL, sum = 0;
 
-        for (int64_t k = 0; k < classes; k++) {
-            z[k] = (float)((double)f[k] / t);
-            top = fmax(top, (double)z[k]);
+        for (int64_t k = 0; k < l->classes; k++) {
+            f[k] = (float)((double)f[k] / t);
+            top = fmax(top, (double)f[k]);
         }
-        for (int64_t k = 0; k < classes; k++)
-            sum += exp((double)z[k] - top);
-        for (int64_t k = 0; k < classes; k++)
-            p[k] = (float)(exp((double)z[k] - top) / sum);
+        for (int64_t k = 0; k < l->classes; k++)
+            sum += exp((double)f[k] - top);
+        for (int64_t k = 0; k < l->classes; k++)
+            p[k] = (float)(exp((double)f[k] - top) / sum);
     }
 }
 
-static int measure(struct measured *m)
+static int measure(const struct labelled *l, struct figures *out)
 {
-    const int64_t n = m->n, k = m->classes, bins = arg.bins;
-    jem_status s = jem_metric_accuracy(m->logits, m->y, n, k, &m->accuracy);
+    const int64_t n = l->n, k = l->classes, bins = arg.bins;
+    jem_status s = jem_metric_accuracy(l->logits, l->y, n, k, &out->accuracy);
 
     if (s == JEM_OK)
-        s = jem_metric_nll(m->logits, m->y, n, k, &m->nll);
+        s = jem_metric_nll(l->logits, l->y, n, k, &out->nll);
     if (s == JEM_OK)
-        s = jem_metric_brier(m->prob, m->y, n, k, &m->brier);
+        s = jem_metric_brier(l->prob, l->y, n, k, &out->brier);
     if (s == JEM_OK)
-        s = jem_metric_ece(m->prob, m->y, n, k, bins, &m->ece);
+        s = jem_metric_ece(l->prob, l->y, n, k, bins, &out->ece);
     if (s == JEM_OK)
-        s = jem_metric_mce(m->prob, m->y, n, k, bins, &m->mce);
+        s = jem_metric_mce(l->prob, l->y, n, k, bins, &out->mce);
     if (s == JEM_OK)
-        s = jem_metric_classwise_ece(m->prob, m->y, n, k, bins, &m->classwise_ece);
+        s = jem_metric_classwise_ece(l->prob, l->y, n, k, bins, &out->classwise_ece);
     if (s == JEM_OK)
-        s = jem_metric_reliability(m->prob, m->y, n, k, bins, m->count, m->bin_confidence,
-                                   m->bin_accuracy);
+        s = jem_metric_reliability(l->prob, l->y, n, k, bins, out->count, out->bin_confidence,
+                                   out->bin_accuracy);
     return report_jem(s);
 }
 
-/* The logits of those images that have a label. */
+/* The logits of those images that have a label. Logits and probabilities move up in their own
+ * arrays. */
 static int look_at(struct calibration *c, const char *what, const struct image_input *in,
-                   struct measured *out)
+                   struct labelled *out)
 {
+    const size_t row = (size_t)c->e.shape[3] * sizeof *out->logits;
     struct evaluation e = {0};
-    int64_t m = 0;
     int rc;
 
     progress_show(&c->progress, "%s: %" PRId64 " images", what, in->n);
     rc = evaluate_images(c->e.model, in->x, in->n, BATCH, &e);
-    if (rc == EXIT_OK)
-        rc = measured_create(in->n, c->e.shape[3], out);
-    for (int64_t i = 0; i < in->n && rc == EXIT_OK; i++) {
+    if (rc != EXIT_OK)
+        return rc;
+    for (int64_t i = 0; i < in->n; i++) {
         if (in->labels[i] < 0)
             continue;
-        memcpy(out->logits + m * e.classes, e.logits + i * e.classes,
-               (size_t)e.classes * sizeof *out->logits);
-        memcpy(out->prob + m * e.classes, e.prob_y + i * e.classes,
-               (size_t)e.classes * sizeof *out->prob);
-        out->y[m++] = in->labels[i];
+        memmove(e.logits + out->n * e.classes, e.logits + i * e.classes, row);
+        memmove(e.prob_y + out->n * e.classes, e.prob_y + i * e.classes, row);
+        e.labels[out->n++] = in->labels[i];
     }
-    out->n = m;
+    out->classes = e.classes;
+    out->logits = e.logits;
+    out->prob = e.prob_y;
+    out->y = e.labels;
+    e.logits = e.prob_y = NULL; /* theirs now */
+    e.labels = NULL;
     evaluate_free(&e);
-    return rc;
+    return EXIT_OK;
 }
 
 /* The images that jem-train held out. */
@@ -246,8 +231,8 @@ static int read_images(struct calibration *c)
 
 static int calibrate(struct calibration *c)
 {
-    struct measured held_out = {0};
-    int rc = look_at(c, "test", &c->test, &c->as_is);
+    struct labelled seen = {0}, held_out = {0};
+    int rc = look_at(c, "test", &c->test, &seen);
 
     if (rc == EXIT_OK)
         rc = look_at(c, "fitting the temperature", &c->fit, &held_out);
@@ -255,15 +240,15 @@ static int calibrate(struct calibration *c)
     if (rc == EXIT_OK)
         rc = temperature_fit(held_out.logits, held_out.y, held_out.n, held_out.classes, &c->t);
     if (rc == EXIT_OK)
-        rc = measure(&c->as_is);
-    if (rc == EXIT_OK)
-        rc = measured_create(c->as_is.n, c->as_is.classes, &c->scaled);
+        rc = measure(&seen, &c->as_is);
     if (rc == EXIT_OK) {
-        soften(&c->as_is, c->t.t, &c->scaled);
-        rc = measure(&c->scaled);
+        soften(&seen, c->t.t);
+        rc = measure(&seen, &c->scaled);
     }
-    c->fit.n = held_out.n; /* those with a label */
-    measured_free(&held_out);
+    c->n = seen.n;
+    c->n_fit = held_out.n;
+    labelled_free(&seen);
+    labelled_free(&held_out);
     return rc;
 }
 
@@ -271,7 +256,7 @@ static int print_errors(const struct calibration *c)
 {
     static const char *const headings[] = {"logits",         ">accuracy", ">ECE", ">MCE",
                                            ">classwise ECE", ">Brier",    ">NLL", NULL};
-    const struct measured *const both[] = {&c->as_is, &c->scaled};
+    const struct figures *const both[] = {&c->as_is, &c->scaled};
     struct table *t = table_create(headings);
     int rc;
 
@@ -296,7 +281,7 @@ static int print_bins(const struct calibration *c)
     static const char *const headings[] = {
         ">confidence above", ">up to", ">images", ">mean confidence",
         ">accuracy",         ">gap",   NULL};
-    const struct measured *m = &c->as_is;
+    const struct figures *m = &c->as_is;
     struct table *t = table_create(headings);
     int rc;
 
@@ -324,14 +309,14 @@ static void print_temperature(const struct calibration *c)
 
     printf("\nT = %.6f, fitted to %" PRId64 " images in %d steps: NLL of these %.6f before, "
            "%.6f after.\n",
-           t->t, c->fit.n, t->steps, t->nll_before, t->nll);
+           t->t, c->n_fit, t->steps, t->nll_before, t->nll);
     printf("It is the minimum: d NLL / d log T = %.1e, second derivative %.4f; at 0.99 T and "
            "1.01 T\nNLL is larger, by %.1e and %.1e.\n",
            -t->slope, t->curvature, t->nll_colder - t->nll, t->nll_hotter - t->nll);
 }
 
 /* Accuracy per bin with its distance from the confidence, and below how many images each has. */
-static int draw(const struct measured *m, const char *title, const char *name)
+static int draw(const struct figures *m, const char *title, const char *name)
 {
     enum { OVER = 1, UNDER = 4 }; /* colours */
     const double bins = (double)arg.bins;
@@ -377,7 +362,7 @@ static int draw(const struct measured *m, const char *title, const char *name)
     return svg_close(&s);
 }
 
-static void add_measured(json_t *json, const struct measured *m)
+static void add_figures(json_t *json, const struct figures *m)
 {
     json_t *bins = json_array();
 
@@ -404,12 +389,12 @@ static void add_to_json(struct calibration *c)
 {
     json_t *scaled = json_object(), *fit = json_object();
 
-    add_measured(c->e.json, &c->as_is);
-    json_set_number(c->e.json, "n", (double)c->as_is.n);
-    add_measured(scaled, &c->scaled);
+    add_figures(c->e.json, &c->as_is);
+    json_set_number(c->e.json, "n", (double)c->n);
+    add_figures(scaled, &c->scaled);
     json_object_set_new(c->e.json, "scaled", scaled);
     json_set_number(fit, "t", c->t.t);
-    json_set_number(fit, "n", (double)c->fit.n);
+    json_set_number(fit, "n", (double)c->n_fit);
     json_set_number(fit, "nll_before", c->t.nll_before);
     json_set_number(fit, "nll", c->t.nll);
     json_set_number(fit, "slope", -c->t.slope);
@@ -432,7 +417,7 @@ static void say_protocol(struct calibration *c)
         " equal bins (lo, hi] of max p(y|x), an empty bin counting nothing; classwise ECE: the "
         "mean over the classes of the ECE of p(k|x); Brier: the mean of the summed squares, 0 "
         "to 2; T minimises the NLL of %" PRId64 " images %s.",
-        c->as_is.n, noise, arg.bins, c->fit.n,
+        c->n, noise, arg.bins, c->n_fit,
         arg.fit_data != NULL ? "of --fit-data" : "that jem-train holds out of the training");
 }
 
@@ -470,8 +455,6 @@ int main(int argc, char **argv)
 
     if (rc == CLI_GO)
         rc = report_flush(run(&c));
-    measured_free(&c.as_is);
-    measured_free(&c.scaled);
     image_input_free(&c.test);
     image_input_free(&c.fit);
     experiment_close(&c.e);

@@ -224,12 +224,13 @@ static void place(struct likely *l, const struct ranked *r, const char *file, in
                   int64_t image, float *grid, json_t *images)
 {
     const int64_t size = l->e.shape[0] * l->e.shape[1] * l->e.shape[2];
+    const int64_t row = at / arg.columns + 1, column = at % arg.columns + 1;
     json_t *one = json_object();
 
     memcpy(grid + at * size, r->in.x + image * size, (size_t)size * sizeof *grid);
     caption(r, file, s, at, image, l->captions);
-    json_set_number(one, "row", (double)(at / arg.columns + 1));
-    json_set_number(one, "column", (double)(at % arg.columns + 1));
+    json_set_number(one, "row", (double)row);
+    json_set_number(one, "column", (double)column);
     json_set_number(one, "index", (double)image);
     json_set_number(one, "label", r->in.labels != NULL ? (double)r->in.labels[image] : -1);
     json_set_number(one, "prediction", (double)r->e.pred[image]);

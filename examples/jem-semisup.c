@@ -191,7 +191,7 @@ static int open_data(struct semisup *s)
 static int thin_labels(const struct semisup *s, int64_t size, int64_t seed, int32_t *y)
 {
     const int64_t classes = s->e.shape[3];
-    int64_t *order = malloc((size_t)s->n * sizeof *order);
+    int64_t *order = calloc((size_t)s->n, sizeof *order);
     int64_t *left = malloc((size_t)classes * sizeof *left);
     uint64_t state = splitmix_begin(seed, 0);
     int rc = order == NULL || left == NULL ? report_no_memory() : EXIT_OK;

@@ -49,25 +49,29 @@ static double nll_at(const struct logits *l, double b, double *slope, double *cu
     return nll / (double)l->n;
 }
 
-/* Ends low < high of b, with NLL falling at the one and rising at the other. */
-static int bracket(const struct logits *l, double *low, double *high)
+static double slope_at(const struct logits *l, double b)
 {
     double slope, curvature;
 
-    for (*high = 1;; *high *= 2) {
-        nll_at(l, *high, &slope, &curvature);
-        if (slope > 0)
-            break;
+    nll_at(l, b, &slope, &curvature);
+    return slope;
+}
+
+/* Ends low < high of b, with NLL falling at the one and rising at the other. */
+static int bracket(const struct logits *l, double *low, double *high)
+{
+    *high = 1;
+    while (!(slope_at(l, *high) > 0)) {
+        *high *= 2;
         if (*high > WIDEST)
             return report_failed("no temperature fits: the NLL of the %" PRId64 " images falls "
                                  "without end as T goes to 0, which means that (nearly) all "
                                  "are classified rightly; fit to more, or other, images",
                                  l->n);
     }
-    for (*low = *high / 2;; *low /= 2) {
-        nll_at(l, *low, &slope, &curvature);
-        if (slope < 0)
-            break;
+    *low = *high / 2;
+    while (!(slope_at(l, *low) < 0)) {
+        *low /= 2;
         if (*low < 1 / WIDEST)
             return report_failed("no temperature fits: the NLL of the %" PRId64 " images falls "
                                  "without end as T grows, which means that the logits say "
