@@ -105,7 +105,7 @@ struct semisup {
     struct progress progress;
     jem_options *opts;
     jem_dataset *train, *held_out;
-    int64_t n; /* of `train` */
+    int64_t n, n_held; /* images of these */
     struct image_input test;
     int64_t size[MOST_SIZES]; /* labels per class */
     int64_t sizes;
@@ -165,22 +165,23 @@ static int choose_settings(struct semisup *s)
 static int open_data(struct semisup *s)
 {
     jem_dataset *all = NULL;
-    int64_t n = 0, held = arg.validation;
+    int64_t n = 0;
     int rc = data_open(s->e.ctx, arg.data, "train", &all);
 
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_shape(all, s->e.shape));
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_size(all, &n));
-    held = held < 0 ? holdout_default(n) : held;
-    if (rc == EXIT_OK && (held < 1 || held >= n))
+    s->n_held = arg.validation < 0 ? holdout_default(n) : arg.validation;
+    if (rc == EXIT_OK && (s->n_held < 1 || s->n_held >= n))
         rc = report_usage("--validation: of %" PRId64 " training images 1 to %" PRId64
                           " can be held out, not %" PRId64,
-                          n, n - 1, held);
+                          n, n - 1, s->n_held);
     if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_split(all, held, arg.split_seed, &s->train, &s->held_out));
+        rc = report_jem(
+            jem_dataset_split(all, s->n_held, arg.split_seed, &s->train, &s->held_out));
     jem_dataset_free(all);
-    s->n = n - held;
+    s->n = n - s->n_held;
     if (rc == EXIT_OK)
         rc = experiment_data(&s->e, arg.data, "test", arg.count, 1, &s->test);
     return rc;
@@ -259,17 +260,14 @@ static int validate(const struct semisup *s, jem_trainer *trainer, int64_t step,
     const int averaged = settings_number(s->opts, "train.ema") > 0;
     struct evaluation e = {0};
     jem_model *model = NULL;
-    int64_t n = 0;
     int rc = report_jem(averaged ? jem_trainer_average_model(trainer, &model)
                                  : jem_trainer_model(trainer, &model));
 
     if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_size(s->held_out, &n));
-    if (rc == EXIT_OK)
-        rc = evaluate_data(model, s->held_out, 0, n, BATCH, &e);
+        rc = evaluate_data(model, s->held_out, 0, s->n_held, BATCH, &e);
     if (rc == EXIT_OK && e.labelled == 0)
         rc = report_failed("--data %s: none of the %" PRId64 " images held out has a label",
-                           arg.data, n);
+                           arg.data, s->n_held);
     if (rc == EXIT_OK && (o->best_step < 0 || e.accuracy > o->validation_accuracy)) {
         o->validation_accuracy = e.accuracy;
         o->best_step = step;
@@ -384,6 +382,8 @@ static int try_all(struct semisup *s)
         }
         jem_dataset_free(data);
     }
+    if (rc == EXIT_OK) /* as it was asked for, in the JSON */
+        rc = report_jem(jem_options_set_i64(s->opts, "train.seed", arg.seed));
     return rc;
 }
 
@@ -482,6 +482,8 @@ static void add_to_json(struct semisup *s)
         }
         json_array_append_new(summary, one);
     }
+    json_set_number(s->e.json, "n_train", (double)s->n);
+    json_set_number(s->e.json, "n_validation", (double)s->n_held);
     json_object_set_new(s->e.json, "runs", runs);
     json_object_set_new(s->e.json, "summary", summary);
     json_object_set_new(s->e.json, "settings", settings_json(s->opts));
@@ -489,9 +491,6 @@ static void add_to_json(struct semisup *s)
 
 static void say_protocol(struct semisup *s)
 {
-    int64_t held = 0;
-
-    jem_dataset_size(s->held_out, &held);
     experiment_set_protocol(
         &s->e,
         "N labels per class, drawn by the seed; JEM takes all %" PRId64
@@ -501,7 +500,7 @@ static void say_protocol(struct semisup *s)
         "%" PRId64 " held-out labelled images best: labels beyond the N, which a real shortage "
         "would not leave. Accuracy on %" PRId64 " test images, mean +- standard deviation over "
         "%" PRId64 " seeds (divisor: one less); the difference is taken seed by seed.",
-        s->n, held, s->test.n, arg.seeds);
+        s->n, s->n_held, s->test.n, arg.seeds);
 }
 
 static int run(struct semisup *s)
