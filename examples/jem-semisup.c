@@ -34,6 +34,7 @@
 #include "support/settings.h"
 #include "support/splitmix.h"
 #include "support/table.h"
+#include "support/train_best.h"
 
 #define BATCH      250
 #define MOST_SIZES 16
@@ -94,16 +95,16 @@ enum { JEM, CLASSIFIER, KINDS };
 static const char *const kind_names[KINDS] = {"jem", "classifier"};
 
 struct outcome {
-    int64_t labels, seed, steps, best_step;
-    int64_t diverged_after; /* -1: did not */
-    double validation_accuracy, accuracy, nll, ece;
+    int64_t labels, seed;
+    struct train_best training;
+    double accuracy, nll, ece; /* on the test images */
     char file[64], md5[DIGEST_MD5_TEXT];
 };
 
 struct semisup {
     struct experiment e;
     struct progress progress;
-    jem_options *opts;
+    jem_options *opts[KINDS];
     jem_dataset *train, *held_out;
     int64_t n, n_held; /* images of these */
     struct image_input test;
@@ -140,25 +141,31 @@ static int read_sizes(struct semisup *s)
     }
 }
 
-/* The settings of both: JEM's. The batches x_l are of labelled images only, so they are not shared
- * with x_d. */
-static int choose_settings(struct semisup *s)
+/* Both are set up alike; then log p(x) is switched off for the classifier, and that is all that
+ * parts them. Batches x_l are of labelled images only, so they are not shared with x_d. */
+static int choose_settings(struct semisup *s, int kind)
 {
     static const char *const names[] = {"model.channels", "model.height", "model.width",
                                         "model.classes"};
-    int rc = report_jem(jem_options_create(s->e.ctx, &s->opts));
+    jem_options *opts = NULL;
+    int rc = report_jem(jem_options_create(s->e.ctx, &opts));
 
+    s->opts[kind] = opts;
     if (rc == EXIT_OK)
-        rc = settings_apply(s->opts, &arg.presets, &arg.sets);
+        rc = settings_apply(opts, &arg.presets, &arg.sets);
     for (int i = 0; i < 4 && rc == EXIT_OK; i++)
-        rc = report_jem(jem_options_set_i64(s->opts, names[i], s->e.shape[i]));
+        rc = report_jem(jem_options_set_i64(opts, names[i], s->e.shape[i]));
     if (rc == EXIT_OK && arg.steps > 0)
-        rc = report_jem(jem_options_set_i64(s->opts, "train.steps", arg.steps));
+        rc = report_jem(jem_options_set_i64(opts, "train.steps", arg.steps));
     if (rc == EXIT_OK)
-        rc = report_jem(jem_options_set_i64(s->opts, "train.share_batch", 0));
-    if (rc == EXIT_OK && settings_number(s->opts, "train.weight_px") <= 0)
+        rc = report_jem(jem_options_set_i64(opts, "train.share_batch", 0));
+    if (rc == EXIT_OK && settings_number(opts, "train.weight_px") <= 0)
         rc = report_usage(
             "train.weight_px is 0: then JEM is the classifier it is compared with");
+    if (rc == EXIT_OK && kind == CLASSIFIER)
+        rc = report_jem(jem_options_set_i64(opts, "train.weight_px", 0));
+    if (rc == EXIT_OK && kind == CLASSIFIER)
+        rc = report_jem(jem_options_set_i64(opts, "train.weight_pxy", 0));
     return rc;
 }
 
@@ -253,60 +260,6 @@ static int count_labels(const struct semisup *s, int64_t size)
     return rc;
 }
 
-/* Classify the held-out images; the best model so far goes to the file. */
-static int validate(const struct semisup *s, jem_trainer *trainer, int64_t step,
-                    const char *path, struct outcome *o)
-{
-    const int averaged = settings_number(s->opts, "train.ema") > 0;
-    struct evaluation e = {0};
-    jem_model *model = NULL;
-    int rc = report_jem(averaged ? jem_trainer_average_model(trainer, &model)
-                                 : jem_trainer_model(trainer, &model));
-
-    if (rc == EXIT_OK)
-        rc = evaluate_data(model, s->held_out, 0, s->n_held, BATCH, &e);
-    if (rc == EXIT_OK && e.labelled == 0)
-        rc = report_failed("--data %s: none of the %" PRId64 " images held out has a label",
-                           arg.data, s->n_held);
-    if (rc == EXIT_OK && (o->best_step < 0 || e.accuracy > o->validation_accuracy)) {
-        o->validation_accuracy = e.accuracy;
-        o->best_step = step;
-        rc = report_jem(jem_model_save(model, path));
-    }
-    evaluate_free(&e);
-    jem_model_free(model);
-    return rc;
-}
-
-/* A training that leaves the finite numbers ends there, and what it had by then counts. */
-static int train(struct semisup *s, jem_trainer *trainer, int64_t steps, const char *path,
-                 struct outcome *o)
-{
-    int rc = EXIT_OK;
-
-    o->best_step = o->diverged_after = -1;
-    for (o->steps = 0; o->steps < steps && rc == EXIT_OK;) {
-        const jem_status status = jem_trainer_step(trainer, 1);
-
-        if (status == JEM_E_NUMERIC && o->best_step >= 0) {
-            o->diverged_after = o->steps;
-            report_note("%s: diverged after step %" PRId64 " (%s); the best until then counts",
-                        o->file, o->steps, jem_last_error());
-            return EXIT_OK;
-        }
-        rc = report_jem(status);
-        if (rc != EXIT_OK)
-            return rc;
-        o->steps++;
-        if (progress_due(&s->progress))
-            progress_show(&s->progress, "%s: step %" PRId64 "/%" PRId64, o->file, o->steps,
-                          steps);
-        if (o->steps % arg.validate_every == 0 || o->steps == steps)
-            rc = validate(s, trainer, o->steps, path, o);
-    }
-    return rc;
-}
-
 static int test(const struct semisup *s, const char *path, struct outcome *o)
 {
     struct evaluation e = {0};
@@ -327,43 +280,21 @@ static int test(const struct semisup *s, const char *path, struct outcome *o)
     return rc;
 }
 
-/* One training and its test. Switching log p(x) off is all that makes the classifier. */
 static int try_kind(struct semisup *s, jem_dataset *data, int kind, struct outcome *o)
 {
-    jem_options *opts = s->opts;
-    const double weight_px = settings_number(opts, "train.weight_px");
-    jem_model *model = NULL;
-    jem_trainer *trainer = NULL;
     char path[FILE_PATH_BYTES];
-    double per_epoch = 0, steps;
     int rc;
 
     snprintf(o->file, sizeof o->file, "%s-%" PRId64 "-seed%" PRId64 ".safetensors",
              kind_names[kind], o->labels, o->seed);
+    o->training = (struct train_best){.name = o->file, .validate_every = arg.validate_every};
     rc = file_join(path, arg.out, o->file);
     if (rc == EXIT_OK)
-        rc = report_jem(jem_options_set_i64(opts, "train.seed", o->seed));
-    if (rc == EXIT_OK && kind == CLASSIFIER)
-        rc = report_jem(jem_options_set_i64(opts, "train.weight_px", 0));
+        rc = report_jem(jem_options_set_i64(s->opts[kind], "train.seed", o->seed));
     if (rc == EXIT_OK)
-        rc = report_jem(jem_model_create(s->e.ctx, opts, &model));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_create(model, data, opts, &trainer));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_options_set_f64(opts, "train.weight_px", weight_px));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_metric(trainer, "batches_per_epoch", &per_epoch));
-    steps = settings_number(opts, "train.steps");
-    if (!(steps > 0))
-        steps = settings_number(opts, "train.epochs") * per_epoch;
-    if (rc == EXIT_OK)
-        rc = train(s, trainer, (int64_t)steps, path, o);
-    progress_clear(&s->progress);
-    if (rc == EXIT_OK)
-        rc = test(s, path, o);
-    jem_trainer_free(trainer);
-    jem_model_free(model);
-    return rc;
+        rc = train_best(s->e.ctx, s->opts[kind], data, s->held_out, path, &s->progress,
+                        &o->training);
+    return rc == EXIT_OK ? test(s, path, o) : rc;
 }
 
 static int try_all(struct semisup *s)
@@ -383,7 +314,7 @@ static int try_all(struct semisup *s)
         jem_dataset_free(data);
     }
     if (rc == EXIT_OK) /* as it was asked for, in the JSON */
-        rc = report_jem(jem_options_set_i64(s->opts, "train.seed", arg.seed));
+        rc = report_jem(jem_options_set_i64(s->opts[JEM], "train.seed", arg.seed));
     return rc;
 }
 
@@ -451,11 +382,12 @@ static json_t *run_json(const struct outcome *o, int kind)
     json_set_number(run, "accuracy", o->accuracy);
     json_set_number(run, "nll", o->nll);
     json_set_number(run, "ece", o->ece);
-    json_set_number(run, "validation_accuracy", o->validation_accuracy);
-    json_set_number(run, "best_step", (double)o->best_step);
-    json_set_number(run, "steps", (double)o->steps);
+    json_set_number(run, "validation_accuracy", o->training.accuracy);
+    json_set_number(run, "best_step", (double)o->training.best_step);
+    json_set_number(run, "steps", (double)o->training.steps);
     json_set_number(run, "diverged_after",
-                    o->diverged_after >= 0 ? (double)o->diverged_after : (double)NAN);
+                    o->training.diverged_after >= 0 ? (double)o->training.diverged_after
+                                                    : (double)NAN);
     json_object_set_new(run, "file", json_string(o->file));
     json_object_set_new(run, "model_md5", json_string(o->md5));
     return run;
@@ -486,7 +418,7 @@ static void add_to_json(struct semisup *s)
     json_set_number(s->e.json, "n_validation", (double)s->n_held);
     json_object_set_new(s->e.json, "runs", runs);
     json_object_set_new(s->e.json, "summary", summary);
-    json_object_set_new(s->e.json, "settings", settings_json(s->opts));
+    json_object_set_new(s->e.json, "settings", settings_json(s->opts[JEM]));
 }
 
 static void say_protocol(struct semisup *s)
@@ -513,8 +445,8 @@ static int run(struct semisup *s)
         rc = experiment_begin(arg.backend, arg.threads, arg.seed, &s->e);
     if (rc == EXIT_OK)
         rc = open_data(s);
-    if (rc == EXIT_OK)
-        rc = choose_settings(s);
+    for (int kind = 0; kind < KINDS && rc == EXIT_OK; kind++)
+        rc = choose_settings(s, kind);
     s->runs = calloc((size_t)(s->sizes * arg.seeds) + 1, sizeof *s->runs);
     if (rc == EXIT_OK && s->runs == NULL)
         rc = report_no_memory();
@@ -550,7 +482,8 @@ int main(int argc, char **argv)
     image_input_free(&s.test);
     jem_dataset_free(s.train);
     jem_dataset_free(s.held_out);
-    jem_options_free(s.opts);
+    for (int kind = 0; kind < KINDS; kind++)
+        jem_options_free(s.opts[kind]);
     experiment_close(&s.e);
     cli_list_free(&arg.presets);
     cli_list_free(&arg.sets);
