@@ -2,13 +2,13 @@
 
 /* jem-calibration: does a model that says 70 % hit 70 times in 100? (JEM section 5.2.)
  *
- * Test images are sorted by confidence max_y p(y|x) into bins (lo, hi], and each bin's accuracy is
- * held against its confidence:
+ * Test images are sorted by confidence max_y p(y|x) into bins (lo, hi], and each bin's accuracy
+ * is held against its confidence:
  *
  *     ECE = sum_b count_b / n |accuracy_b - confidence_b|        MCE = the largest of a bin
  *
- * The same again with all logits divided by one temperature T, fitted to images that neither the
- * training nor the test has: what a classifier gains by the simplest of repairs. */
+ * The same again with all logits divided by one temperature T, fitted to images that neither
+ * the training nor the test has: what a classifier gains by the simplest of repairs. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -315,7 +315,7 @@ static void print_temperature(const struct calibration *c)
            -t->slope, t->curvature, t->nll_colder - t->nll, t->nll_hotter - t->nll);
 }
 
-/* Accuracy per bin with its distance from the confidence, and below how many images each has. */
+/* Accuracy per bin with its distance from the confidence, and below the images per bin. */
 static int draw(const struct figures *m, const char *title, const char *name)
 {
     enum { OVER = 1, UNDER = 4 }; /* colours */

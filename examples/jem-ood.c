@@ -11,8 +11,8 @@
  *     max_logit   max_y f(x)[y]                       Hendrycks et al. 2022
  *     entropy     sum_y p(y|x) log p(y|x)             minus the entropy of p(y|x)
  *
- * For each score and each set of other images: AUROC with a bootstrap interval, the area under the
- * precision-recall curve in both directions, and the false positives at 95 % recall. */
+ * For each score and each set of other images: AUROC with a bootstrap interval, the area under
+ * the precision-recall curve in both directions, and the false positives at 95 % recall. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -203,8 +203,8 @@ static float *negated(const float *values, int64_t n)
     return out;
 }
 
-/* The positives are the in-distribution images, and a higher score says "positive"; for AUPR-out
- * the others are, and a lower score says so. */
+/* The positives are the in-distribution images, and a higher score says "positive"; for
+ * AUPR-out the others are, and a lower score says so. */
 static int compare(jem_context *ctx, const float *in, int64_t n_in, const float *out,
                    int64_t n_out, struct result *r)
 {

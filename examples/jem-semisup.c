@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* jem-semisup: does log p(x) of all images help where few have labels? (The paper's abstract claims
- * it, its code can do it, and it gives no table.)
+/* jem-semisup: does log p(x) of all images help where few have labels? (The paper's abstract
+ * claims it, its code can do it, and no table of it is known.)
  *
  * N images of each class keep their labels. Two networks learn from them, with the same initial
  * weights and the same labelled batches in the same order:
@@ -194,8 +194,8 @@ static int open_data(struct semisup *s)
     return rc;
 }
 
-/* Leave `size` labels per class, -1 for the others. The images are walked through in an order that
- * the seed draws, so the few labels are among the many. */
+/* Leave `size` labels per class, -1 for the others. The images are walked through in an order
+ * that the seed draws, so the few labels are among the many. */
 static int thin_labels(const struct semisup *s, int64_t size, int64_t seed, int32_t *y)
 {
     const int64_t classes = s->e.shape[3];
