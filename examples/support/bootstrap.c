@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* See bootstrap.h. Scores are sorted once; a draw then only counts how often each distinct score
- * came up. */
+/* See bootstrap.h. Scores are sorted once; a draw then only counts how often each distinct
+ * score came up. */
 
 #include "bootstrap.h"
 

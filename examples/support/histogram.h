@@ -13,8 +13,8 @@ struct histogram {
     int64_t n; /* >= 1 */
 };
 
-/* folder/name: percent of each set per bin, over the range in which nearly all of each set lies;
- * the outermost bins hold what lies beyond. The first set is drawn last, on top. */
+/* folder/name: percent of each set per bin, over the range in which nearly all of each set
+ * lies; the outermost bins hold what lies beyond. The first set is drawn last, on top. */
 int histogram_write(const char *folder, const char *name, const char *title, const char *axis,
                     const struct histogram *sets, size_t count);
 

@@ -30,8 +30,8 @@ int image_input_data(jem_context *ctx, const char *spec, const char *split, int6
 int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count,
                         const int64_t shape[4], struct image_input *out);
 
-/* Gaussian noise on all images, of `size` values each. Image i gets the same noise, however many
- * follow; `stream` parts the sets of one seed. std 0: none. */
+/* Gaussian noise on all images, of `size` values each. Image i gets the same noise, however
+ * many follow; `stream` parts the sets of one seed. std 0: none. */
 void image_input_add_noise(struct image_input *in, int64_t size, double std, int64_t seed,
                            uint64_t stream);
 

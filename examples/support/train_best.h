@@ -19,9 +19,10 @@ struct train_best {
     double accuracy;        /* of the held-out images at best_step */
 };
 
-/* A new model with the settings `opts`, trained on `data` as long as they say; the best one, or its
- * averaged weights with "train.ema", goes to the file `path`. A training that leaves the finite
- * numbers ends there and what it had by then counts; without a validation before, it fails. */
+/* A new model with the settings `opts`, trained on `data` as long as they say; the best one,
+ * or its averaged weights with "train.ema", goes to the file `path`. A training that leaves
+ * the finite numbers ends there and what it had by then counts; without a validation before,
+ * it fails. */
 int train_best(jem_context *ctx, const jem_options *opts, jem_dataset *data,
                const jem_dataset *held_out, const char *path, struct progress *progress,
                struct train_best *b);
