@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* See temperature.h. Newton's method on the slope, kept between two ends of different sign;
- * where a step would leave them, or they close too slowly, they are halved. */
+ * a step that would leave them goes to their middle instead. */
 
 #include "temperature.h"
 
