@@ -16,7 +16,9 @@
 static int open_inception(jem_context *ctx, const char *path, const int64_t shape[4],
                           struct features *f)
 {
-    f->name = "FID";
+    int rc;
+
+    f->name = "inception (pool_3)";
     f->d = INCEPTION_FEATURES;
     f->classes = INCEPTION_CLASSES;
     if (shape[0] != 1 && shape[0] != 3)
@@ -29,7 +31,11 @@ static int open_inception(jem_context *ctx, const char *path, const int64_t shap
             "examples/convert/inception2safetensors.py from pytorch-fid's "
             "pt_inception-2015-12-05-6726825d.pth; --features MODEL does without it",
             path);
-    return inception_open(path, (int)jem_context_threads(ctx), &f->inception);
+    rc = inception_open(path, (int)jem_context_threads(ctx), &f->inception);
+    if (rc == EXIT_OK)
+        f->distance =
+            inception_is_published(f->inception) ? "FID" : "FD-inception (other weights)";
+    return rc;
 }
 
 static int open_classifier(jem_context *ctx, const char *path, const int64_t shape[4],
@@ -39,7 +45,8 @@ static int open_classifier(jem_context *ctx, const char *path, const int64_t sha
     int64_t m[4];
     int rc = report_jem(jem_model_load(ctx, path, &model));
 
-    f->name = "FD-clf (logits)";
+    f->name = "classifier (logits)";
+    f->distance = "FD-clf (logits)";
     if (rc == EXIT_OK)
         rc = report_jem(jem_model_shape(model, m));
     if (rc == EXIT_OK && memcmp(m, shape, 3 * sizeof m[0]) != 0)

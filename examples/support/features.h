@@ -14,9 +14,10 @@
 #include "progress.h"
 
 struct features {
-    const char *name; /* of the distance: "FID" or "FD-clf (logits)" */
-    int64_t d;        /* features of an image */
-    int64_t classes;  /* logits of an image for the Inception Score; 0: there are none */
+    const char *name;     /* of the features, for JSON */
+    const char *distance; /* "FID" only with the published network */
+    int64_t d;            /* features of an image */
+    int64_t classes;      /* logits of an image for the Inception Score; 0: there are none */
 
     struct inception *inception; /* one of the two */
     jem_head *head;

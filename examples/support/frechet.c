@@ -48,9 +48,8 @@ static int find_mean(const float *x, const char *what, struct frechet_gaussian *
     return EXIT_OK;
 }
 
-/* The covariance's upper triangle (column-major), around the known mean. */
-static void find_covariance(const float *x, const struct frechet_gaussian *g, double *rows,
-                            double *covariance)
+/* The covariance's upper triangle (column-major), around the known mean, where its factor will be. */
+static void find_covariance(const float *x, const struct frechet_gaussian *g, double *rows)
 {
     const int d = (int)g->d;
 
@@ -61,13 +60,13 @@ static void find_covariance(const float *x, const struct frechet_gaussian *g, do
             for (int64_t j = 0; j < g->d; j++)
                 rows[i * g->d + j] = (double)x[(first + i) * g->d + j] - g->mean[j];
         cblas_dsyrk(CblasColMajor, CblasUpper, CblasNoTrans, d, (int)m,
-                    1.0 / (double)(g->n - 1), rows, d, first > 0 ? 1.0 : 0.0, covariance, d);
+                    1.0 / (double)(g->n - 1), rows, d, first > 0 ? 1.0 : 0.0, g->factor, d);
     }
 }
 
 /* From the covariance to its factor, in place: eigenvectors times roots of eigenvalues, without
  * those that are zero but for rounding. */
-static int find_factor(double *covariance, const char *what, struct frechet_gaussian *g)
+static int find_factor(const char *what, struct frechet_gaussian *g)
 {
     double *eigenvalues = malloc((size_t)g->d * sizeof *eigenvalues);
     int64_t none = 0;
@@ -75,10 +74,9 @@ static int find_factor(double *covariance, const char *what, struct frechet_gaus
 
     if (eigenvalues == NULL)
         return report_no_memory();
-    g->factor = covariance;
     for (int64_t j = 0; j < g->d; j++)
-        g->trace += covariance[j * g->d + j];
-    if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)g->d, covariance,
+        g->trace += g->factor[j * g->d + j];
+    if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)g->d, g->factor,
                        (lapack_int)g->d, eigenvalues) != 0) {
         free(eigenvalues);
         return report_failed("%s: no eigenvalues of the covariance of %" PRId64
@@ -100,7 +98,7 @@ static int find_factor(double *covariance, const char *what, struct frechet_gaus
 int frechet_fit(const float *features, int64_t n, int64_t d, const char *what,
                 struct frechet_gaussian *out)
 {
-    double *rows = NULL, *covariance = NULL;
+    double *rows;
     int rc;
 
     memset(out, 0, sizeof *out);
@@ -114,21 +112,18 @@ int frechet_fit(const float *features, int64_t n, int64_t d, const char *what,
     out->d = d;
     out->mean = malloc((size_t)d * sizeof out->mean[0]);
     rows = malloc((size_t)(BLOCK * d) * sizeof *rows);
-    covariance = malloc((size_t)(d * d) * sizeof *covariance);
-    if (out->mean == NULL || rows == NULL || covariance == NULL)
+    out->factor = malloc((size_t)(d * d) * sizeof out->factor[0]);
+    if (out->mean == NULL || rows == NULL || out->factor == NULL)
         rc = report_no_memory();
     else
         rc = find_mean(features, what, out);
     if (rc == EXIT_OK) {
-        find_covariance(features, out, rows, covariance);
-        rc = find_factor(covariance, what, out);
+        find_covariance(features, out, rows);
+        rc = find_factor(what, out);
     }
     free(rows);
-    if (rc != EXIT_OK) {
-        if (out->factor == NULL)
-            free(covariance);
+    if (rc != EXIT_OK)
         frechet_free(out);
-    }
     return rc;
 }
 

@@ -116,10 +116,10 @@ int inception_score(const float *logits, int64_t n, int64_t classes, int64_t spl
     double *p;
     double spread = 0;
 
-    if (n < splits || n > INT32_MAX)
+    if (splits < 1 || n < splits || n > INT32_MAX)
         return report_failed("Inception Score: %" PRId64 " image(s) for %" PRId64 " splits", n,
                              splits);
-    order = malloc((size_t)n * sizeof *order);
+    order = calloc((size_t)n, sizeof *order);
     p = malloc(2 * (size_t)classes * sizeof *p);
     if (order == NULL || p == NULL) {
         free(order);

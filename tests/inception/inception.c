@@ -179,10 +179,11 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(what, "resize") == 0)
         return report_flush(resize(argv[2], argv[3]));
     if (argc == 6 && strcmp(what, "run") == 0)
-        return report_flush(run(argv[2], atoi(argv[3]), argv[4], argv[5]));
+        return report_flush(run(argv[2], (int)strtol(argv[3], NULL, 10), argv[4], argv[5]));
     if (argc == 4 && strcmp(what, "frechet") == 0)
         return report_flush(frechet(argv[2], argv[3]));
     if (argc == 5 && strcmp(what, "score") == 0)
-        return report_flush(score(argv[2], atoll(argv[3]), atoll(argv[4])));
+        return report_flush(
+            score(argv[2], strtoll(argv[3], NULL, 10), strtoll(argv[4], NULL, 10)));
     return report_usage("see the head of tests/inception/inception.c");
 }
