@@ -15,6 +15,19 @@
 
 #define SLICE 10 /* steps between two lines of progress */
 
+/* The buffer's images, or `count` of them, evenly spaced because they may be sorted by class. */
+static int read_buffer(const struct checkpoint *file, const int64_t shape[4],
+                       struct hybrid_samples *s)
+{
+    const int rc = checkpoint_buffer(file, shape, INT64_MAX, &s->ends, &s->stored);
+
+    s->n = s->stored < s->n ? s->stored : s->n;
+    for (int64_t i = 0; i < s->n && rc == EXIT_OK; i++)
+        memmove(s->ends + i * s->size, s->ends + i * s->stored / s->n * s->size,
+                (size_t)s->size * sizeof s->ends[0]);
+    return rc;
+}
+
 /* Settings: the file's, then presets, then --set. A buffer sets how many samples there are. */
 static int read_files(const struct hybrid_plan *plan, const int64_t shape[4],
                       struct hybrid_samples *s)
@@ -26,7 +39,7 @@ static int read_files(const struct hybrid_plan *plan, const int64_t shape[4],
     if (rc == EXIT_OK)
         rc = checkpoint_settings(&file, s->opts);
     if (rc == EXIT_OK && plan->buffer != NULL)
-        rc = checkpoint_buffer(&file, shape, plan->count, &s->ends, &s->n);
+        rc = read_buffer(&file, shape, s);
     checkpoint_close(&file);
     return rc == EXIT_OK ? settings_apply(s->opts, plan->presets, plan->sets) : rc;
 }
@@ -49,10 +62,10 @@ static int allocate(struct hybrid_samples *s, int64_t classes)
     return EXIT_OK;
 }
 
-/* "10000 chains on log p(x) of 256 SGLD steps (step_size 1, ...) from a start ..." */
 static int describe(const struct hybrid_plan *plan, struct hybrid_samples *s)
 {
-    char text[5][64], kind[64], chains[400], buffer[64] = "";
+    char text[5][64];
+    const char *start;
     static const char *const names[] = {"sgld.step_size", "sgld.noise_std", "sgld.clamp_grad",
                                         "sgld.clamp_x", "start.kind"};
     int rc = EXIT_OK;
@@ -61,26 +74,22 @@ static int describe(const struct hybrid_plan *plan, struct hybrid_samples *s)
         rc = settings_text(s->opts, names[i], text[i]);
     if (rc != EXIT_OK)
         return rc;
-    snprintf(kind, sizeof kind, "%s",
-             strcmp(text[4], "gaussian") == 0
-                 ? "a Gaussian per class, fitted to the training images"
-                 : "uniform noise");
-    snprintf(chains, sizeof chains,
-             "%" PRId64 " SGLD steps on %s (step_size %s, noise_std %s, clamp_grad %s, clamp_x "
-             "%s; seed %" PRId64 ")",
-             s->steps, s->y != NULL ? "log p(x|y), the classes in turn," : "log p(x)", text[0],
-             text[1], text[2], text[3], plan->seed);
+    start = strcmp(text[4], "gaussian") == 0
+                ? "a Gaussian per class, fitted to the training images"
+                : "uniform noise";
     if (plan->buffer != NULL)
-        snprintf(buffer, sizeof buffer, "the first %" PRId64 " images of the replay buffer",
-                 s->n);
-    if (plan->buffer != NULL && s->steps == 0)
-        snprintf(s->how, sizeof s->how, "%s as they are; starts: as many of %s", buffer, kind);
-    else if (plan->buffer != NULL)
-        snprintf(s->how, sizeof s->how, "%s after %s; starts: as many of %s", buffer, chains,
-                 kind);
+        snprintf(s->how, sizeof s->how,
+                 "%" PRId64 " of the %" PRId64
+                 " images of the replay buffer, as they are; starts: as many of %s",
+                 s->n, s->stored, start);
     else
-        snprintf(s->how, sizeof s->how, "%" PRId64 " chains of %s, from %s", s->n, chains,
-                 kind);
+        snprintf(
+            s->how, sizeof s->how,
+            "%" PRId64 " chains of %" PRId64
+            " SGLD steps on %s (step_size %s, noise_std %s, clamp_grad %s, clamp_x %s; seed "
+            "%" PRId64 "), from %s",
+            s->n, s->steps, s->y != NULL ? "log p(x|y), the classes in turn," : "log p(x)",
+            text[0], text[1], text[2], text[3], plan->seed, start);
     return EXIT_OK;
 }
 
@@ -92,7 +101,7 @@ int hybrid_samples_prepare(jem_context *ctx, jem_model *model, const struct hybr
     int rc;
 
     memset(out, 0, sizeof *out);
-    out->steps = plan->steps >= 0 ? plan->steps : plan->buffer != NULL ? 0 : HYBRID_STEPS;
+    out->steps = plan->buffer != NULL ? 0 : plan->steps;
     rc = report_jem(jem_options_create(ctx, &out->opts));
     if (rc == EXIT_OK)
         rc = report_jem(jem_model_shape(model, shape));

@@ -9,21 +9,18 @@
 #include "cli.h"
 #include "progress.h"
 
-/* Steps of a chain from the start distribution: as many as the official code's evaluation takes
- * on average, 1000 calls of 40 steps for 64 of 10,000 chains. */
-#define HYBRID_STEPS 256
-
 struct hybrid_plan {
     const char *model, *buffer; /* files; `buffer` NULL: fresh chains */
     const struct cli_list *presets, *sets;
-    int64_t count; /* chains; with a buffer: at most so many of its images */
-    int64_t steps; /* -1: HYBRID_STEPS, or none with a buffer */
+    int64_t count; /* chains; with a buffer: at most so many of its images, evenly spaced */
+    int64_t steps; /* of a chain; a buffer's images are taken as they are */
     int64_t batch; /* chains at a time */
     int64_t seed;
 };
 
 struct hybrid_samples {
     int64_t n, size, steps;
+    int64_t stored;       /* images of the buffer, or 0 */
     float *starts, *ends; /* n images each; of a buffer the starts are as many fresh ones */
     char how[640];        /* for people */
 

@@ -4,7 +4,7 @@
 check_hybrid.py images FASHION N DIR       N images as arrays, and as many of another size
 check_hybrid.py parts DIR INCEPTION        resize, Frechet distance, Inception Score of the test
                                            program INCEPTION
-check_hybrid.py buffer TRAINING DIR        the replay buffer as bytes, for jem-score
+check_hybrid.py buffer TRAINING N DIR      N images of the replay buffer, as floats and bytes
 check_hybrid.py figures JSON TRAIN SAMPLES PROB KEEP
                                            the JSON's figures from logits (.npy) of training images
                                            and samples, and from p(y|x) of the samples"""
@@ -87,12 +87,13 @@ def parts(folder, program):
         assert np.allclose(got, score(f, splits, seed), rtol=1e-9), (got, splits, seed)
 
 
-def buffer(training, folder):
+def buffer(training, n, folder):
     with open(training, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         info = json.loads(file.read(length))["replay_buffer"]
         file.seek(info["data_offsets"][0], 1)
         x = np.fromfile(file, np.float32, int(np.prod(info["shape"]))).reshape(info["shape"])
+    x = x[np.arange(int(n)) * len(x) // int(n)]
     np.save(f"{folder}/floats.npy", x)
     bytes_of = np.floor(np.clip((x.astype(np.float64) + 1) / 2, 0, 1) * 255 + 0.5)
     np.save(f"{folder}/bytes.npy", bytes_of.astype(np.uint8))

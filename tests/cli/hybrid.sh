@@ -27,9 +27,9 @@ fi
 
 # A buffer: all figures are known from jem-score.
 expect "a replay buffer" 0 "samples, top 50 %" hybrid --from-buffer "$tmp/t/last.safetensors" --model "$model" "${data[@]}" \
-    --features "$clf" --keep 50 --json "$tmp/b.json" --out "$tmp/b"
-verdict "its protocol" "missing" grep -q "120 images of" <(tr '\n' ' ' <"$tmp/out")
-"${check[@]}" buffer "$tmp/t/last.safetensors" "$tmp"
+    --features "$clf" --chains 100 --keep 50 --json "$tmp/b.json" --out "$tmp/b"
+verdict "its protocol" "missing" grep -q "100 of the 120 images of" <(tr '\n' ' ' <"$tmp/out")
+"${check[@]}" buffer "$tmp/t/last.safetensors" 100 "$tmp"
 score --model "$clf" --data "$set" --split train --count 400 --out "$tmp/train" >/dev/null
 score --model "$clf" --input "$tmp/bytes.npy" --out "$tmp/seen" >/dev/null
 score --model "$model" --input "$tmp/floats.npy" --out "$tmp/prob" >/dev/null 2>&1

@@ -27,7 +27,7 @@ done
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: no apt here. Needed: a C11 compiler, make, pkg-config, BLIS, jansson; for the" \
-        "programs zlib, libpng, libjpeg, libmd; for the tests Check and clang. Going on." >&2
+        "programs zlib, libpng, libjpeg, libmd, oneDNN 2, LAPACKE; for the tests Check and clang. Going on." >&2
     exit 0
 fi
 
