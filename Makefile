@@ -76,7 +76,7 @@ UNIT     := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/unit/*.c tes
                                                               tests/support/*.c)))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool cut_images \
-                                     inception $(FUZZ:%=replay_%))
+                                     inception attacks $(FUZZ:%=replay_%))
 OURS      = $(sort $(wildcard include/jem/*.h libjem/*/*.[ch] libjem/backend/*/*.[ch] \
                               examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 
@@ -184,9 +184,11 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 
 # What the tests of the programs ask of examples/support.
 $(BUILD)/obj/tests/images/%.o $(BUILD)/obj/tests/inception/%.o: TEST_CFLAGS += -Iexamples
+$(BUILD)/obj/tests/attacks/%.o: TEST_CFLAGS += -Iexamples
 $(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o
 $(BUILD)/tests/inception: $(BUILD)/obj/tests/inception/inception.o
-$(BUILD)/tests/cut_images $(BUILD)/tests/inception: $(SUPPORT) | lib
+$(BUILD)/tests/attacks: $(BUILD)/obj/tests/attacks/attacks.o
+$(BUILD)/tests/cut_images $(BUILD)/tests/inception $(BUILD)/tests/attacks: $(SUPPORT) | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm
