@@ -145,7 +145,7 @@ static void key(const plot *p, double x, double y, int colour)
             y - 9.0, colour_of(colour));
 }
 
-static void legend(plot *p, int colour, const char *name)
+void plot_legend(plot *p, int colour, const char *name)
 {
     const double y = p->top + 12.0 + 15.0 * p->legend++;
     const double x = p->legend_left ? p->left + 8.0 : p->right - 12.0;
@@ -178,7 +178,7 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
     }
     fputs("\"/>\n", p->out);
     if (name != NULL)
-        legend(p, colour, name);
+        plot_legend(p, colour, name);
 }
 
 void plot_guide(plot *p, double x0, double y0, double x1, double y1)
@@ -201,7 +201,7 @@ void plot_histogram(plot *p, const double *heights, size_t bins, double x0, doub
                 py(p, heights[i]), px(p, x0 + width * (double)(i + 1)), py(p, heights[i]));
     fprintf(p->out, "L%.1f %.1f\"/>\n", px(p, x1), py(p, 0.0));
     if (name != NULL)
-        legend(p, colour, name);
+        plot_legend(p, colour, name);
 }
 
 void plot_bar(plot *p, double x0, double x1, double height, int colour)

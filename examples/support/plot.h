@@ -49,6 +49,9 @@ void plot_upright(plot *p, double x, double y, const char *words);
 /* An entry of a legend at (x, y). */
 void plot_note(plot *p, double x, double y, int colour, const char *words);
 
+/* An entry of the legend by itself. */
+void plot_legend(plot *p, int colour, const char *name);
+
 void plot_end(plot *p);
 
 /* Text with <, >, & and " made harmless. */
