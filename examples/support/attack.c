@@ -29,6 +29,14 @@ const struct attack_kind attack_kinds[] = {
 };
 const int attack_count = (int)(sizeof attack_kinds / sizeof attack_kinds[0]);
 
+const struct attack_kind *attack_find(const char *name)
+{
+    for (int k = 0; k < attack_count; k++)
+        if (strcmp(attack_kinds[k].name, name) == 0)
+            return &attack_kinds[k];
+    return NULL;
+}
+
 int attack_open(struct attack *a, int64_t n)
 {
     const size_t size = (size_t)a->victim->size, images = (size_t)n;

@@ -64,6 +64,9 @@ struct attack_kind {
 extern const struct attack_kind attack_kinds[];
 extern const int attack_count;
 
+/* NULL: there is none of that name. */
+const struct attack_kind *attack_find(const char *name);
+
 /* Make room for calls with n images. The settings are the caller's to fill in. */
 int attack_open(struct attack *a, int64_t n);
 void attack_close(struct attack *a);

@@ -6,34 +6,23 @@
 
 #include <math.h>
 
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
-}
-
-static uint64_t next_word(struct attack_random *r)
-{
-    r->state += 0x9e3779b97f4a7c15U;
-    return mix(r->state);
-}
+#include "splitmix.h"
 
 struct attack_random attack_random_at(int64_t seed, enum attack_purpose purpose, int64_t draw,
                                       int64_t index)
 {
     struct attack_random r = {(uint64_t)seed};
 
-    r.state = next_word(&r) ^ (uint64_t)purpose;
-    r.state = next_word(&r) ^ (uint64_t)draw;
-    r.state = next_word(&r) ^ (uint64_t)index;
-    r.state = next_word(&r);
+    r.state = splitmix_next(&r.state) ^ (uint64_t)purpose;
+    r.state = splitmix_next(&r.state) ^ (uint64_t)draw;
+    r.state = splitmix_next(&r.state) ^ (uint64_t)index;
+    r.state = splitmix_next(&r.state);
     return r;
 }
 
 double attack_random_unit(struct attack_random *r)
 {
-    return (double)(next_word(r) >> 11) * 0x1p-53;
+    return splitmix_uniform(&r->state);
 }
 
 double attack_random_signed(struct attack_random *r)
@@ -43,7 +32,7 @@ double attack_random_signed(struct attack_random *r)
 
 double attack_random_sign(struct attack_random *r)
 {
-    return next_word(r) >> 63 ? 1 : -1;
+    return splitmix_next(&r->state) >> 63 ? 1 : -1;
 }
 
 double attack_random_normal(struct attack_random *r)

@@ -4,7 +4,7 @@
 
 /* Random numbers of attacks and defences. A generator is opened at an address (seed, purpose,
  * draw, index), so that the numbers of an image or a chain depend on nothing that was drawn
- * before. SplitMix64 (Steele, Lea and Flood 2014). */
+ * before. */
 
 #include <stdint.h>
 

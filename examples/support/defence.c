@@ -177,8 +177,20 @@ static void make_seeds(struct defence *d, const int32_t *y, int64_t n, const dou
     }
 }
 
-/* d loss / d x_k of each chain: the sum over classes of seed / n times d f[class] / d x_k. */
-static int find_slopes(struct defence *d, const int32_t *y, int64_t n)
+/* d loss / d x_k of each chain, when it is the only one of its image. */
+static int slopes_of_one(struct defence *d, const int32_t *y, int64_t n)
+{
+    const int rc =
+        report_jem(jem_head_grad_log_py(d->head, d->ends, y, n, d->slopes, n * d->size));
+
+    for (int64_t j = 0; j < n * d->size && rc == EXIT_OK; j++)
+        d->slopes[j] = -d->slopes[j];
+    return rc;
+}
+
+/* The same of several, whose logits are averaged: the sum over classes of seed / chains times
+ * d f[class] / d x_k. */
+static int slopes_of_many(struct defence *d, const int32_t *y, int64_t n)
 {
     const int64_t size = d->size, chains = d->chains;
     const size_t bytes = (size_t)size * sizeof d->ends[0];
@@ -244,7 +256,7 @@ static int look(struct defence *d, const float *x, const int32_t *y, int64_t n, 
         if (rc != EXIT_OK || grad == NULL)
             continue;
         make_seeds(d, y + i, m, logits + i * d->classes);
-        rc = find_slopes(d, y + i, m);
+        rc = d->chains == 1 ? slopes_of_one(d, y + i, m) : slopes_of_many(d, y + i, m);
         if (rc == EXIT_OK)
             rc = back_to_images(d, m, grad + i * d->size);
     }

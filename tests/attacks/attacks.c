@@ -232,15 +232,6 @@ static void close_run(struct run *r)
     defence_close(&r->victim);
 }
 
-static const struct attack_kind *kind_of(const char *name)
-{
-    for (int k = 0; k < attack_count; k++)
-        if (strcmp(attack_kinds[k].name, name) == 0)
-            return &attack_kinds[k];
-    must(EXIT_FAILED);
-    return NULL;
-}
-
 /* By how much the images leave the box and the ball (`ball`: of eps, else of `distance`). */
 static double beyond(const struct run *r, int ball)
 {
@@ -283,7 +274,7 @@ static void check_within(const struct world *w, const char *name, enum attack_no
     double worst = 1;
 
     open_run(&r, w, norm, 0.8);
-    must(kind_of(name)->within(&r.attack, &r.images));
+    must(attack_find(name)->within(&r.attack, &r.images));
     for (int i = 0; i < N; i++) {
         const double clean = margin_at(w, i, w->x + i * SIZE);
         const double possible = clean - best_margin(w, norm, i, r.eps[i]);
@@ -301,7 +292,7 @@ static void check_within(const struct world *w, const char *name, enum attack_no
     if (factor <= 0)
         return;
     open_run(&r, w, norm, factor);
-    must(kind_of(name)->within(&r.attack, &r.images));
+    must(attack_find(name)->within(&r.attack, &r.images));
     say(count_wrong(w, &r) == N, named("succeeds where possible", name, norm), "%d of %d",
         count_wrong(w, &r), N);
     say(beyond(&r, 1) <= 1e-6, named("ball and box again", name, norm), "left by %g",
@@ -317,7 +308,7 @@ static void check_smallest(const struct world *w, const char *name, enum attack_
     double least = INFINITY, most = 0;
 
     open_run(&r, w, norm, 1);
-    must(kind_of(name)->smallest(&r.attack, &r.images));
+    must(attack_find(name)->smallest(&r.attack, &r.images));
     for (int i = 0; i < N; i++) {
         least = fmin(least, r.distance[i] / r.smallest[i]);
         most = fmax(most, r.distance[i] / r.smallest[i]);
