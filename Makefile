@@ -183,11 +183,10 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
 
 # What the tests of the programs ask of examples/support.
-$(BUILD)/obj/tests/images/%.o $(BUILD)/obj/tests/inception/%.o: TEST_CFLAGS += -Iexamples
-$(BUILD)/obj/tests/attacks/%.o: TEST_CFLAGS += -Iexamples
+$(foreach t,images inception attacks,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
 $(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o
 $(BUILD)/tests/inception: $(BUILD)/obj/tests/inception/inception.o
-$(BUILD)/tests/attacks: $(BUILD)/obj/tests/attacks/attacks.o
+$(BUILD)/tests/attacks: $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/attacks/*.c)))
 $(BUILD)/tests/cut_images $(BUILD)/tests/inception $(BUILD)/tests/attacks: $(SUPPORT) | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
