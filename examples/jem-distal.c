@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /* jem-distal: distal adversarial images (JEM section 5.4). Gradient ascent on p(y|x) begins at
- * noise and goes on until the model is sure of class y. A classifier is soon sure of what is noise
- * to people; a model that knows p(x) as well should arrive at something that looks like the class.
+ * noise and goes on until the model is sure of class y. A classifier is soon sure of what is
+ * noise to people; a model that knows p(x) as well should arrive at something that looks like
+ * the class.
  *
  *     x_0 ~ U(box),   x <- project to the box (x + step * g / ||g||),   g = d log p(y|x) / dx
  */
@@ -167,8 +168,8 @@ static void ascend(float *x, const float *grad, int64_t size)
         x[j] = (float)fmin(fmax((double)x[j] + step * (double)grad[j], -1), 1);
 }
 
-/* A step for the images first, ..., first + m - 1 that have not reached their class; returns how
- * many these were. `some`, `grad`: room for m images, `prob` for their probabilities. */
+/* A step for the images first, ..., first + m - 1 that have not reached their class; returns
+ * how many these were. `some`, `grad`: room for m images, `prob` for their probabilities. */
 static int step_batch(struct search *s, int64_t first, int64_t m, float *some, float *grad,
                       float *prob, int64_t *left)
 {
@@ -227,7 +228,7 @@ static int search_all(struct search *s)
     return rc == EXIT_OK ? evaluate_images(s->e.model, s->x, s->n, BATCH, &s->after) : rc;
 }
 
-/* --- What is told ----------------------------------------------------------------------------- */
+/* --- What is told ------------------------------------------------------------------------- */
 
 struct summary {
     int64_t n, reached;

@@ -138,7 +138,8 @@ struct study {
     struct progress progress;
     char label[96];
 
-    /* Of the row that is being found: images still standing, gathered; all images as they became. */
+    /* Of the row that is being found: images still standing, gathered; all images as they
+     * became. */
     float *x, *best, *all;
     int32_t *y;
     double *eps, *distance;
@@ -148,7 +149,7 @@ struct study {
     int64_t shown_rows;
 };
 
-/* --- What is asked for ------------------------------------------------------------------------ */
+/* --- What is asked for -------------------------------------------------------------------- */
 
 static int check_attacks(void)
 {
@@ -280,7 +281,7 @@ static int load_settings(struct study *s)
 
 static int allocate(struct study *s)
 {
-    const size_t n = (size_t)s->in.n, values = n * (size_t)s->size;
+    const size_t n = (size_t)s->in.n + 1, values = n * (size_t)s->size; /* never malloc(0) */
     const size_t rows = (size_t)(s->refine_count * (2 * arg.attacks.count + 1) + 1);
 
     s->x = malloc(values * sizeof s->x[0]);
@@ -326,7 +327,7 @@ static int set_up(struct study *s)
     return rc;
 }
 
-/* --- One row: an attack on a defence ---------------------------------------------------------- */
+/* --- One row: an attack on a defence ------------------------------------------------------ */
 
 /* The first SHOWN images as `all` has them. */
 static void show(struct study *s, const float *all)
@@ -487,7 +488,7 @@ static int run_defence(struct study *s, int64_t refine)
     return rc;
 }
 
-/* --- What is told ----------------------------------------------------------------------------- */
+/* --- What is told ------------------------------------------------------------------------- */
 
 static void set_protocol(struct study *s)
 {

@@ -41,7 +41,6 @@ int attack_open(struct attack *a, int64_t n)
 {
     const size_t size = (size_t)a->victim->size, images = (size_t)n;
 
-    a->room = n;
     a->x = calloc(images * size, sizeof a->x[0]);
     a->grad = calloc(images * size, sizeof a->grad[0]);
     a->logits = calloc(images * (size_t)a->victim->classes, sizeof a->logits[0]);

@@ -4,11 +4,11 @@
 
 /* Adversarial attacks on a defence (JEM section 5.4): what they share, and the list of them.
  *
- * An attack looks for images close to given ones that the defence puts into a wrong class. Close
- * is a ball around the image, in the largest change of a value (L-inf) or the Euclidean norm (L2),
- * cut to the box [-1, 1] of all images. Distances here are those of images in [-1, 1], twice those
- * of images in [0, 1]. An image counts as wrong when its label's averaged logit is not the largest
- * one alone: margin f[y] - max other <= 0. */
+ * An attack looks for images close to given ones that the defence puts into a wrong class.
+ * Close is a ball around the image, in the largest change of a value (L-inf) or the Euclidean
+ * norm (L2), cut to the box of all images. Images are in [-1, 1], so eps and distances here are
+ * twice those of images in [0, 1]. An image counts as wrong when its label's averaged logit is
+ * not the largest one alone: margin f[y] - max other <= 0. */
 
 #include <stdint.h>
 
@@ -47,7 +47,6 @@ struct attack {
     const char *label;         /* what it says before how far things are */
 
     /* Room for one call to the defence. */
-    int64_t room;
     float *x, *grad;
     double *logits;
     int32_t *y;
@@ -81,7 +80,7 @@ int attack_noise(struct attack *a, struct attack_images *im);
 int attack_hop_skip_jump(struct attack *a, struct attack_images *im);
 int attack_pointwise(struct attack *a, struct attack_images *im);
 
-/* --- What they are made of; `list` holds the numbers of `count` images ------------------------- */
+/* --- What they are made of; `list` holds the numbers of `count` images -------------------- */
 
 /* Margins (and losses, gradients of the loss) at the images list[] of `at`, with one fresh draw
  * (`eot` of them, averaged) of the defence's noise. Only entries list[] are written. */
@@ -106,17 +105,18 @@ double attack_distance(const struct attack *a, const float *x, const float *at);
 /* Bring `at` back into the ball of eps around x, and the box. */
 void attack_project(const struct attack *a, const float *x, double eps, float *at);
 
-/* A random point of the ball of eps around x, cut to the box: uniform for L-inf, uniform but for
- * the cut for L2. */
+/* A random point of the ball of eps around x, cut to the box: uniform for L-inf, uniform but
+ * for the cut for L2. */
 void attack_random_point(const struct attack *a, struct attack_random *r, const float *x,
                          double eps, float *at);
 
-/* One step of length `by` that raises the loss most: by * sign(grad), or by * grad / ||grad||. */
+/* One step of length `by` that raises the loss most: by * sign(grad), or
+ * by * grad / ||grad||. */
 void attack_ascend(const struct attack *a, const float *grad, double by, float *at);
 
 /* Ends of the attacks that find the smallest: where fresh noise calls im->best right after all,
- * go on in its direction, a tenth further each time, until it is wrong or the distance infinite;
- * then note all distances. */
+ * go on in its direction, a tenth further each time, until it is wrong or the distance
+ * infinite; then note all distances. */
 int attack_confirm(struct attack *a, struct attack_images *im);
 
 /* Show how far things are, when it is time to. */

@@ -7,8 +7,9 @@
  *     z = project(x + step * direction),   x' = project(x + 0.75 (z - x) + 0.25 (x - x_before))
  *
  * and a step that begins at 2 eps. At checkpoints it is halved, and the walk goes back to the
- * largest loss so far, for an image whose loss rose in less than 75 % of the steps since the last
- * checkpoint, or whose step was not halved there and whose largest loss is the same as then. */
+ * largest loss so far, for an image whose loss rose in less than 75 % of the steps since the
+ * last checkpoint, or whose step was not halved there and whose largest loss is the same as
+ * then. */
 
 #include "attack_walk.h"
 
@@ -20,8 +21,8 @@
 #define MOMENTUM 0.75
 #define RISING   0.75
 
-/* Checkpoints as shares of all steps: 0.22, then each distance 0.03 less than the one before, but
- * at least 0.06. */
+/* Checkpoints as shares of all steps: 0.22, then each distance 0.03 less than the one before,
+ * but at least 0.06. */
 struct checkpoints {
     double now, distance;
 };

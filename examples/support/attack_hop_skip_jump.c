@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* HopSkipJump (Chen, Jordan and Wainwright 2020), the successor of the boundary attack (Brendel,
- * Rauber and Bethge 2018): a decision-based attack, which sees the class alone. It begins at noise
- * that is wrong, and repeats
+/* HopSkipJump (Chen, Jordan and Wainwright 2020), the successor of the boundary attack
+ * (Brendel, Rauber and Bethge 2018): a decision-based attack, which sees the class alone. It
+ * begins at noise that is wrong, and repeats
  *
  *     to the boundary by bisection;  the direction of the boundary's normal there from the
  *     decisions at random points around;  a step along it, halved until it is wrong

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Noise that knows nothing of the model: for L-inf every value uniform in [-eps, eps], for L2 a
- * random direction of length eps; then the box. Of several draws the one with the smallest margin
- * is kept. */
+ * random direction of length eps; then the box. Of several draws the one with the smallest
+ * margin is kept. */
 
 #include "attack.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Projected gradient descent (Madry et al. 2018), the smallest eps at which it succeeds, and its
- * transfer from another model.
+/* Projected gradient descent (Madry et al. 2018), the smallest eps at which it succeeds, and
+ * its transfer from another model.
  *
  *     x_0 random in the ball,   x <- project(x + step * direction of d loss / dx)
  *

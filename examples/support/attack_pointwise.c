@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Pointwise attack (Schott, Rauber, Bethge and Brendel 2019): a decision-based attack that changes
- * few values. It begins at salt and pepper noise that is wrong; then, in a random order and again
- * as long as that helps, values go back to those of the image where it stays wrong, and the rest
- * as far back as bisection finds. */
+/* Pointwise attack (Schott, Rauber, Bethge and Brendel 2019): a decision-based attack that
+ * changes few values. It begins at salt and pepper noise that is wrong; then, in a random order
+ * and again as long as that helps, values go back to those of the image where it stays wrong,
+ * and the rest as far back as bisection finds. */
 
 #include "attack.h"
 

@@ -79,7 +79,7 @@ static int inside(const struct window *w, int64_t row, int64_t column)
            column < w->column + w->side;
 }
 
-/* --- L-inf: every value of the perturbation is eps or -eps ------------------------------------ */
+/* --- L-inf: every value of the perturbation is eps or -eps -------------------------------- */
 
 /* Vertical stripes of one pixel. */
 static void start_linf(struct attack_random *r, const struct shape *s, double eps, double *d)
@@ -107,7 +107,7 @@ static void propose_linf(struct attack_random *r, const struct shape *s, double 
     }
 }
 
-/* --- L2: the perturbation has norm eps; a square takes over the mass of another ---------------- */
+/* --- L2: the perturbation has norm eps; a square takes over the mass of another ----------- */
 
 /* The pattern of one half: squares around its middle, one inside the other, that weigh
  * 1 / 1^2, 1 / 2^2, ...; outer ones are cut at the edges. */
@@ -217,7 +217,7 @@ static void propose_l2(struct attack_random *r, const struct shape *s, double sh
     }
 }
 
-/* --- The search ------------------------------------------------------------------------------- */
+/* --- The search --------------------------------------------------------------------------- */
 
 /* A proposal for image g in at: im->best with one square changed; at query 0 the start. */
 static void propose(const struct attack *a, const struct attack_images *im, int64_t g,

@@ -24,8 +24,8 @@ struct walk {
 typedef int walk_function(struct attack *a, struct attack_images *im, struct walk *w,
                           int64_t *list, int64_t count);
 
-/* a->restarts walks. With `stop`, images that are wrong do not walk on: at once where the victim
- * has no noise, else when a verdict says so after a walk. */
+/* a->restarts walks. With `stop`, images that are wrong do not walk on: at once where the
+ * victim has no noise, else when a verdict says so after a walk. */
 int walk_all(struct attack *a, struct attack_images *im, walk_function *walk, int stop);
 
 /* A random start for each image of the list. */

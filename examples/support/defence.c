@@ -161,8 +161,8 @@ static int average_logits(struct defence *d, int64_t n, double *out)
     return EXIT_OK;
 }
 
-/* d loss / d f = softmax f - onehot y. That of class y is minus the sum of the others, so that it
- * keeps its digits where p(y|x) is almost 1. */
+/* d loss / d f = softmax f - onehot y. That of class y is minus the sum of the others, so that
+ * it keeps its digits where p(y|x) is almost 1. */
 static void make_seeds(struct defence *d, const int32_t *y, int64_t n, const double *logits)
 {
     for (int64_t i = 0; i < n; i++) {

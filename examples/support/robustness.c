@@ -200,6 +200,8 @@ int robustness_print(const struct robustness *r)
            r->n, r->norm);
     rc = table_print(t, stdout);
     table_free(t);
+    printf("\nmedian: of the smallest perturbations found, 0 for images that are wrong without "
+           "one\n");
     return rc;
 }
 

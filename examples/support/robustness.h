@@ -2,8 +2,8 @@
 #ifndef EXAMPLES_SUPPORT_ROBUSTNESS_H
 #define EXAMPLES_SUPPORT_ROBUSTNESS_H
 
-/* Accuracy under attack as a function of eps: tables, curves and JSON of what jem-robustness has
- * found. Eps and distances are those of images in [0, 1]. */
+/* Accuracy under attack as a function of eps: tables, curves and JSON of what jem-robustness
+ * has found. Eps and distances are those of images in [0, 1]. */
 
 #include <stdint.h>
 
@@ -43,7 +43,8 @@ struct robustness_row *robustness_add(struct robustness *r, const char *attack,
                                       const char *gradient, int64_t refine);
 void robustness_free(struct robustness *r);
 
-/* A row "worst": per image the smallest reach of the rows from `first` on; none for a single row. */
+/* A row "worst": per image the smallest reach of the rows from `first` on; none for a single
+ * row. */
 int robustness_add_worst(struct robustness *r, int first);
 
 /* The images that are right at eps, or without an attack at eps 0. */
@@ -53,8 +54,8 @@ int64_t robustness_right(const struct robustness *r, const struct robustness_row
 int robustness_print(const struct robustness *r);
 
 /* An array of {attack, norm, eps, refine_steps, gradient, accuracy, low, high, n}, after each
- * defence's {attack: "none", eps: 0}; and {attack, refine_steps, gradient, median} of attacks that
- * find the smallest perturbation. */
+ * defence's {attack: "none", eps: 0}; and {attack, refine_steps, gradient, median} of attacks
+ * that find the smallest perturbation. */
 json_t *robustness_curve(const struct robustness *r);
 json_t *robustness_smallest(const struct robustness *r);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Attacks and defences on closed cases (linear.h). Prints "ok NAME" or "FAIL NAME: reason", as the
- * scripts of tests/cli do. */
+/* Attacks and defences on closed cases (linear.h). Prints "ok NAME" or "FAIL NAME: reason", as
+ * the scripts of tests/cli do. */
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "linear.h"
 #include "support/report.h"
 
-/* --- Attacks ----------------------------------------------------------------------------------- */
+/* --- Attacks ------------------------------------------------------------------------------ */
 
 struct run {
     struct attack attack;
@@ -86,8 +86,8 @@ static const char *named(const char *what, const char *attack, enum attack_norm 
     return text;
 }
 
-/* Within a ball that holds no wrong image: the share of the possible fall of the margin that the
- * attack reaches. Then within one that is a little (`factor`) larger than the smallest. */
+/* Within a ball that holds no wrong image: the share of the possible fall of the margin that
+ * the attack reaches. Then within one that is a little (`factor`) larger than the smallest. */
 static void check_within(const struct world *w, const char *name, enum attack_norm norm,
                          double share, double factor)
 {

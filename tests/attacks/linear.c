@@ -108,7 +108,7 @@ void close_world(struct world *w)
     jem_context_free(w->ctx);
 }
 
-/* --- The best attack on two classes, in closed form ------------------------------------------- */
+/* --- The best attack on two classes, in closed form --------------------------------------- */
 
 double margin_at(const struct world *w, int i, const float *at)
 {
