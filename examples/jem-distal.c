@@ -120,7 +120,7 @@ static int look_at_data(struct search *s)
     struct evaluation e;
     int rc;
 
-    s->real_log_px = NAN;
+    s->real_log_px = (double)NAN;
     if (arg.data == NULL)
         return EXIT_OK;
     rc = experiment_data(&s->e, arg.data, "test", 1000, 0, &s->real);

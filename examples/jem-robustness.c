@@ -420,7 +420,7 @@ static int run_row(struct study *s, const struct attack_kind *kind, const char *
     memcpy(s->all, s->in.x, (size_t)(s->in.n * s->size) * sizeof s->all[0]);
     for (int64_t i = 0; i < s->in.n; i++)
         if (!s->clean[i]) {
-            row->reach[i] = INFINITY;
+            row->reach[i] = (double)INFINITY;
             s->standing[count++] = i;
         }
     s->victim.exact = strcmp(gradient, "exact") == 0;

@@ -243,7 +243,7 @@ int attack_confirm(struct attack *a, struct attack_images *im)
     for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++) {
         im->distance[i] = attack_distance(a, im->x + i * size, im->best + i * size);
         if (!wrong[i])
-            im->distance[i] = INFINITY;
+            im->distance[i] = (double)INFINITY;
     }
     free(list);
     free(wrong);

@@ -92,7 +92,7 @@ static void begin(const struct attack *a, const struct attack_images *im, struct
 
     memcpy(w->old + from, w->at + from, (size_t)size * sizeof w->at[0]);
     w->step[g] = 2 * im->eps[g];
-    w->top_loss[g] = -INFINITY;
+    w->top_loss[g] = -(double)INFINITY;
     note_loss(a, w, g);
     w->last_top[g] = w->top_loss[g];
     w->risen[g] = 0;

@@ -268,7 +268,7 @@ int attack_hop_skip_jump(struct attack *a, struct attack_images *im)
     int rc = hop_open(&h, im->n, size);
 
     for (int64_t i = 0; i < im->n; i++)
-        im->distance[i] = INFINITY;
+        im->distance[i] = (double)INFINITY;
     if (rc == EXIT_OK)
         rc = find_starts(a, im, &h);
     if (rc == EXIT_OK)

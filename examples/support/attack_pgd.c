@@ -143,7 +143,7 @@ int attack_pgd_smallest(struct attack *a, struct attack_images *im)
     int rc = bisection_open(&b, im->n, a->victim->size);
 
     for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++) {
-        im->distance[i] = INFINITY;
+        im->distance[i] = (double)INFINITY;
         b.eps[i] = fmin(a->widest, all);
     }
     for (int t = 0; t < ROUNDS && rc == EXIT_OK && count > 0; t++) {

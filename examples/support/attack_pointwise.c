@@ -192,7 +192,7 @@ int attack_pointwise(struct attack *a, struct attack_images *im)
     int better = 1, rc = points_open(&p, im->n, size);
 
     for (int64_t i = 0; i < im->n; i++)
-        im->distance[i] = INFINITY;
+        im->distance[i] = (double)INFINITY;
     if (rc == EXIT_OK)
         rc = find_starts(a, im, &p);
     while (better && rc == EXIT_OK && p.queries < a->queries) {

@@ -94,7 +94,7 @@ int walk_all(struct attack *a, struct attack_images *im, walk_function *walk, in
         rc = report_no_memory();
     w.stop = stop;
     for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++)
-        w.best[i] = INFINITY;
+        w.best[i] = (double)INFINITY;
     for (int64_t t = 0; t < a->restarts && rc == EXIT_OK && count > 0; t++) {
         memcpy(walking, list, (size_t)count * sizeof list[0]);
         rc = walk(a, im, &w, walking, count);

@@ -99,7 +99,7 @@ double defence_loss(const struct defence *d, const double *logits, int32_t y)
 
 double defence_margin(const struct defence *d, const double *logits, int32_t y)
 {
-    double other = -INFINITY;
+    double other = -(double)INFINITY;
 
     for (int64_t k = 0; k < d->classes; k++)
         if (k != y)

@@ -24,7 +24,7 @@ static double parse_one(const char *text)
     double value = strtod(text, &end);
 
     if (end == text)
-        return NAN;
+        return (double)NAN;
     if (*end == '/') {
         const char *below = end + 1;
         const double by = strtod(below, &end);
@@ -57,7 +57,7 @@ int robustness_parse_eps(const char *list, double most, struct robustness_eps *o
     memset(out, 0, sizeof *out);
     for (const char *at = list;; at++) {
         const size_t length = strcspn(at, ",");
-        double value = NAN;
+        double value = (double)NAN;
 
         if (length > 0 && length < sizeof one) {
             memcpy(one, at, length);
@@ -113,7 +113,7 @@ int robustness_add_worst(struct robustness *r, int first)
     if (worst == NULL)
         return EXIT_FAILED;
     for (int64_t i = 0; i < r->n; i++) {
-        worst->reach[i] = INFINITY;
+        worst->reach[i] = (double)INFINITY;
         for (int k = first; k < last; k++)
             worst->reach[i] = fmin(worst->reach[i], r->rows[k].reach[i]);
     }
@@ -145,7 +145,7 @@ static double median(const double *values, int64_t n)
 
     if (sorted == NULL) {
         report_no_memory();
-        return NAN;
+        return (double)NAN;
     }
     memcpy(sorted, values, (size_t)n * sizeof sorted[0]);
     qsort(sorted, (size_t)n, sizeof sorted[0], compare);

@@ -103,7 +103,7 @@ static void check_within(const struct world *w, const char *name, enum attack_no
 
         worst = fmin(worst, reached / possible);
         if (reached > possible * (1 + 1e-4))
-            worst = NAN;
+            worst = (double)NAN;
     }
     say(worst >= share,
         named(share > 0 ? "comes near the best" : "not beyond the best", name, norm),
@@ -126,7 +126,7 @@ static void check_smallest(const struct world *w, const char *name, enum attack_
                            double factor)
 {
     struct run r;
-    double least = INFINITY, most = 0;
+    double least = (double)INFINITY, most = 0;
 
     open_run(&r, w, norm, 1);
     must(attack_find(name)->smallest(&r.attack, &r.images));

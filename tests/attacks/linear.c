@@ -169,7 +169,7 @@ double best_eps(const struct world *w, enum attack_norm norm, int i)
 
 double loss_at(const struct world *w, int i, const double *x, double *grad, double *margin)
 {
-    double f[CLASSES] = {0}, sum = 0, other = -INFINITY;
+    double f[CLASSES] = {0}, sum = 0, other = -(double)INFINITY;
     float b[CLASSES];
 
     must(report_jem(jem_model_param_get(w->model, "class_output.bias", b, CLASSES)));
