@@ -170,13 +170,17 @@ int robustness_print(const struct robustness *r)
     const char *headings[ROBUSTNESS_EPS + 6] = {"defence", "attack", "gradient", ">eps 0"};
     char eps[ROBUSTNESS_EPS][20];
     struct table *t;
-    int at = 4, rc;
+    int at = 4, medians = 0, rc;
+
+    for (int i = 0; i < r->count; i++)
+        medians |= r->rows[i].smallest;
 
     for (int e = 0; e < r->eps.count; e++) {
         snprintf(eps[e], sizeof eps[e], ">%s", r->eps.text[e]);
         headings[at++] = eps[e];
     }
-    headings[at] = ">median";
+    if (medians)
+        headings[at] = ">median";
     t = table_create(headings);
     if (t == NULL)
         return report_no_memory();
@@ -191,7 +195,7 @@ int robustness_print(const struct robustness *r)
             print_share(t, r, row, r->eps.value[e]);
         if (row->smallest)
             table_cell(t, "%.4g", median(row->reach, r->n));
-        else
+        else if (medians)
             table_cell(t, "-");
     }
     printf("accuracy in %% of %" PRId64
@@ -200,8 +204,9 @@ int robustness_print(const struct robustness *r)
            r->n, r->norm);
     rc = table_print(t, stdout);
     table_free(t);
-    printf("\nmedian: of the smallest perturbations found, 0 for images that are wrong without "
-           "one\n");
+    if (medians)
+        printf("\nmedian: of the smallest perturbations found, 0 for images that are wrong "
+               "without one\n");
     return rc;
 }
 
