@@ -52,6 +52,9 @@ verdict "an attack that does something" "nothing" json "$tmp/a.json" "1 / (o['cu
 robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --json "$tmp/b.json" --threads 2 >/dev/null
 robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --json "$tmp/c.json" --threads 1 >/dev/null
 verdict "threads change no figure" "they do" [ "$(json "$tmp/b.json" "o['curve']")" = "$(json "$tmp/c.json" "o['curve']")" ]
+robust "${quick[@]}" --steps 10 --refine 0 --eps 4/255,0.5 --json "$tmp/b.json" >/dev/null
+verdict "half the range leaves none, after a smaller eps" "some" json "$tmp/b.json" \
+    "1 / (o['curve'][1]['accuracy'] > 0 and o['curve'][2]['accuracy'] == 0)"
 
 # Without noise and refinement it is the plain classifier.
 robust "${quick[@]}" --refine 0 --input-noise 0 --attack noise --eps 1/255 --json "$tmp/d.json" >/dev/null
