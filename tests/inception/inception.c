@@ -135,8 +135,8 @@ static int frechet(const char *first, const char *second)
         rc = read_array(paths[i], 'f', 2, &a[i]);
         if (rc == EXIT_OK && (x = malloc((size_t)(a[i].count + 1) * sizeof *x)) == NULL)
             rc = report_no_memory();
-        for (int64_t j = 0; rc == EXIT_OK && j < a[i].count; j++)
-            x[j] = (float)npy_value(&a[i], j);
+        if (rc == EXIT_OK)
+            rc = npy_get_f32(&a[i], paths[i], x);
         if (rc == EXIT_OK)
             rc = frechet_fit(x, a[i].shape[0], a[i].shape[1], paths[i], &g[i]);
         free(x);
@@ -160,8 +160,8 @@ static int score(const char *path, int64_t splits, int64_t seed)
 
     if (rc == EXIT_OK && (x = malloc((size_t)(a.count + 1) * sizeof *x)) == NULL)
         rc = report_no_memory();
-    for (int64_t j = 0; rc == EXIT_OK && j < a.count; j++)
-        x[j] = (float)npy_value(&a, j);
+    if (rc == EXIT_OK)
+        rc = npy_get_f32(&a, path, x);
     if (rc == EXIT_OK)
         rc = inception_score(x, a.shape[0], a.shape[1], splits, seed, &mean, &std);
     if (rc == EXIT_OK)
