@@ -38,6 +38,8 @@ JANSSON_LIBS   := $(or $(call pkg,--libs jansson),-ljansson)
 PROGRAM_CFLAGS := $(call pkg,--cflags libpng libjpeg zlib jansson libmd)
 PROGRAM_LIBS   := $(or $(call pkg,--libs libpng libjpeg zlib jansson libmd),-lpng -ljpeg -lz \
                           -ljansson -lmd)
+# jem-hybrid's alone. dgemm and the like come from whatever -lblas is; on Debian that can be BLIS.
+HYBRID_LIBS    := -ldnnl -lgomp -llapacke -llapack -lblas
 TEST_CFLAGS    := $(call pkg,--cflags check zlib)
 TEST_LIBS      := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 
@@ -63,7 +65,9 @@ SOURCES  := $(sort $(wildcard libjem/*/*.c libjem/backend/*/*.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 TIMING   := $(patsubst %.c,$(BUILD)/obj/%.o,examples/jem-bench.c \
                                           $(sort $(wildcard examples/support/bench_*.c)))
-SUPPORT  := $(filter-out $(TIMING),$(patsubst %.c,$(BUILD)/obj/%.o,\
+HYBRID   := $(patsubst %,$(BUILD)/obj/examples/support/%.o,inception inception_dnn features \
+                                          frechet inception_score resize_tf1)
+SUPPORT  := $(filter-out $(TIMING) $(HYBRID),$(patsubst %.c,$(BUILD)/obj/%.o,\
                                      $(sort $(wildcard examples/support/*.c))))
 TOOLS    := $(patsubst examples/%.c,$(BUILD)/bin/%,$(filter-out examples/jem-bench.c,\
                                                      $(sort $(wildcard examples/jem-*.c))))
@@ -72,7 +76,7 @@ UNIT     := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/unit/*.c tes
                                                               tests/support/*.c)))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTS    := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool cut_images \
-                                     $(FUZZ:%=replay_%))
+                                     inception attacks $(FUZZ:%=replay_%))
 OURS      = $(sort $(wildcard include/jem/*.h libjem/*/*.[ch] libjem/backend/*/*.[ch] \
                               examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 
@@ -124,7 +128,7 @@ $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
 
 $(BUILD)/obj/tests/fuzz/%.o: TEST_CFLAGS += -Iexamples $(PROGRAM_CFLAGS)
 
--include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(TIMING:.o=.d) $(UNIT:.o=.d) \
+-include $(OBJECTS:.o=.d) $(SUPPORT:.o=.d) $(HYBRID:.o=.d) $(TIMING:.o=.d) $(UNIT:.o=.d) \
          $(wildcard $(BUILD)/obj/examples/*.d $(BUILD)/obj/tests/*/*.d)
 
 # --- Linking -----------------------------------------------------------------------------------
@@ -150,7 +154,10 @@ LINK_JEM := -L$(BUILD) -ljem -Wl,-rpath,'$$ORIGIN/..'
 $(TOOLS): $(BUILD)/bin/%: $(BUILD)/obj/examples/%.o $(SUPPORT) | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $< $(SUPPORT) -o $@ $(HARDEN) $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm -pthread
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(HARDEN) $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm -pthread
+
+$(BUILD)/bin/jem-hybrid $(BUILD)/tests/inception: $(HYBRID)
+$(BUILD)/bin/jem-hybrid $(BUILD)/tests/inception: PROGRAM_LIBS += $(HYBRID_LIBS)
 
 # jem-bench takes the objects, because it times single convolutions.
 $(TIMING): PROGRAM_CFLAGS += -Ilibjem
@@ -175,8 +182,12 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
 
-$(BUILD)/obj/tests/images/%.o: TEST_CFLAGS += -Iexamples
-$(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o $(SUPPORT) | lib
+# What the tests of the programs ask of examples/support.
+$(foreach t,images inception attacks,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
+$(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o
+$(BUILD)/tests/inception: $(BUILD)/obj/tests/inception/inception.o
+$(BUILD)/tests/attacks: $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/attacks/*.c)))
+$(BUILD)/tests/cut_images $(BUILD)/tests/inception $(BUILD)/tests/attacks: $(SUPPORT) | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LINK_JEM) $(PROGRAM_LIBS) -lm

@@ -77,8 +77,50 @@ int checkpoint_settings(const struct checkpoint *c, jem_options *opts)
     return settings_from_json(opts, json_object_get(c->header, "__metadata__"));
 }
 
+/* `count` floats at `begin` behind the header. */
+static int read_floats(const struct checkpoint *c, int64_t begin, int64_t count, float **values)
+{
+    *values = malloc((size_t)count * sizeof **values);
+    if (*values == NULL)
+        return report_no_memory();
+    if (fseeko(c->file, c->data_at + begin, SEEK_SET) == 0 &&
+        fread(*values, sizeof **values, (size_t)count, c->file) == (size_t)count)
+        return EXIT_OK; /* little-endian machines only, as libjem's build demands */
+    free(*values);
+    *values = NULL;
+    return report_failed("cannot read %s: %s", c->path, strerror(errno));
+}
+
+int checkpoint_tensor(const struct checkpoint *c, const char *name, int dims,
+                      const int64_t *shape, float **values)
+{
+    const json_t *tensor = json_object_get(c->header, name);
+    const json_t *sizes = json_object_get(tensor, "shape");
+    const json_t *offsets = json_object_get(tensor, "data_offsets");
+    const char *type = json_string_value(json_object_get(tensor, "dtype"));
+    const int64_t begin = json_integer_value(json_array_get(offsets, 0));
+    const int64_t end = json_integer_value(json_array_get(offsets, 1));
+    int64_t count = 1;
+    int fits =
+        type != NULL && strcmp(type, "F32") == 0 && json_array_size(sizes) == (size_t)dims;
+
+    *values = NULL;
+    if (tensor == NULL)
+        return report_failed("%s holds no tensor \"%s\"", c->path, name);
+    for (int i = 0; i < dims; i++) {
+        fits = fits && json_integer_value(json_array_get(sizes, (size_t)i)) == shape[i];
+        count *= shape[i];
+    }
+    if (!fits || begin < 0 || end < begin || end - begin != count * 4 ||
+        end > c->size - c->data_at)
+        return report_failed("%s: type, shape or place of the tensor \"%s\" is not what it "
+                             "should be: %" PRId64 " floats (F32) in %d dimensions",
+                             c->path, name, count, dims);
+    return read_floats(c, begin, count, values);
+}
+
 /* Where the values of the buffer begin, and how many images there are. */
-static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t *at,
+static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t *begin,
                        int64_t *n)
 {
     const json_t *tensor = json_object_get(c->header, "replay_buffer");
@@ -86,12 +128,12 @@ static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64
     const json_t *offsets = json_object_get(tensor, "data_offsets");
     const char *type = json_string_value(json_object_get(tensor, "dtype"));
     const int64_t image = shape[0] * shape[1] * shape[2];
-    int64_t begin, end;
+    int64_t end;
 
     if (tensor == NULL)
         return report_failed("%s holds no replay buffer; give a training's last.safetensors",
                              c->path);
-    begin = json_integer_value(json_array_get(offsets, 0));
+    *begin = json_integer_value(json_array_get(offsets, 0));
     end = json_integer_value(json_array_get(offsets, 1));
     *n = json_integer_value(json_array_get(sizes, 0));
     for (size_t i = 0; i < 3; i++)
@@ -99,33 +141,22 @@ static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64
             return report_failed("%s: its replay buffer is not of the model's image size",
                                  c->path);
     if (type == NULL || strcmp(type, "F32") != 0 || *n < 1 || *n > INT64_MAX / 4 / image ||
-        begin < 0 || end < begin || end > c->size - c->data_at || end - begin != *n * image * 4)
+        *begin < 0 || end < *begin || end > c->size - c->data_at ||
+        end - *begin != *n * image * 4)
         return report_failed("%s: type, shape and place of its replay buffer do not agree",
                              c->path);
-    *at = c->data_at + begin;
     return EXIT_OK;
 }
 
 int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,
                       float **x, int64_t *n)
 {
-    int64_t at = 0;
-    size_t values;
-    int rc = find_buffer(c, shape, &at, n);
+    int64_t begin = 0;
+    const int rc = find_buffer(c, shape, &begin, n);
 
     *x = NULL;
     if (rc != EXIT_OK)
         return rc;
     *n = *n < most ? *n : most;
-    values = (size_t)(*n * shape[0] * shape[1] * shape[2]);
-    *x = malloc(values * sizeof **x);
-    if (*x == NULL)
-        return report_no_memory();
-    if (fseeko(c->file, at, SEEK_SET) != 0 ||
-        fread(*x, sizeof **x, values, c->file) != values) {
-        free(*x);
-        *x = NULL;
-        return report_failed("cannot read %s: %s", c->path, strerror(errno));
-    }
-    return EXIT_OK; /* little-endian machines only, as libjem's build demands */
+    return read_floats(c, begin, *n * shape[0] * shape[1] * shape[2], x);
 }

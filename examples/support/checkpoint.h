@@ -25,6 +25,10 @@ void checkpoint_close(struct checkpoint *c);
 /* Take the noted settings over into a bag; what the file does not name stays. */
 int checkpoint_settings(const struct checkpoint *c, jem_options *opts);
 
+/* The floats of a tensor that must have this shape (free()). */
+int checkpoint_tensor(const struct checkpoint *c, const char *name, int dims,
+                      const int64_t *shape, float **values);
+
 /* The replay buffer: *x gets n images of the given shape (free()), at most `most` of them. Fails
  * with a clear text when the file holds none. */
 int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,

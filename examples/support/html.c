@@ -25,10 +25,7 @@ static const char style[] =
     "figure{background:#fff;border:1px solid #ddd;border-radius:8px;margin:0;padding:12px}\n"
     "figcaption{color:#555;font-size:13px;margin-top:4px}figure img{width:100%;"
     "image-rendering:pixelated;display:block}\n"
-    "svg{width:100%;height:auto;display:block}svg .grid{stroke:#e6e6e6}"
-    "svg .guide{stroke:#888;stroke-dasharray:5 4}\n"
-    "svg text{font-family:system-ui,sans-serif;fill:#333}svg .tick{font-size:11px;fill:#666}\n"
-    "svg .title{font-size:14px;font-weight:600}svg .label,svg .legend{font-size:12px}\n"
+    "svg{width:100%;height:auto;display:block}\n"
     "table{border-collapse:collapse;background:#fff;margin:10px 0}\n"
     "th,td{border:1px solid #ddd;padding:5px 12px;text-align:right}\n"
     "th:first-child,td:first-child{text-align:left}th{background:#efefec;font-weight:600}\n"
@@ -43,7 +40,7 @@ void html_begin(FILE *out, const char *title)
           "<meta name=\"viewport\" content=\"width=device-width\">\n<title>",
           out);
     html_text(out, title);
-    fprintf(out, "</title>\n<style>\n%s</style>\n<main>\n", style);
+    fprintf(out, "</title>\n<style>\n%s%s</style>\n<main>\n", style, plot_style);
 }
 
 void html_end(FILE *out)

@@ -16,6 +16,7 @@
 #include "image.h"
 #include "npz.h"
 #include "report.h"
+#include "splitmix.h"
 
 static int allocate(int64_t n, const int64_t shape[4], struct image_input *out)
 {
@@ -170,17 +171,14 @@ static int is_labelled(const struct image_input *in)
     return 0;
 }
 
-int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
-                     const int64_t shape[4], struct image_input *out)
+int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count,
+                        const int64_t shape[4], struct image_input *out)
 {
-    jem_dataset *data = NULL;
     int64_t d[4], n = 0;
     char have[128], want[128];
-    int rc = data_open(ctx, spec, split, &data);
+    int rc = report_jem(jem_dataset_shape(data, d));
 
     memset(out, 0, sizeof *out);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_shape(data, d));
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_size(data, &n));
     if (rc == EXIT_OK && memcmp(d, shape, 3 * sizeof d[0]) != 0)
@@ -193,11 +191,40 @@ int image_input_data(jem_context *ctx, const char *spec, const char *split, int6
         rc = allocate(n, shape, out);
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_read(data, 0, n, out->x, out->labels));
-    if (rc == EXIT_OK && d[3] != shape[3] && is_labelled(out))
+    if (rc == EXIT_OK && shape[3] > 0 && d[3] != shape[3] && is_labelled(out))
         rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
                            d[3], shape[3]);
-    jem_dataset_free(data);
     if (rc != EXIT_OK)
         image_input_free(out);
     return rc;
+}
+
+int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
+                     const int64_t shape[4], struct image_input *out)
+{
+    jem_dataset *data = NULL;
+    int rc = data_open(ctx, spec, split, &data);
+
+    memset(out, 0, sizeof *out);
+    if (rc == EXIT_OK)
+        rc = image_input_dataset(data, spec, count, shape, out);
+    jem_dataset_free(data);
+    return rc;
+}
+
+/* Box and Muller (1958), two values of each pair of numbers. */
+void image_input_add_noise(struct image_input *in, int64_t size, double std, int64_t seed,
+                           uint64_t stream)
+{
+    const double turn = 6.283185307179586;
+    uint64_t state = splitmix_begin(seed, stream);
+
+    for (int64_t i = 0; i < in->n * size && std > 0; i += 2) {
+        const double radius = std * sqrt(-2 * log(1 - splitmix_uniform(&state)));
+        const double angle = turn * splitmix_uniform(&state);
+
+        in->x[i] += (float)(radius * cos(angle));
+        if (i + 1 < in->n * size)
+            in->x[i + 1] += (float)(radius * sin(angle));
+    }
 }

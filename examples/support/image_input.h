@@ -21,9 +21,19 @@ struct image_input {
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
                       struct image_input *out);
 
-/* The first `count` images (0: all) of a data set. */
+/* The first `count` images (0: all) of a data set. Labels must be classes of the model, unless
+ * shape[3] is 0. */
 int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
                      const int64_t shape[4], struct image_input *out);
+
+/* The same of a data set that is open; `spec` is what errors call it. */
+int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count,
+                        const int64_t shape[4], struct image_input *out);
+
+/* Gaussian noise on all images, of `size` values each. Image i gets the same noise, however
+ * many follow; `stream` parts the sets of one seed. std 0: none. */
+void image_input_add_noise(struct image_input *in, int64_t size, double std, int64_t seed,
+                           uint64_t stream);
 
 void image_input_free(struct image_input *in);
 

@@ -11,7 +11,8 @@
 #include "file.h"
 #include "report.h"
 
-#define DIGITS JSON_REAL_PRECISION(7)
+#define LOG_DIGITS  JSON_REAL_PRECISION(7)
+#define FILE_DIGITS JSON_REAL_PRECISION(12) /* enough to check a figure, no rounding dust */
 
 int json_log_open(const char *path, int append, FILE **out)
 {
@@ -23,7 +24,7 @@ int json_log_open(const char *path, int append, FILE **out)
 
 int json_log_line(FILE *log, json_t *object)
 {
-    int ok = object != NULL && json_dumpf(object, log, JSON_COMPACT | DIGITS) == 0;
+    int ok = object != NULL && json_dumpf(object, log, JSON_COMPACT | LOG_DIGITS) == 0;
 
     ok = ok && fputc('\n', log) != EOF && fflush(log) == 0;
     json_decref(object);
@@ -48,7 +49,7 @@ int json_write_file(const char *path, json_t *object)
     const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     int ok = object != NULL && length > 0 && length < FILE_PATH_BYTES;
 
-    ok = ok && json_dump_file(object, temporary, JSON_INDENT(2) | DIGITS) == 0;
+    ok = ok && json_dump_file(object, temporary, JSON_INDENT(2) | FILE_DIGITS) == 0;
     ok = ok && rename(temporary, path) == 0;
     json_decref(object);
     return ok ? EXIT_OK : report_failed("cannot write %s: %s", path, strerror(errno));

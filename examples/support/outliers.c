@@ -4,6 +4,8 @@
 
 #include "outliers.h"
 
+#include "splitmix.h"
+
 const struct outlier_kind outlier_kinds[] = {
     {"noise", "every pixel uniform in [-1, 1]"},
     {"constant", "images of one uniform value"},
@@ -12,19 +14,9 @@ const struct outlier_kind outlier_kinds[] = {
 };
 const int outlier_count = (int)(sizeof outlier_kinds / sizeof outlier_kinds[0]);
 
-/* SplitMix64 (Steele, Lea and Flood 2014): good enough for noise images, and short. */
-static uint64_t next_word(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15U;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
-}
-
 static float next_value(uint64_t *state)
 {
-    return (float)(next_word(state) >> 40) * 0x1p-23F - 1.0F;
+    return (float)(splitmix_next(state) >> 40) * 0x1p-23F - 1.0F;
 }
 
 void outliers_make(int kind, const float *x, int64_t n, const int64_t shape[3], int64_t seed,
@@ -34,7 +26,7 @@ void outliers_make(int kind, const float *x, int64_t n, const int64_t shape[3], 
     uint64_t state = (uint64_t)seed * 4 + (uint64_t)kind;
 
     for (int64_t i = 0; i < n; i++, out += size) {
-        const int64_t j = (int64_t)(next_word(&state) % (uint64_t)n);
+        const int64_t j = (int64_t)(splitmix_next(&state) % (uint64_t)n);
         float value = 0.0F;
         for (int64_t e = 0; e < size; e++) {
             if (kind == 0 || (kind == 1 && e % pixels == 0))

@@ -7,8 +7,10 @@
 
 #include <math.h>
 
-#define WIDTH  520
-#define HEIGHT 300
+const char plot_style[] =
+    "svg .grid{stroke:#e6e6e6}svg .guide{stroke:#888;stroke-dasharray:5 4}\n"
+    "svg text{font-family:system-ui,sans-serif;fill:#333}svg .tick{font-size:11px;fill:#666}\n"
+    "svg .title{font-size:14px;font-weight:600}svg .label,svg .legend{font-size:12px}\n";
 
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                       "#e69f00", "#56b4e9", "#777777"};
@@ -119,31 +121,44 @@ void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, cons
                 .y0 = y0,
                 .y1 = y1,
                 .left = 62.0,
-                .right = WIDTH - 14.0,
+                .right = PLOT_WIDTH - 14.0,
                 .top = 34.0,
-                .bottom = HEIGHT - 46.0,
+                .bottom = PLOT_HEIGHT - 46.0,
                 .legend = 0};
-    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", PLOT_WIDTH,
+            PLOT_HEIGHT);
     html_text(out, title);
     fputs("\">\n", out);
     axes(p);
     text(p, p->left, 18.0, "start", "class=\"title\"", title);
-    text(p, (p->left + p->right) / 2.0, HEIGHT - 10.0, "middle", "class=\"label\"", x_label);
+    text(p, (p->left + p->right) / 2.0, PLOT_HEIGHT - 10.0, "middle", "class=\"label\"",
+         x_label);
     snprintf(turn, sizeof turn, "class=\"label\" transform=\"rotate(-90 14 %.0f)\"",
              (p->top + p->bottom) / 2.0);
     text(p, 14.0, (p->top + p->bottom) / 2.0, "middle", turn, y_label);
 }
 
-static void legend(plot *p, int colour, const char *name)
+static void key(const plot *p, double x, double y, int colour)
+{
+    fprintf(p->out,
+            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>", x,
+            y - 9.0, colour_of(colour));
+}
+
+void plot_legend(plot *p, int colour, const char *name)
 {
     const double y = p->top + 12.0 + 15.0 * p->legend++;
+    const double x = p->legend_left ? p->left + 8.0 : p->right - 12.0;
 
-    if (name == NULL)
-        return;
-    fprintf(p->out,
-            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>",
-            p->right - 12.0, y - 9.0, colour_of(colour));
-    text(p, p->right - 18.0, y, "end", "class=\"legend\"", name);
+    key(p, x, y, colour);
+    text(p, p->legend_left ? x + 16.0 : x - 6.0, y, p->legend_left ? "start" : "end",
+         "class=\"legend\"", name);
+}
+
+void plot_note(plot *p, double x, double y, int colour, const char *words)
+{
+    key(p, px(p, x), py(p, y), colour);
+    text(p, px(p, x) + 16.0, py(p, y), "start", "class=\"legend\"", words);
 }
 
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
@@ -163,7 +178,7 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
     }
     fputs("\"/>\n", p->out);
     if (name != NULL)
-        legend(p, colour, name);
+        plot_legend(p, colour, name);
 }
 
 void plot_guide(plot *p, double x0, double y0, double x1, double y1)
@@ -186,16 +201,32 @@ void plot_histogram(plot *p, const double *heights, size_t bins, double x0, doub
                 py(p, heights[i]), px(p, x0 + width * (double)(i + 1)), py(p, heights[i]));
     fprintf(p->out, "L%.1f %.1f\"/>\n", px(p, x1), py(p, 0.0));
     if (name != NULL)
-        legend(p, colour, name);
+        plot_legend(p, colour, name);
 }
 
 void plot_bar(plot *p, double x0, double x1, double height, int colour)
 {
+    plot_box(p, x0, x1, 0.0, height, colour, 0.75);
+}
+
+void plot_box(plot *p, double x0, double x1, double y0, double y1, int colour, double opacity)
+{
+    const double top = fmin(py(p, y0), py(p, y1)), bottom = fmax(py(p, y0), py(p, y1));
+
     fprintf(p->out,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" "
-            "fill-opacity=\"0.75\"/>\n",
-            px(p, x0) + 0.7, py(p, height), px(p, x1) - px(p, x0) - 1.4,
-            py(p, 0.0) - py(p, height), colour_of(colour));
+            "fill-opacity=\"%.2f\"/>\n",
+            px(p, x0) + 0.7, top, px(p, x1) - px(p, x0) - 1.4, bottom - top, colour_of(colour),
+            opacity);
+}
+
+void plot_upright(plot *p, double x, double y, const char *words)
+{
+    char turn[80];
+
+    snprintf(turn, sizeof turn, "class=\"tick\" transform=\"rotate(-90 %.1f %.1f)\"",
+             px(p, x) + 4.0, py(p, y) - 4.0);
+    text(p, px(p, x) + 4.0, py(p, y) - 4.0, "start", turn, words);
 }
 
 void plot_end(plot *p)

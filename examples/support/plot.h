@@ -8,11 +8,18 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#define PLOT_WIDTH  520 /* of the picture, in its own units */
+#define PLOT_HEIGHT 300
+
+/* The rules that a page or file with plots has in its <style>. */
+extern const char plot_style[];
+
 typedef struct plot {
     FILE *out;
     double x0, x1, y0, y1;           /* data ranges */
     double left, right, top, bottom; /* pixels of the drawing area */
     int legend;                      /* entries so far */
+    int legend_left;                 /* set after plot_begin(): where the curves leave room */
 } plot;
 
 /* An empty range is widened. Labels carry the units: "SGLD step size (1)", "time (s)". */
@@ -32,6 +39,18 @@ void plot_histogram(plot *p, const double *heights, size_t bins, double x0, doub
 
 /* One bar from (x0, 0) to (x1, height). */
 void plot_bar(plot *p, double x0, double x1, double height, int colour);
+
+/* The same from y0 to y1, in either order. */
+void plot_box(plot *p, double x0, double x1, double y0, double y1, int colour, double opacity);
+
+/* Small words that begin at (x, y) and run upwards. */
+void plot_upright(plot *p, double x, double y, const char *words);
+
+/* An entry of a legend at (x, y). */
+void plot_note(plot *p, double x, double y, int colour, const char *words);
+
+/* An entry of the legend by itself. */
+void plot_legend(plot *p, int colour, const char *name);
 
 void plot_end(plot *p);
 

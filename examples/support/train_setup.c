@@ -14,6 +14,7 @@
 
 #include "checkpoint.h"
 #include "data.h"
+#include "holdout.h"
 #include "json_log.h"
 #include "report.h"
 #include "settings.h"
@@ -123,7 +124,7 @@ static int open_data(struct run *r)
     if (a->validation < 0 && json_is_integer(held))
         r->validation = json_integer_value(held);
     else if (a->validation < 0)
-        r->validation = n / 10 < 5000 ? n / 10 : 5000;
+        r->validation = holdout_default(n);
     if (rc == EXIT_OK && r->validation >= n)
         rc = report_usage("--validation %" PRId64 ": must be less than the %" PRId64
                           " training images",

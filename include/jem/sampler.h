@@ -98,6 +98,51 @@ JEM_API jem_status jem_sampler_run(jem_sampler *s, float *x, const int32_t *y, i
                                    int64_t steps);
 
 /**
+ * Run chains and keep all their states: for films, and for jem_sampler_backward().
+ *
+ * The same chains, bit for bit, as those of jem_sampler_run().
+ *
+ * @param s         the sampler
+ * @param x         n x C x H x W finite values: the starts
+ * @param y         class numbers for log p(x|y), or NULL for log p(x)
+ * @param n         number of chains, >= 0
+ * @param steps     number of SGLD steps, 0 to 2^24 - 1
+ * @param trace     gets steps + 1 blocks of n x C x H x W values: the starts, then the states
+ *                  after each step; unspecified on failure. May not overlap x
+ * @param trace_len length of `trace`
+ * @return as jem_sampler_run(); JEM_E_SPACE
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_trace(jem_sampler *s, const float *x, const int32_t *y,
+                                     int64_t n, int64_t steps, float *trace, int64_t trace_len);
+
+/**
+ * The exact gradient through chains: from that of a loss in the ends x_k to that in the starts
+ * x_0, the noise held fixed. What an attack needs against a classifier that looks at an image
+ * only after k steps of SGLD (JEM section 5.4). The common shortcut takes the first for the second
+ * ("straight-through"), and so flatters the defence.
+ *
+ * Each step multiplies by (I + step_size H), H the Hessian of log p(x), and by 0 where a clamp
+ * acted. The network is piecewise linear, so that H v is computed exactly, in a pass forward
+ * and one back; the kinks of LeakyReLU have no part in it. For log p(x|y) H is 0.
+ *
+ * @param s         a sampler with the settings of the one that ran the chains
+ * @param trace     what jem_sampler_trace() gave
+ * @param trace_len length of `trace`
+ * @param y         the class numbers of the chains, or NULL for log p(x)
+ * @param n         number of chains, >= 0
+ * @param steps     number of steps of the chains
+ * @param grad      n x C x H x W values, d loss / d x_k in and d loss / d x_0 out; unchanged on
+ *                  failure
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_SPACE, JEM_E_NOMEM, JEM_E_NUMERIC (a state
+ *         or a gradient is not finite)
+ * @since 0.1
+ */
+JEM_API jem_status jem_sampler_backward(jem_sampler *s, const float *trace, int64_t trace_len,
+                                        const int32_t *y, int64_t n, int64_t steps,
+                                        float *grad);
+
+/**
  * Give a sampler back.
  *
  * @param s the sampler, or NULL

@@ -75,16 +75,70 @@ jem_status jem_metric_ece(const float *prob, const int32_t *y, int64_t n, int64_
     return jem__metric_ece(prob, y, n, classes, bins, out);
 }
 
-jem_status jem_metric_auroc(jem_context *ctx, const float *in, int64_t n_in, const float *other,
-                            int64_t n_other, double *out)
+jem_status jem_metric_mce(const float *prob, const int32_t *y, int64_t n, int64_t classes,
+                          int64_t bins, double *out)
 {
-    const char *caller = "jem_metric_auroc";
+    const char *caller = "jem_metric_mce";
+    if (out == NULL)
+        return jem__fail_null(caller, "out");
+    JEM__TRY(check_table(caller, "prob", prob, y, n, classes));
+    return jem__metric_mce(prob, y, n, classes, bins, out);
+}
+
+jem_status jem_metric_classwise_ece(const float *prob, const int32_t *y, int64_t n,
+                                    int64_t classes, int64_t bins, double *out)
+{
+    const char *caller = "jem_metric_classwise_ece";
+    if (out == NULL)
+        return jem__fail_null(caller, "out");
+    JEM__TRY(check_table(caller, "prob", prob, y, n, classes));
+    return jem__metric_classwise_ece(prob, y, n, classes, bins, out);
+}
+
+jem_status jem_metric_brier(const float *prob, const int32_t *y, int64_t n, int64_t classes,
+                            double *out)
+{
+    const char *caller = "jem_metric_brier";
+    if (out == NULL)
+        return jem__fail_null(caller, "out");
+    JEM__TRY(check_table(caller, "prob", prob, y, n, classes));
+    return jem__metric_brier(prob, y, n, classes, out);
+}
+
+/* Two sets of scores, memory to sort them, a place for the answer. */
+static jem_status check_sets(const char *caller, const jem_context *ctx, const float *in,
+                             int64_t n_in, const float *other, int64_t n_other,
+                             const double *out)
+{
     if (ctx == NULL || out == NULL)
         return jem__fail_null(caller, ctx == NULL ? "ctx" : "out");
     if (in == NULL || other == NULL)
         return jem__fail_null(caller, in == NULL ? "in" : "other");
     JEM__TRY(check_count(caller, "n_in", n_in));
-    JEM__TRY(check_count(caller, "n_other", n_other));
+    return check_count(caller, "n_other", n_other);
+}
+
+jem_status jem_metric_aupr(jem_context *ctx, const float *in, int64_t n_in, const float *other,
+                           int64_t n_other, double *out)
+{
+    JEM__TRY(check_sets("jem_metric_aupr", ctx, in, n_in, other, n_other, out));
+    return jem__metric_aupr(ctx, in, n_in, other, n_other, out);
+}
+
+jem_status jem_metric_fpr(jem_context *ctx, const float *in, int64_t n_in, const float *other,
+                          int64_t n_other, double tpr, double *out)
+{
+    JEM__TRY(check_sets("jem_metric_fpr", ctx, in, n_in, other, n_other, out));
+    if (!(tpr > 0 && tpr <= 1))
+        return jem__fail(JEM_E_RANGE, "jem_metric_fpr: tpr = %g, must be above 0 and at most 1",
+                         tpr);
+    return jem__metric_fpr(ctx, in, n_in, other, n_other, tpr, out);
+}
+
+jem_status jem_metric_auroc(jem_context *ctx, const float *in, int64_t n_in, const float *other,
+                            int64_t n_other, double *out)
+{
+    JEM__TRY(check_sets("jem_metric_auroc", ctx, in, n_in, other, n_other, out));
     return jem__metric_auroc(ctx, in, n_in, other, n_other, out);
 }
 

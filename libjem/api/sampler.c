@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "energy/sgld.h"
 
 #define MAX_STEPS ((INT64_C(1) << 24) - 1) /* the address of a random number has 24 bits */
@@ -69,6 +70,49 @@ jem_status jem_sampler_run(jem_sampler *s, float *x, const int32_t *y, int64_t n
                          steps, MAX_STEPS);
     }
     return jem__sampler_run(s, "jem_sampler_run", x, y, n, steps);
+}
+
+/* The states of n chains of `steps` steps: can they exist, in `trace_len` numbers? */
+static jem_status check_trace(const char *caller, const jem_sampler *s, int64_t n,
+                              int64_t steps, const float *trace, int64_t trace_len)
+{
+    int64_t want = 0, bytes;
+
+    if (steps < 0 || steps > MAX_STEPS)
+        return jem__fail(JEM_E_RANGE, "%s: steps = %" PRId64 ", must be 0 to %" PRId64, caller,
+                         steps, MAX_STEPS);
+    if (trace == NULL && n > 0)
+        return jem__fail_null(caller, "trace");
+    if (!jem__mul(n * s->head->image_size, steps + 1, &want) ||
+        !jem__mul(want, (int64_t)sizeof *trace, &bytes))
+        return jem__fail(JEM_E_RANGE,
+                         "%s: %" PRId64 " chains of %" PRId64
+                         " steps are more than memory can hold",
+                         caller, n, steps);
+    if (trace_len < want)
+        return jem__fail(JEM_E_SPACE, "%s: trace_len = %" PRId64 ", must be at least %" PRId64,
+                         caller, trace_len, want);
+    return JEM_OK;
+}
+
+jem_status jem_sampler_trace(jem_sampler *s, const float *x, const int32_t *y, int64_t n,
+                             int64_t steps, float *trace, int64_t trace_len)
+{
+    static const char caller[] = "jem_sampler_trace";
+
+    JEM__TRY(check(caller, s, x, n));
+    JEM__TRY(check_trace(caller, s, n, steps, trace, trace_len));
+    return jem__sampler_trace(s, caller, x, y, n, steps, trace);
+}
+
+jem_status jem_sampler_backward(jem_sampler *s, const float *trace, int64_t trace_len,
+                                const int32_t *y, int64_t n, int64_t steps, float *grad)
+{
+    static const char caller[] = "jem_sampler_backward";
+
+    JEM__TRY(check(caller, s, grad, n));
+    JEM__TRY(check_trace(caller, s, n, steps, trace, trace_len));
+    return jem__sampler_backward(s, caller, trace, y, n, steps, grad);
 }
 
 void jem_sampler_free(jem_sampler *s)

@@ -126,8 +126,14 @@ typedef struct jem__backend {
                                   const jem__tensor *gy, const jem__tensor *gw,
                                   const jem__tensor *gb);
 
-    /* y[n, c] = mean over h, w of leaky(x). And back: gx = (1 or leak) * gy / (h w). */
-    jem_status (*pool_forward)(jem__device *dev, const jem__tensor *x, const jem__tensor *y);
+    /* y = (1 or leak, by signs) * x: what LeakyReLU does to a small change of its input. */
+    jem_status (*leak)(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+                       const jem__tensor *y);
+
+    /* y[n, c] = mean over h, w of leaky(x), or, where signs are given, of x multiplied by
+     * 1 or leak by them. And back: gx = (1 or leak) * gy / (h w). */
+    jem_status (*pool_forward)(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+                               const jem__tensor *y);
     jem_status (*pool_backward)(jem__device *dev, const jem__tensor *gy,
                                 const jem__signs *signs_x, const jem__tensor *gx);
 
@@ -136,6 +142,8 @@ typedef struct jem__backend {
     jem_status (*density)(jem__device *dev, const jem__density *what, const jem__tensor *logits,
                           const int32_t *y, double *log_px, double *log_pxy,
                           const jem__tensor *seed);
+    /* p = softmax f changes with its logits: p <- (diag p - p p') t, per image. */
+    jem_status (*softmax_tangent)(jem__device *dev, const jem__tensor *t, const jem__tensor *p);
 
     jem_status (*sgld_step)(jem__device *dev, const jem__sgld_step *what, const jem__tensor *g,
                             const jem__tensor *x);

@@ -222,6 +222,21 @@ static const struct jem__setting classifier[] = {
     {NULL, NULL},
 };
 
+/* The ablations of the paper's section 5.1. Where chains climb log p(x|y), the official code parts
+ * the buffer by class as well. */
+static const struct jem__setting class_conditional[] = {
+    {"sgld.class_cond", "1"},
+    {"pcd.class_parts", "1"},
+    {NULL, NULL},
+};
+
+static const struct jem__setting factored[] = {
+    {"train.weight_px", "0"},
+    {"train.weight_py_x", "0"},
+    {"train.weight_pxy", "1"},
+    {NULL, NULL},
+};
+
 const struct jem__preset jem__presets[JEM__PRESET_COUNT] = {
     {"jem-cifar10", "WRN-28-10 on CIFAR-10, trained as by the official code.", paper, nothing},
     {"jem-cifar100", "WRN-28-10 on CIFAR-100: as jem-cifar10, with 100 classes.", paper,
@@ -231,4 +246,9 @@ const struct jem__preset jem__presets[JEM__PRESET_COUNT] = {
      nothing},
     {"classifier", "Cross entropy only, for use on top of another preset.", nothing,
      classifier},
+    {"class-conditional", "Samples from p(x|y) instead of p(x), on top of another preset.",
+     nothing, class_conditional},
+    {"factored",
+     "Trains log p(x|y) + log p(y) instead of log p(x) + log p(y|x), on top of another.",
+     class_conditional, factored},
 };

@@ -41,7 +41,7 @@ struct jem__preset {
     const struct jem__setting *common, *own;
 };
 
-#define JEM__PRESET_COUNT 5
+#define JEM__PRESET_COUNT 7
 
 extern const struct jem__preset jem__presets[JEM__PRESET_COUNT];
 

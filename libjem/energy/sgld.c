@@ -101,19 +101,21 @@ static jem_status check_chain(const jem_sampler *s, const char *caller, uint64_t
 
 /* A call: all chains into `result`, which holds n images. */
 typedef struct sgld_call {
-    const jem_sampler *sampler;
+    jem_sampler *sampler;
     const char *caller;
     uint64_t first_chain;
     const float *x;
     const int32_t *y;
-    int64_t steps;
+    int64_t n, steps;
     float *result;
+    float *trace; /* steps blocks of n images, one after each step; or NULL */
 } sgld_call;
 
 /* The steps of a batch of chains. */
-static jem_status run_steps(const sgld_call *call, const jem__lane *lane, const int32_t *y,
-                            uint64_t first_chain, int64_t count)
+static jem_status run_steps(const sgld_call *call, const jem__lane *lane, int64_t first,
+                            int64_t count)
 {
+    const int32_t *y = call->y == NULL ? NULL : call->y + first;
     const jem__density what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1};
     const jem_sampler *s = call->sampler;
     const jem_model *model = s->head->model;
@@ -127,7 +129,7 @@ static jem_status run_steps(const sgld_call *call, const jem__lane *lane, const 
                            .clamp_grad = s->clamp_grad,
                            .clamp_x = s->clamp_x,
                            .key = s->key,
-                           .first_chain = first_chain};
+                           .first_chain = call->first_chain + (uint64_t)first};
 
     for (int64_t i = 0; i < call->steps; i++) {
         step.step = (uint32_t)i;
@@ -135,6 +137,9 @@ static jem_status run_steps(const sgld_call *call, const jem__lane *lane, const 
         JEM__TRY(backend->density(lane->dev, &what, &logits, y, NULL, NULL, &seed));
         JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
         JEM__TRY(backend->sgld_step(lane->dev, &step, &gradient, &image));
+        if (call->trace != NULL)
+            JEM__TRY(backend->download(
+                lane->dev, &image, call->trace + (i * call->n + first) * s->head->image_size));
     }
     return JEM_OK;
 }
@@ -149,8 +154,7 @@ static jem_status run_batch(void *arg, const jem__lane *lane, int64_t first, int
     const int64_t size = head->image_size;
 
     JEM__TRY(backend->upload(lane->dev, &image, call->x + first * size));
-    JEM__TRY(run_steps(call, lane, call->y == NULL ? NULL : call->y + first,
-                       call->first_chain + (uint64_t)first, count));
+    JEM__TRY(run_steps(call, lane, first, count));
     JEM__TRY(backend->download(lane->dev, &image, call->result + first * size));
     for (int64_t i = first; i < first + count; i++)
         JEM__TRY(check_chain(call->sampler, call->caller, call->first_chain, i,
@@ -158,12 +162,43 @@ static jem_status run_batch(void *arg, const jem__lane *lane, int64_t first, int
     return JEM_OK;
 }
 
+/* Run the chains of a call, with the next chain numbers. */
+static jem_status run_chains(sgld_call *call)
+{
+    jem_sampler *s = call->sampler;
+
+    call->first_chain = s->next_chain;
+    s->next_chain += (uint64_t)call->n;
+    return jem__lanes_run(&s->head->lanes, call->n, run_batch, call);
+}
+
+jem_status jem__sampler_trace(jem_sampler *s, const char *caller, const float *x,
+                              const int32_t *y, int64_t n, int64_t steps, float *trace)
+{
+    const jem_head *head = s->head;
+    const int64_t count = n * head->image_size; /* fits: jem__check_images() */
+
+    JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
+    JEM__TRY(jem__check_finite(caller, x, n, head->image_size));
+    if (count == 0)
+        return JEM_OK;
+    sgld_call call = {.sampler = s,
+                      .caller = caller,
+                      .x = trace,
+                      .y = y,
+                      .n = n,
+                      .steps = steps,
+                      .result = trace + steps * count,
+                      .trace = trace + count};
+    memcpy(trace, x, (size_t)count * sizeof *trace);
+    return run_chains(&call);
+}
+
 jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const int32_t *y,
                             int64_t n, int64_t steps)
 {
     const jem_head *head = s->head;
     jem_context *ctx = head->model->ctx;
-    const uint64_t first_chain = s->next_chain;
     float *result = head->host; /* room for one batch; more needs memory of its own */
     const int64_t count = n * head->image_size; /* fits: jem__check_images() */
     jem_status status;
@@ -177,15 +212,14 @@ jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const 
         if (result == NULL)
             return JEM_E_NOMEM;
     }
-    s->next_chain += (uint64_t)n;
     sgld_call call = {.sampler = s,
                       .caller = caller,
-                      .first_chain = first_chain,
                       .x = x,
                       .y = y,
+                      .n = n,
                       .steps = steps,
                       .result = result};
-    status = jem__lanes_run(&head->lanes, n, run_batch, &call);
+    status = run_chains(&call);
     if (status == JEM_OK && count > 0)
         memcpy(x, result, (size_t)count * sizeof *x);
     if (result != head->host)

@@ -32,5 +32,12 @@ jem_status jem__sampler_init(jem_sampler *s, const char *caller, const int32_t *
  * download; all between runs below the seam. steps < 0: the option. */
 jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const int32_t *y,
                             int64_t n, int64_t steps);
+/* The same, with all states kept: trace gets steps + 1 blocks of n images, the first is x. */
+jem_status jem__sampler_trace(jem_sampler *s, const char *caller, const float *x,
+                              const int32_t *y, int64_t n, int64_t steps, float *trace);
+/* sgld_backward.c: the gradient of a loss in the ends of such chains, in `grad`, becomes that
+ * in their starts; unchanged on failure. */
+jem_status jem__sampler_backward(jem_sampler *s, const char *caller, const float *trace,
+                                 const int32_t *y, int64_t n, int64_t steps, float *grad);
 
 #endif

@@ -94,6 +94,13 @@ jem_status jem__network_forward(jem__workspace *ws, jem__device *dev, const jem_
 /* After forward, from seed: image gradient (frozen or training workspace). */
 jem_status jem__network_backward_x(jem__workspace *ws, jem__device *dev,
                                    const jem__tensor *params, int64_t n);
+/* After forward, in a frozen workspace: how the logits change with the image. The network is
+ * piecewise linear, so this is exact: one pass without biases, each LeakyReLU with the slope that it
+ * had. Reads the change of the image where jem__workspace_tangent() says; the change of the logits
+ * takes the place of the logits. Seed and signs stay, so that backward_x may follow. */
+jem_status jem__workspace_tangent(jem__workspace *ws, int64_t n, jem__tensor *out);
+jem_status jem__network_tangent(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
+                                int64_t n);
 /* After forward, from seed: grads += parameter gradient (training workspace only); no image
  * gradient is made. `grads` is a flat block like params. */
 jem_status jem__network_backward_w(jem__workspace *ws, jem__device *dev,

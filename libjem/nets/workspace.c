@@ -47,6 +47,8 @@ struct jem__workspace {
     int64_t *signs_at; /* per value; -1: not kept */
     int32_t n_blocks;
     int32_t seed, image_gradient; /* blocks */
+    jem__mem
+        *tangent; /* a change of the image, then one of a layer's input; made when wanted */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -294,6 +296,7 @@ void jem__workspace_free(jem__workspace *ws)
     jem_context *ctx = ws->net->ctx;
     ws->backend->mem_free(ctx, ws->numbers);
     ws->backend->mem_free(ctx, ws->bits);
+    ws->backend->mem_free(ctx, ws->tangent);
     jem__free(ctx, ws->blocks);
     jem__free(ctx, ws->routes);
     jem__free(ctx, ws->signs_at);
@@ -365,7 +368,7 @@ static jem_status layer_forward(const jem__workspace *ws, jem__device *dev,
     const jem__tensor x = tensor(ws, layer->in, layer->in, n);
     const jem__tensor y = tensor(ws, layer->out, layer->out, n);
     if (layer->kind == JEM__LAYER_POOL)
-        return ws->backend->pool_forward(dev, &x, &y);
+        return ws->backend->pool_forward(dev, &x, NULL, &y);
     const jem__tensor w = jem__param_tensor(&ws->net->params[layer->weight], params);
     const jem__tensor b = jem__param_tensor(&ws->net->params[layer->bias], params);
     const int32_t added = layer->add >= 0 ? layer->add : 0;
@@ -383,6 +386,70 @@ jem_status jem__network_forward(jem__workspace *ws, jem__device *dev, const jem_
         return JEM_OK;
     for (int32_t i = 0; i < ws->net->n_layers; i++)
         JEM__TRY(layer_forward(ws, dev, &ws->net->layers[i], params, n));
+    return JEM_OK;
+}
+
+/* Value `value` in the memory for tangents, `at` numbers per image into it. */
+static jem__tensor tangent_tensor(const jem__workspace *ws, int64_t at, int32_t value,
+                                  int64_t n)
+{
+    const jem__value *v = &ws->net->values[value];
+    return (jem__tensor){
+        .mem = ws->tangent, .at = at * ws->max_batch, .n = n, .c = v->c, .h = v->h, .w = v->w};
+}
+
+/* Room for the change of the image and, behind it, of the largest value that a convolution
+ * reads through LeakyReLU. Few workspaces ever need it. */
+jem_status jem__workspace_tangent(jem__workspace *ws, int64_t n, jem__tensor *out)
+{
+    int64_t widest = 0;
+    if (ws->tangent == NULL) {
+        for (int32_t i = 0; i < ws->net->n_layers; i++) {
+            const jem__layer *layer = &ws->net->layers[i];
+            const int64_t size = ws->blocks[layer->in].size;
+            if (layer->kind == JEM__LAYER_CONV && layer->conv.leaky_input && size > widest)
+                widest = size;
+        }
+        JEM__TRY(ws->backend->mem_create(
+            ws->net->ctx, (ws->blocks[0].size + widest) * ws->max_batch, &ws->tangent));
+    }
+    *out = tangent_tensor(ws, 0, 0, n);
+    return JEM_OK;
+}
+
+static jem_status layer_tangent(const jem__workspace *ws, jem__device *dev,
+                                const jem__layer *layer, const jem__tensor *params, int64_t n)
+{
+    const jem__tensor y = tensor(ws, layer->out, layer->out, n);
+    const jem__signs signs = signs_of(ws, layer->in);
+    const jem__signs none = {.mem = NULL}; /* those of the values stay */
+    jem__tensor x =
+        layer->in == 0 ? tangent_tensor(ws, 0, 0, n) : tensor(ws, layer->in, layer->in, n);
+    if (layer->kind == JEM__LAYER_POOL)
+        return ws->backend->pool_forward(dev, &x, &signs, &y);
+    jem__conv conv = layer->conv;
+    if (conv.leaky_input) {
+        const jem__tensor leaked = tangent_tensor(ws, ws->blocks[0].size, layer->in, n);
+        JEM__TRY(ws->backend->leak(dev, &x, &signs, &leaked));
+        conv.leaky_input = 0;
+        x = leaked;
+    }
+    const jem__tensor w = jem__param_tensor(&ws->net->params[layer->weight], params);
+    const int32_t added = layer->add >= 0 ? layer->add : 0;
+    const jem__tensor add = tensor(ws, added, added, n);
+    return ws->backend->conv_forward(dev, &conv, &x, &w, NULL, layer->add >= 0 ? &add : NULL,
+                                     &y, &none);
+}
+
+jem_status jem__network_tangent(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
+                                int64_t n)
+{
+    JEM__TRY(check_batch(ws, n));
+    if (ws->training || ws->tangent == NULL)
+        return jem__fail(JEM_E_INTERNAL,
+                         "libjem: a tangent needs a frozen workspace and its image");
+    for (int32_t i = 0; i < ws->net->n_layers && n > 0; i++)
+        JEM__TRY(layer_tangent(ws, dev, &ws->net->layers[i], params, n));
     return JEM_OK;
 }
 

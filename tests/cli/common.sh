@@ -39,6 +39,11 @@ expect() {
 # shellcheck disable=SC2034 # used by those who source this
 tiny=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sgld.steps=2
     --set pcd.capacity=200 --set train.lr=0.001 --validation 200 --quiet)
+# The same with enough of a training to be right half of the time. The held-out images are not those
+# that are held out when nothing is said.
+# shellcheck disable=SC2034
+able=("${tiny[@]}" --set train.lr=0.005 --set train.weight_px=0.1 --set train.energy_l2=0.1 --set train.crop_pad=0
+    --set train.flip=0 --split-seed 3 --steps 200)
 train() { "$JEM_BIN/jem-train" "$@"; }
 score() { "$JEM_BIN/jem-score" "$@"; }
 sample() { "$JEM_BIN/jem-sample" "$@"; }
@@ -53,3 +58,13 @@ has_data() {
 
 # json FILE EXPRESSION: of the object o. Needs only Python itself.
 json() { "$python" -c 'import json, sys; o = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$@"; }
+
+# npy FILE HEADER BYTES: a .npy file by hand, its values so many bytes of zero. The header is padded
+# as NumPy does.
+npy() {
+    local text=$2 length
+    while [ $(((${#text} + 11) % 64)) -ne 0 ]; do text="$text "; done
+    length=$((${#text} + 1))
+    { printf '\x93NUMPY\x01\x00'; printf "\\x$(printf %02x $((length % 256)))\\x$(printf %02x $((length / 256)))"
+        printf '%s\n' "$text"; head -c "$3" /dev/zero; } >"$1"
+}

@@ -38,15 +38,7 @@ expect "PNG cut short" 1 "not a sound PNG" score --model "$model" --input "$tmp/
 printf '\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01' >"$tmp/short.jpg"
 expect "JPEG cut short" 1 "not a sound JPEG" score --model "$model" --input "$tmp/short.jpg"
 
-# Arrays that are images, or not; npy.sh asks what is an array. npy FILE HEADER BYTES: headers by
-# hand, padded as NumPy does but for the count.
-npy() {
-    local text=$2 length
-    while [ $(((${#text} + 11) % 64)) -ne 0 ]; do text="$text "; done
-    length=$((${#text} + 1))
-    { printf '\x93NUMPY\x01\x00'; printf "\\x$(printf %02x $((length % 256)))\\x$(printf %02x $((length / 256)))"
-        printf '%s\n' "$text"; head -c "$3" /dev/zero; } >"$1"
-}
+# Arrays that are images, or not; npy.sh asks what is an array. Headers by hand.
 npy_case() { # npy_case NAME CODE TEXT HEADER BYTES
     npy "$tmp/case.npy" "$4" "$5"
     expect ".npy: $1" "$2" "$3" score --model "$model" --input "$tmp/case.npy"

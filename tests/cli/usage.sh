@@ -10,11 +10,18 @@ options_of() {
         validation validate-every save-every" ;;
     jem-score) echo "model input data split count out grad batch threads backend help version" ;;
     jem-demo) echo "model run data count seed out quiet threads backend help version" ;;
+    jem-calibration) echo "model data count input-noise bins validation split-seed fit-data fit-count out json seed
+        quiet threads backend help version" ;;
+    jem-ood) echo "model data count ood count-ood input-noise temperature bootstrap seed out json quiet threads backend
+        help version" ;;
+    jem-likely) echo "model data count samples count-samples out columns rows json seed quiet threads backend help
+        version" ;;
+    jem-semisup) echo "$common data labels seeds validation split-seed count steps validate-every out json" ;;
     jem-sample) echo "$common model out steps count per-class from-buffer data batch" ;;
     esac
 }
 
-for program in jem-train jem-score jem-sample jem-demo; do
+for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood jem-likely jem-semisup; do
     run=$JEM_BIN/$program
     expect "$program --help" 0 "Usage: $program" "$run" --help
     missing=
@@ -34,6 +41,8 @@ for program in jem-train jem-score jem-sample jem-demo; do
     case $program in
     jem-train | jem-sample)
         verdict "$program --help says 128 + signal" "no" grep -qF "128 + signal" "$tmp/out"
+        ;;&
+    jem-train | jem-sample | jem-semisup)
         expect "$program --list-options" 0 "sgld.step_size" "$run" --list-options
         expect "$program --list-options lists presets" 0 "jem-cifar10" "$run" --list-options
         ;;

@@ -142,7 +142,7 @@ static void run_pointwise(int64_t first, int64_t n, int32_t threads, const float
     tf = jem_lab_tensor(&lab, n, 19, 1, 1, f + first * 19);
     ts = jem_lab_tensor(&lab, n, 19, 1, 1, NULL);
     tp = jem_lab_tensor(&lab, n, 5, 1, 1, NULL);
-    jem_lab_note(&lab, lab.backend->pool_forward(lab.dev, &tx, &tp));
+    jem_lab_note(&lab, lab.backend->pool_forward(lab.dev, &tx, NULL, &tp));
     jem_lab_note(&lab,
                  lab.backend->density(lab.dev, &what, &tf, y + first, log_px, log_pxy, &ts));
     jem_lab_note(&lab, lab.backend->sgld_step(lab.dev, &step, &tg, &tx));
@@ -247,7 +247,7 @@ static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
     double sum = 0;
 
     memset(y, 0, (size_t)n * 4 + 4);
-    jem_lab_note(lab, run->pool_forward(lab->dev, x, pooled));
+    jem_lab_note(lab, run->pool_forward(lab->dev, x, NULL, pooled));
     jem_lab_note(
         lab, run->density(lab->dev, &what, pooled, y + 1, scores + 1, scores + 1 + n, seed));
     jem_lab_note(lab, run->sgld_step(lab->dev, &step, g, x));

@@ -168,7 +168,7 @@ static void run_pool(const jem__backend *backend, int64_t n, int64_t c, int64_t 
     tgy = jem_lab_tensor(&lab, n, c, 1, 1, gy);
     tgx = jem_lab_tensor(&lab, n, c, h, w, NULL);
     signs = jem_lab_signs_of(&lab, &tx);
-    jem_check_ok(backend->pool_forward(lab.dev, &tx, &ty));
+    jem_check_ok(backend->pool_forward(lab.dev, &tx, NULL, &ty));
     jem_check_ok(backend->pool_backward(lab.dev, &tgy, &signs, &tgx));
     jem_lab_fetch(&lab, &ty, y);
     jem_lab_fetch(&lab, &tgx, gx);
@@ -199,6 +199,60 @@ START_TEST(pooling_agrees_with_the_reference)
         free(y[i]);
         free(gx[i]);
     }
+}
+END_TEST
+
+/* --- Tangents ----------------------------------------------------------------------------- */
+
+static void run_tangent(const jem__backend *backend, const int64_t s[4], double *leaked,
+                        double *pooled, double *changed)
+{
+    const int64_t count = s[0] * s[1] * s[2] * s[3];
+    float *signs_from = calloc((size_t)(count + 1), sizeof *signs_from);
+    float *x = calloc((size_t)(count + 1), sizeof *x);
+    jem_lab lab;
+
+    jem_lab_random(5, count, signs_from);
+    jem_lab_random(6, count, x);
+    jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
+    const jem__tensor from = jem_lab_tensor(&lab, s[0], s[1], s[2], s[3], signs_from);
+    const jem__tensor tx = jem_lab_tensor(&lab, s[0], s[1], s[2], s[3], x);
+    const jem__tensor tl = jem_lab_tensor(&lab, s[0], s[1], s[2], s[3], NULL);
+    const jem__tensor ty = jem_lab_tensor(&lab, s[0], s[1], 1, 1, NULL);
+    const jem__tensor t = jem_lab_tensor(&lab, s[0], s[1], 1, 1, x);
+    const jem__tensor p = jem_lab_tensor(&lab, s[0], s[1], 1, 1, signs_from);
+    const jem__signs signs = jem_lab_signs_of(&lab, &from);
+    jem_check_ok(backend->leak(lab.dev, &tx, &signs, &tl));
+    jem_check_ok(backend->pool_forward(lab.dev, &tx, &signs, &ty));
+    jem_check_ok(backend->softmax_tangent(lab.dev, &t, &p));
+    jem_lab_fetch(&lab, &tl, leaked);
+    jem_lab_fetch(&lab, &ty, pooled);
+    jem_lab_fetch(&lab, &p, changed);
+    for (int64_t e = 0; e < count; e++) /* the signs of the one decide about the other */
+        ck_assert_double_eq_tol(leaked[e], (double)(signs_from[e] > 0 ? x[e] : 0.2f * x[e]),
+                                1e-7);
+    jem_check_ok(lab.status);
+    jem_lab_close(&lab);
+    free(signs_from);
+    free(x);
+}
+
+START_TEST(tangents_agree_with_the_reference)
+{
+    static const int64_t shapes[][4] = {{1, 1, 1, 1},  {2, 64, 8, 8},  {5, 17, 7, 7},
+                                        {3, 33, 5, 3}, {2, 3, 33, 31}, {17, 5, 1, 9}};
+    const int64_t *s = shapes[_i];
+    const int64_t made = s[0] * s[1], count = made * s[2] * s[3];
+    double *out[2];
+
+    for (int i = 0; i < 2; i++) {
+        out[i] = calloc((size_t)(count + 2 * made), sizeof **out);
+        run_tangent(i == 0 ? &jem__backend_cpu : &jem__backend_reference, s, out[i],
+                    out[i] + count, out[i] + count + made);
+    }
+    jem_check_close_double(out[0], out[1], count + 2 * made, 1e-6, 1e-6);
+    free(out[0]);
+    free(out[1]);
 }
 END_TEST
 
@@ -442,6 +496,7 @@ TCase *jem_backend_oracle_case(void)
     tcase_add_loop_test(tc, convolution_agrees_with_blis, 0, JEM_LAB_FEW);
     tcase_add_loop_test(tc, convolution_lets_nan_through, 0, 4);
     tcase_add_loop_test(tc, pooling_agrees_with_the_reference, 0, 9);
+    tcase_add_loop_test(tc, tangents_agree_with_the_reference, 0, 6);
     tcase_add_loop_test(tc, density_agrees_with_the_reference, 0, 5);
     tcase_add_loop_test(tc, sgld_noise_is_addressed_by_chain_and_step, 0, 3 * 8);
     tcase_add_loop_test(tc, sgld_step_agrees_with_the_reference, 0, 8);

@@ -370,9 +370,18 @@ START_TEST(presets_set_what_they_name)
     jem_check_ok(jem_options_preset(opts, "classifier"));
     ck_assert(jem__option_f64(opts, "train.weight_px") == 0);
     ck_assert_int_eq(jem__option_i64(opts, "train.epochs"), 200); /* presets stack */
+    jem_check_ok(jem_options_preset(opts, "jem-cifar10"));
+    jem_check_ok(jem_options_preset(opts, "class-conditional"));
+    ck_assert_int_eq(jem__option_i64(opts, "sgld.class_cond"), 1);
+    ck_assert_int_eq(jem__option_i64(opts, "pcd.class_parts"), 1);
+    ck_assert(jem__option_f64(opts, "train.weight_px") == 1);
+    jem_check_ok(jem_options_preset(opts, "factored"));
+    ck_assert(jem__option_f64(opts, "train.weight_px") == 0);
+    ck_assert(jem__option_f64(opts, "train.weight_py_x") == 0);
+    ck_assert(jem__option_f64(opts, "train.weight_pxy") == 1);
     jem_check_fails(jem_options_preset(opts, "jem"), JEM_E_UNKNOWN,
                     "unknown preset \"jem\"; known are jem-cifar10, jem-cifar100, jem-svhn, "
-                    "demo, classifier");
+                    "demo, classifier, class-conditional, factored");
 }
 END_TEST
 

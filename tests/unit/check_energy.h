@@ -37,6 +37,7 @@ jem_dataset *make_data(jem_context *ctx, int64_t n, const int64_t shape[3], int6
 void jem_energy_add_sampler(Suite *suite);
 void jem_energy_add_start(Suite *suite);
 void jem_energy_add_buffer(Suite *suite);
+void jem_energy_add_backward(Suite *suite);
 
 extern const char *const world_backends[2]; /* for loop tests: "reference", "cpu" */
 

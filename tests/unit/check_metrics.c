@@ -16,6 +16,7 @@
 #include "test_support.h"
 
 Suite *jem_metrics_suite(void);
+void jem_metrics_add_more(Suite *suite); /* check_metrics_more.c */
 
 /* Random words for test data, independent of other tests. */
 static void random_words(int64_t seed, int64_t n, uint32_t *out)
@@ -415,5 +416,6 @@ Suite *jem_metrics_suite(void)
     tcase_add_test(arguments, values_are_checked);
     tcase_add_test(arguments, auroc_checks_its_arguments);
     suite_add_tcase(suite, arguments);
+    jem_metrics_add_more(suite);
     return suite;
 }

@@ -90,12 +90,17 @@ jem_status jem__cpu_conv_backward_w(jem__device *dev, const jem__conv *conv,
                                     const jem__tensor *gw, const jem__tensor *gb);
 
 /* pointwise.c */
-jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x, const jem__tensor *y);
+jem_status jem__cpu_leak(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+                         const jem__tensor *y);
+jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x,
+                                 const jem__signs *signs, const jem__tensor *y);
 jem_status jem__cpu_pool_backward(jem__device *dev, const jem__tensor *gy,
                                   const jem__signs *signs_x, const jem__tensor *gx);
 jem_status jem__cpu_density(jem__device *dev, const jem__density *what,
                             const jem__tensor *logits, const int32_t *y, double *log_px,
                             double *log_pxy, const jem__tensor *seed);
+jem_status jem__cpu_softmax_tangent(jem__device *dev, const jem__tensor *t,
+                                    const jem__tensor *p);
 jem_status jem__cpu_sgld_step(jem__device *dev, const jem__sgld_step *what,
                               const jem__tensor *g, const jem__tensor *x);
 

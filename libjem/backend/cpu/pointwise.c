@@ -17,30 +17,76 @@ typedef struct pool_job {
     int64_t c, pixels;
 } pool_job;
 
+static void leak_image(void *arg, int64_t image, int32_t worker)
+{
+    const pool_job *job = arg;
+    const int64_t row = jem__sign_row(job->c);
+
+    (void)worker;
+    for (int64_t p = image * job->pixels; p < (image + 1) * job->pixels; p++)
+        job->kernels->finish_backward(job->in + p * job->c, job->bits + p * row, NULL,
+                                      job->out + p * job->c, job->c);
+}
+
+jem_status jem__cpu_leak(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+                         const jem__tensor *y)
+{
+    pool_job job = {.kernels = dev->kernels,
+                    .in = jem__floats(x),
+                    .out = jem__floats(y),
+                    .bits = jem__bits(signs),
+                    .c = x->c,
+                    .pixels = x->h * x->w};
+
+    jem__cpu_for(dev, x->n, leak_image, &job);
+    return JEM_OK;
+}
+
+/* y += LeakyReLU of the pixel x */
+static void pool_pixel(const float *x, int64_t c, float *y)
+{
+    for (int64_t j = 0; j < c; j++) {
+        const float small = JEM__LEAK * x[j];
+        y[j] += x[j] > small ? x[j] : small;
+    }
+}
+
 static void pool_image(void *arg, int64_t image, int32_t worker)
 {
     const pool_job *job = arg;
     const float *x = job->in + image * job->pixels * job->c;
     float *y = job->out + image * job->c;
+    float *leaked = job->scratch.workers + worker * job->scratch.per_worker;
+    const int64_t row = jem__sign_row(job->c);
     const float scale = 1.0F / (float)job->pixels;
 
-    (void)worker;
     for (int64_t j = 0; j < job->c; j++)
         y[j] = 0.0F;
-    for (int64_t p = 0; p < job->pixels; p++, x += job->c)
-        for (int64_t j = 0; j < job->c; j++) {
-            const float small = JEM__LEAK * x[j];
-            y[j] += x[j] > small ? x[j] : small;
+    for (int64_t p = 0; p < job->pixels; p++, x += job->c) {
+        if (job->bits == NULL) {
+            pool_pixel(x, job->c, y);
+            continue;
         }
+        job->kernels->finish_backward(x, job->bits + (image * job->pixels + p) * row, NULL,
+                                      leaked, job->c);
+        for (int64_t j = 0; j < job->c; j++)
+            y[j] += leaked[j];
+    }
     for (int64_t j = 0; j < job->c; j++)
         y[j] *= scale;
 }
 
-jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x, const jem__tensor *y)
+jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x,
+                                 const jem__signs *signs, const jem__tensor *y)
 {
-    pool_job job = {
-        .in = jem__floats(x), .out = jem__floats(y), .c = x->c, .pixels = x->h * x->w};
+    pool_job job = {.kernels = dev->kernels,
+                    .in = jem__floats(x),
+                    .out = jem__floats(y),
+                    .bits = signs != NULL ? jem__bits(signs) : NULL,
+                    .c = x->c,
+                    .pixels = x->h * x->w};
 
+    JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
     jem__cpu_for(dev, x->n, pool_image, &job);
     return JEM_OK;
 }
@@ -141,6 +187,23 @@ jem_status jem__cpu_density(jem__device *dev, const jem__density *what,
                        .classes = logits->c};
 
     jem__cpu_for(dev, jem__ceil_div(job.n, DENSITY_IMAGES), density_task, &job);
+    return JEM_OK;
+}
+
+jem_status jem__cpu_softmax_tangent(jem__device *dev, const jem__tensor *t,
+                                    const jem__tensor *p)
+{
+    (void)dev; /* a few numbers per image: no work for threads */
+    for (int64_t i = 0; i < p->n; i++) {
+        const float *change = jem__floats(t) + i * p->c;
+        float *prob = jem__floats(p) + i * p->c;
+        double mean = 0.0;
+
+        for (int64_t k = 0; k < p->c; k++)
+            mean += (double)prob[k] * (double)change[k];
+        for (int64_t k = 0; k < p->c; k++)
+            prob[k] = (float)((double)prob[k] * ((double)change[k] - mean));
+    }
     return JEM_OK;
 }
 

@@ -6,20 +6,39 @@
 
 #include <math.h>
 
-/* y[n, c] = 1 / (h w) * sum over h, w of leaky(x[n, c, h, w]) */
+/* y[n, c, h, w] = slope * x[n, c, h, w] */
+jem_status jem__reference_leak(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+                               const jem__tensor *y)
+{
+    (void)dev;
+    for (int64_t i = 0; i < x->n; i++) {
+        const uint8_t *bits = jem__reference_signs(signs, x->c, x->h, x->w, i);
+
+        for (int64_t e = 0; e < x->c * x->h * x->w; e++)
+            jem__reference_image(y, i)[e] =
+                jem__reference_slope(bits, e) * jem__reference_image(x, i)[e];
+    }
+    return JEM_OK;
+}
+
+/* y[n, c] = 1 / (h w) * sum over h, w of leaky(x[n, c, h, w]), or of slope * x[n, c, h, w] */
 jem_status jem__reference_pool_forward(jem__device *dev, const jem__tensor *x,
-                                       const jem__tensor *y)
+                                       const jem__signs *signs, const jem__tensor *y)
 {
     const int64_t pixels = x->h * x->w;
 
     (void)dev;
     for (int64_t i = 0; i < x->n; i++) {
+        const uint8_t *bits =
+            signs != NULL ? jem__reference_signs(signs, x->c, x->h, x->w, i) : NULL;
+
         for (int64_t c = 0; c < x->c; c++) {
             const double *from = jem__reference_image(x, i) + c * pixels;
             double sum = 0;
 
             for (int64_t e = 0; e < pixels; e++)
-                sum += jem__reference_leaky(from[e]);
+                sum += bits != NULL ? jem__reference_slope(bits, c * pixels + e) * from[e]
+                                    : jem__reference_leaky(from[e]);
             jem__reference_image(y, i)[c] = sum / (double)pixels;
         }
     }
@@ -83,6 +102,23 @@ jem_status jem__reference_density(jem__device *dev, const jem__density *what,
             log_px[i] = value;
         if (log_pxy != NULL)
             log_pxy[i] = f_y;
+    }
+    return JEM_OK;
+}
+
+/* p[k] <- p[k] (t[k] - sum_j p[j] t[j]) */
+jem_status jem__reference_softmax_tangent(jem__device *dev, const jem__tensor *t,
+                                          const jem__tensor *p)
+{
+    (void)dev;
+    for (int64_t i = 0; i < p->n; i++) {
+        const double *change = jem__reference_image(t, i);
+        double *prob = jem__reference_image(p, i), mean = 0;
+
+        for (int64_t k = 0; k < p->c; k++)
+            mean += prob[k] * change[k];
+        for (int64_t k = 0; k < p->c; k++)
+            prob[k] *= change[k] - mean;
     }
     return JEM_OK;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_FEATURES_H
+#define EXAMPLES_SUPPORT_FEATURES_H
+
+/* What a second network sees in images: Inception-v3, for FID and IS, or a classifier that libjem
+ * trained on the same data, for a distance of the same form.
+ *
+ * Whatever the images are, they are looked at as the bytes that a picture file would hold:
+ * round(clip((x + 1) / 2, 0, 1) * 255). */
+
+#include <jem/jem.h>
+
+#include "inception.h"
+#include "progress.h"
+
+struct features {
+    const char *name;     /* of the features, for JSON */
+    const char *distance; /* "FID" only with the published network */
+    int64_t d;            /* features of an image */
+    int64_t classes;      /* logits of an image for the Inception Score; 0: there are none */
+
+    struct inception *inception; /* one of the two */
+    jem_head *head;
+
+    int64_t image[3]; /* channels, height, width of the images */
+    struct progress *progress;
+    int64_t images; /* how many were looked at, and how long it took */
+    double seconds;
+};
+
+/* Exactly one of the paths is given. A classifier must read images of this shape. */
+int features_open(jem_context *ctx, const char *inception, const char *classifier,
+                  const int64_t shape[4], struct progress *progress, struct features *out);
+void features_close(struct features *f);
+
+/* The features of a set of images. */
+struct feature_set {
+    const char *what; /* as errors and progress call them */
+    int64_t n;
+    float *features; /* n x d */
+    float *logits;   /* n x classes, or NULL */
+};
+
+int features_of_images(struct features *f, const char *what, const float *x, int64_t n,
+                       struct feature_set *out);
+int features_of_data(struct features *f, const char *what, const jem_dataset *data, int64_t n,
+                     struct feature_set *out); /* the first n images */
+void feature_set_free(struct feature_set *set);
+
+#endif

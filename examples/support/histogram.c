@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+
+/* See histogram.h. */
+
+#include "histogram.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plot.h"
+#include "report.h"
+#include "svg_file.h"
+
+#define BINS   60
+#define BEYOND 0.01 /* share of a set that may lie beyond the range, on either side */
+#define HIGH   40.0 /* percent: a single bin may be higher, and is cut */
+
+static int compare_values(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Widen the range until it holds the set, but for the share BEYOND at each end. */
+static int widen(const struct histogram *h, double *low, double *high)
+{
+    float *sorted = malloc((size_t)h->n * sizeof *sorted);
+    const int64_t out = (int64_t)(BEYOND * (double)(h->n - 1));
+
+    if (sorted == NULL)
+        return report_no_memory();
+    memcpy(sorted, h->values, (size_t)h->n * sizeof *sorted);
+    qsort(sorted, (size_t)h->n, sizeof *sorted, compare_values);
+    *low = fmin(*low, (double)sorted[out]);
+    *high = fmax(*high, (double)sorted[h->n - 1 - out]);
+    free(sorted);
+    return EXIT_OK;
+}
+
+/* Percent per bin. */
+static void fill(const struct histogram *h, double low, double high, double share[BINS])
+{
+
+    memset(share, 0, BINS * sizeof *share);
+    for (int64_t i = 0; i < h->n; i++) {
+        const double at = floor(((double)h->values[i] - low) / (high - low) * BINS);
+
+        share[(int)fmin(fmax(at, 0), BINS - 1)] += 100.0 / (double)h->n;
+    }
+}
+
+/* How high the sets reach in bins from ... to - 1. */
+static double highest(const struct histogram *sets, size_t count, double low, double high,
+                      int from, int to)
+{
+    double most = 0, share[BINS];
+
+    for (size_t i = 0; i < count; i++) {
+        fill(&sets[i], low, high, share);
+        for (int b = from; b < to; b++)
+            most = fmax(most, share[b]);
+    }
+    return most;
+}
+
+int histogram_write(const char *folder, const char *name, const char *title, const char *axis,
+                    const struct histogram *sets, size_t count)
+{
+    double low = HUGE_VAL, high = -HUGE_VAL, top, share[BINS];
+    struct svg_file s;
+    plot p;
+    int rc = EXIT_OK;
+
+    for (size_t i = 0; i < count && rc == EXIT_OK; i++)
+        rc = widen(&sets[i], &low, &high);
+    if (rc != EXIT_OK)
+        return rc;
+    if (!(high > low))
+        high = low + 1;
+    top = fmin(1.3 * highest(sets, count, low, high, 0, BINS), HIGH);
+    rc = svg_open(&s, folder, name, 1);
+    if (rc != EXIT_OK)
+        return rc;
+    svg_begin_plot(&s);
+    plot_begin(&p, s.out, title, axis, "images (%)", low, high, 0, top);
+    p.legend_left = highest(sets, count, low, high, 0, BINS / 3) <
+                    highest(sets, count, low, high, 2 * BINS / 3, BINS);
+    for (size_t i = count; i-- > 0;) {
+        fill(&sets[i], low, high, share);
+        plot_histogram(&p, share, BINS, low, high, (int)i, sets[i].name);
+    }
+    plot_end(&p);
+    svg_end_plot(&s);
+    return svg_close(&s);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_HISTOGRAM_H
+#define EXAMPLES_SUPPORT_HISTOGRAM_H
+
+/* Histograms of several sets of values over each other, as a picture. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct histogram {
+    const char *name; /* in the legend */
+    const float *values;
+    int64_t n; /* >= 1 */
+};
+
+/* folder/name: percent of each set per bin, over the range in which nearly all of each set
+ * lies; the outermost bins hold what lies beyond. The first set is drawn last, on top. */
+int histogram_write(const char *folder, const char *name, const char *title, const char *axis,
+                    const struct histogram *sets, size_t count);
+
+#endif

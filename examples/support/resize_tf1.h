@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_RESIZE_TF1_H
+#define EXAMPLES_SUPPORT_RESIZE_TF1_H
+
+/* The bilinear resize of TensorFlow 1, which FID was published with: tf.image.resize_bilinear
+ * without align_corners. No antialiasing, no half-pixel centres: the new pixel i looks at the old
+ * place i * old / new. (For good pictures take resize.h.) */
+
+#include <stdint.h>
+
+/* height x width x channels bytes to size x size x channels floats in 0..255. `in` and `out` do
+ * not overlap. */
+void resize_tf1(const uint8_t *in, int64_t height, int64_t width, int64_t channels,
+                int64_t size, float *out);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The gradient through a chain.
+ *
+ * A step is x' = clamp(x + a clamp(g(x)) + noise), g = d log p(x) / dx. With v the gradient of a
+ * loss in x', that in x is
+ *
+ *     u = v where |x'| is below its clamp, 0 elsewhere
+ *     w = u where |g(x)| is below its clamp, 0 elsewhere
+ *     v <- u + a H w,      H = dg/dx = J' (diag p - p p') J
+ *
+ * H, the Hessian of logsumexp f, has this form because f is piecewise linear: J is df/dx, p the
+ * class probabilities. J w is one pass with the slopes that the LeakyReLUs have at x, J' one
+ * backward pass, so a step costs three passes where the chain itself took two. For a chain on
+ * f(x)[y] the Hessian is zero. Nothing but the states of the chain is needed: the noise is in
+ * them. */
+
+#include "energy/sgld.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/context.h"
+#include "core/error.h"
+#include "core/memory.h"
+
+typedef struct backward_call {
+    const jem_sampler *sampler;
+    const char *caller;
+    const float *trace; /* steps + 1 blocks of n images */
+    const int32_t *y;
+    int64_t n, steps;
+    float *grad; /* n images: in, the gradient at the end; out, at the start */
+} backward_call;
+
+/* values[i] = 0 where the state lies on or beyond a clamp. No clamp: nothing. */
+static void stop_at_clamp(const float *state, float clamp, int64_t count, float *values)
+{
+    for (int64_t i = 0; clamp > 0.0F && i < count; i++)
+        values[i] = fabsf(state[i]) < clamp ? values[i] : 0.0F;
+}
+
+/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. The seed holds
+ * p(y|x) afterwards. */
+static jem_status linearise(const backward_call *call, const jem__lane *lane, const float *x,
+                            int64_t count, float *g)
+{
+    const jem__density log_px = {.alpha = 1, .scale = 1};
+    const jem_model *model = call->sampler->head->model;
+    const jem__backend *backend = model->ctx->backend;
+    const jem__tensor image = jem__workspace_image(lane->ws, count);
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
+
+    JEM__TRY(backend->upload(lane->dev, &image, x));
+    JEM__TRY(jem__network_forward(lane->ws, lane->dev, &model->params, count));
+    JEM__TRY(backend->density(lane->dev, &log_px, &logits, NULL, NULL, NULL, &seed));
+    if (!(call->sampler->clamp_grad > 0.0F))
+        return JEM_OK;
+    JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
+    return backend->download(lane->dev, &gradient, g);
+}
+
+/* w <- H w at the image that was linearised. */
+static jem_status times_hessian(const backward_call *call, const jem__lane *lane, int64_t count,
+                                float *w)
+{
+    const jem_model *model = call->sampler->head->model;
+    const jem__backend *backend = model->ctx->backend;
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
+    jem__tensor change;
+
+    JEM__TRY(jem__workspace_tangent(lane->ws, count, &change));
+    JEM__TRY(backend->upload(lane->dev, &change, w));
+    JEM__TRY(jem__network_tangent(lane->ws, lane->dev, &model->params, count));
+    JEM__TRY(backend->softmax_tangent(lane->dev, &logits, &seed));
+    JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
+    return backend->download(lane->dev, &gradient, w);
+}
+
+/* One step back: v at state `after` becomes v at state `before`. g and w are room for as much. */
+static jem_status step_back(const backward_call *call, const jem__lane *lane,
+                            const float *before, const float *after, int64_t count, float *g,
+                            float *w, float *v)
+{
+    const jem_sampler *s = call->sampler;
+    const int64_t numbers = count * s->head->image_size;
+
+    stop_at_clamp(after, s->clamp_x, numbers, v);
+    if (call->y != NULL)
+        return JEM_OK;
+    JEM__TRY(linearise(call, lane, before, count, g));
+    memcpy(w, v, (size_t)numbers * sizeof *w);
+    stop_at_clamp(g, s->clamp_grad, numbers, w);
+    JEM__TRY(times_hessian(call, lane, count, w));
+    for (int64_t i = 0; i < numbers; i++)
+        v[i] += s->step_size * w[i];
+    return JEM_OK;
+}
+
+/* Chains first .. first + count - 1 of a call. */
+static jem_status backward_batch(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const backward_call *call = arg;
+    const jem_head *head = call->sampler->head;
+    const int64_t size = head->image_size;
+    float *v = call->grad + first * size;
+    float *room = jem__alloc(head->model->ctx, 2 * count * size, sizeof *room);
+    jem_status status = room == NULL ? JEM_E_NOMEM : JEM_OK;
+
+    for (int64_t t = call->steps - 1; t >= 0 && status == JEM_OK; t--) {
+        const float *before = call->trace + (t * call->n + first) * size;
+
+        status = step_back(call, lane, before, before + call->n * size, count, room,
+                           room + count * size, v);
+    }
+    jem__free(head->model->ctx, room);
+    return status;
+}
+
+jem_status jem__sampler_backward(jem_sampler *s, const char *caller, const float *trace,
+                                 const int32_t *y, int64_t n, int64_t steps, float *grad)
+{
+    const jem_head *head = s->head;
+    jem_context *ctx = head->model->ctx;
+    const int64_t count = n * head->image_size; /* fits: jem__check_images() */
+
+    JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
+    JEM__TRY(jem__check_finite(caller, trace, (steps + 1) * n, head->image_size));
+    JEM__TRY(jem__check_finite(caller, grad, n, head->image_size));
+    if (count == 0)
+        return JEM_OK;
+    float *result = jem__alloc_raw(ctx, count, sizeof *result);
+    if (result == NULL)
+        return JEM_E_NOMEM;
+    memcpy(result, grad, (size_t)count * sizeof *result);
+    backward_call call = {.sampler = s,
+                          .caller = caller,
+                          .trace = trace,
+                          .y = y,
+                          .n = n,
+                          .steps = steps,
+                          .grad = result};
+    jem_status status = jem__lanes_run(&head->lanes, n, backward_batch, &call);
+    if (status == JEM_OK)
+        status = jem__check_finite(caller, result, n, head->image_size);
+    if (status == JEM_OK)
+        memcpy(grad, result, (size_t)count * sizeof *grad);
+    jem__free(ctx, result);
+    return status;
+}

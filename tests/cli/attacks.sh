@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The attacks of examples/support on closed cases.
+. "$(dirname "$0")/common.sh"
+"$(dirname "$JEM_BIN")/tests/attacks"

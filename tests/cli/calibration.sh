@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# jem-calibration: calibration errors and a fitted temperature.
+. "$(dirname "$0")/common.sh"
+has_data calibration
+calibration() { "$JEM_BIN/jem-calibration" "$@"; }
+here=$(dirname "$0")
+
+train "${able[@]}" --out "$tmp/t" >/dev/null
+model=$tmp/t/best.safetensors
+some=(--model "$model" --count 500 --quiet)
+expect "calibration" 0 "It is the minimum" calibration "${some[@]}" --json "$tmp/a.json" --out "$tmp/a"
+verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
+verdict "calibration prints its protocol" "no" grep -q "20 equal bins (lo, hi\]" "$tmp/out"
+for key in accuracy ece mce nll brier bins n protocol model_md5 data seed seconds temperature scaled; do
+    verdict "calibration: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
+done
+verdict "the bins hold all images" "no" test "$(json "$tmp/a.json" 'sum(b["count"] for b in o["bins"]), o["n"], len(o["bins"])')" = "(500, 500, 20)"
+
+# jem-train wrote down the NLL of the images it held out: the temperature is fitted to these.
+verdict "fitted to what jem-train held out" "$(json "$tmp/a.json" 'o["temperature"]')" "$python" -c '
+import json, sys
+fit = json.load(open(sys.argv[1]))["temperature"]
+lines = [json.loads(line) for line in open(sys.argv[2])]
+best = [line for line in lines if line["type"] == "validation" and line["best"]][-1]
+assert fit["n"] == 200 and abs(fit["nll_before"] - best["nll"]) < 1e-6' "$tmp/a.json" "$tmp/t/log.jsonl"
+for picture in reliability reliability-scaled; do
+    verdict "$picture.svg is XML with the counts" "$tmp/a/$picture.svg" "$python" -c '
+import json, sys, xml.etree.ElementTree as et
+o = json.load(open(sys.argv[1]))
+bins = (o["scaled"] if "scaled" in sys.argv[2] else o)["bins"]
+words = [t.text for t in et.parse(sys.argv[2]).iter("{http://www.w3.org/2000/svg}text")]
+assert all(str(b["count"]) in words for b in bins if b["count"])' "$tmp/a.json" "$tmp/a/$picture.svg"
+done
+calibration "${some[@]}" --threads 1 --json "$tmp/b.json" >"$tmp/b"
+calibration "${some[@]}" --threads 2 --json "$tmp/c.json" >"$tmp/c"
+verdict "threads change no figure" "differ" cmp "$tmp/b" "$tmp/c"
+same='{k: v for k, v in o.items() if k not in ("seconds", "threads")}'
+verdict "threads change no figure of the JSON" "differ" test "$(json "$tmp/b.json" "$same")" = "$(json "$tmp/c.json" "$same")"
+expect "calibration with noise" 0 "noise of standard deviation 0.1" calibration "${some[@]}" --count 20 --input-noise 0.1 --seed 5 --json "$tmp/n.json"
+
+# What does not go together, before any work.
+expect "calibration, no such model" 1 "cannot open" calibration --model "$tmp/none"
+expect "calibration, bins" 2 "between 1 and 1000" calibration "${some[@]}" --bins 0
+expect "calibration, all held out" 2 "say --validation N" calibration "${some[@]}" --validation 60000
+for what in size classes; do
+    bytes=$([ $what = size ] && echo 64 || echo 784)
+    side=$([ $what = size ] && echo 8 || echo 28)
+    npy "$tmp/x.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 1, $side, $side), }" $((3 * bytes))
+    npy "$tmp/y.npy" "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }" 12
+    expect "calibration, images of another $what" 1 "the model" calibration --model "$model" \
+        --data "npy:$tmp/x.npy,$tmp/y.npy,classes=3" --out "$tmp/none"
+done
+verdict "wrong data make no folder" "it is there" [ ! -e "$tmp/none" ]
+expect "calibration without labels" 1 "has no labels" calibration --model "$model" --data "npy:$tmp/x.npy"
+
+# Against NumPy, SciPy and scikit-learn.
+if ! "$python" -c 'import scipy, sklearn' 2>/dev/null; then
+    skip "calibration against scikit-learn" "python3-sklearn is not installed"
+    exit 0
+fi
+score --model "$model" --data fashion-mnist --count 500 --out "$tmp/s" >/dev/null
+"$python" "$here/check_calibration.py" make "$tmp" "$fashion"
+score --model "$model" --input "$tmp/fit.npy" --out "$tmp/f" >/dev/null
+calibration "${some[@]}" --fit-data "npy:$tmp/fit.npy,$tmp/fit_y.npy" --bins 15 --json "$tmp/d.json" >/dev/null
+for json in a d; do
+    verdict "calibration agrees with scikit-learn ($json)" "$("$python" "$here/check_calibration.py" errors "$tmp" "$json" 2>&1 | tail -1)" \
+        "$python" "$here/check_calibration.py" errors "$tmp" $json
+done
+verdict "the temperature is SciPy's" "$("$python" "$here/check_calibration.py" temperature "$tmp" d 2>&1 | tail -1)" \
+    "$python" "$here/check_calibration.py" temperature "$tmp" d
+"$python" "$here/check_calibration.py" noisy "$tmp" "$fashion"
+score --model "$model" --input "$tmp/noisy.npy" --out "$tmp/n" >/dev/null
+verdict "the noise is as said" "$("$python" "$here/check_calibration.py" noise "$tmp" 2>&1 | tail -1)" \
+    "$python" "$here/check_calibration.py" noise "$tmp"
+"$python" "$here/check_calibration.py" extremes "$tmp"
+expect "no temperature where all is right" 1 "as T goes to 0" calibration "${some[@]}" --fit-data "npy:$tmp/fit.npy,$tmp/right.npy,classes=10"
+expect "no temperature where all is wrong" 1 "as T grows" calibration "${some[@]}" --fit-data "npy:$tmp/fit.npy,$tmp/wrong.npy,classes=10"

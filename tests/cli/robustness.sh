@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# jem-robustness: what it refuses, its curves, and that they are the same however they are computed.
+# (What its attacks are worth is tested in attacks.sh.)
+. "$(dirname "$0")/common.sh"
+robust() { "$JEM_BIN/jem-robustness" "$@"; }
+
+expect "--help" 0 "Usage: jem-robustness" robust --help
+verdict "--help fits the screen" "$(awk 'length > 96' "$tmp/out" | head -1)" [ -z "$(awk 'length > 96' "$tmp/out")" ]
+expect "no model" 2 "--model FILE is missing" robust
+expect "unknown attack" 2 "--attack fgsm: unknown" robust --model x --attack fgsm
+expect "unknown norm" 2 "must be linf or l2" robust --model x --norm l1
+expect "unknown gradient" 2 "must be straight, exact or both" robust --model x --gradient bpda
+expect "transfer without a source" 2 "--source FILE" robust --model x --attack transfer
+expect "a source without transfer" 2 "is for --attack transfer" robust --model x --source y
+expect "refinement that is no number" 2 "--refine 0,x" robust --model x --refine 0,x
+expect "too many defences" 2 "more than 8" robust --model x --refine 0,1,2,3,4,5,6,7,8
+has_data robustness
+
+train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --steps 200 --out "$tmp/t" >/dev/null
+model=$tmp/t/best.safetensors
+quick=(--model "$model" --count 20 --steps 3 --quiet)
+expect "no such model" 1 "none.safetensors" robust --model "$tmp/none.safetensors"
+for eps in 0 -1 x 8/ 8/0 1.5 "" 1/255,,2/255; do
+    expect "--eps \"$eps\"" 2 "must be a number like 0.03 or 8/255" robust "${quick[@]}" --eps "$eps"
+done
+expect "eps of L2 beyond all images" 2 "at most 28" robust "${quick[@]}" --norm l2 --eps 29
+expect "too many eps" 2 "more than 24" robust "${quick[@]}" --eps "$(seq -s, 0.01 0.01 0.3)"
+expect "a setting that is none" 2 "sgld.steps" robust "${quick[@]}" --set sgld.step=3
+
+# Data that do not fit the model, before any work.
+for i in 1 2 3 4 5; do head -c 30730 /dev/zero >"$tmp/data_batch_$i.bin"; done
+head -c 30730 /dev/zero >"$tmp/test_batch.bin"
+expect "images of another size" 1 "the model reads 1 x 28 x 28" robust "${quick[@]}" --data "cifar10:$tmp"
+train "${tiny[@]}" --data "cifar10:$tmp" --validation 2 --steps 1 --out "$tmp/c" >/dev/null
+expect "a source of another size" 1 "--model 1 x 28 x 28 of 10" robust "${quick[@]}" \
+    --attack transfer --source "$tmp/c/best.safetensors"
+
+# pgd with both gradients.
+expect "pgd" 0 "JEM-2" robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --out "$tmp/o" --json "$tmp/a.json"
+verdict "prints the protocol" "no" grep -q "Gaussian noise of 0.03 on the image" "$tmp/out"
+verdict "curve and pictures" "missing" ls "$tmp/o/pgd.svg" "$tmp/o/worst.svg" "$tmp/o/adversarial.png"
+rows() { json "$1" "[(r['refine_steps'], r['attack'], r['gradient'], round(r['eps'], 4)) for r in o['curve']]"; }
+verdict "a point per defence, gradient and eps" "$(rows "$tmp/a.json")" [ "$(rows "$tmp/a.json")" = "[(0, 'none', 'none', 0), (0, 'pgd', 'exact', 0.0157), (0, 'pgd', 'exact', 0.1), (2, 'none', 'none', 0), (2, 'pgd', 'straight', 0.0157), (2, 'pgd', 'straight', 0.1), (2, 'pgd', 'exact', 0.0157), (2, 'pgd', 'exact', 0.1), (2, 'worst', 'none', 0.0157), (2, 'worst', 'none', 0.1)]" ]
+verdict "the fields of all experiments" "$(head -c 300 "$tmp/a.json")" json "$tmp/a.json" \
+    "1 / all(k in o for k in ('protocol', 'model_md5', 'data', 'seed', 'seconds')) and 1 / (o['data']['n'] == 20)"
+verdict "accuracy and interval" "wrong" json "$tmp/a.json" \
+    "[1 / (r['n'] == 20 and r['norm'] == 'linf' and r['low'] <= r['accuracy'] <= r['high']) for r in o['curve']]"
+falls="[1 / (a['accuracy'] >= b['accuracy']) for a, b in zip(o['curve'], o['curve'][1:]) if b['eps'] > a['eps']]"
+verdict "a larger eps leaves no more" "it does" json "$tmp/a.json" "$falls"
+verdict "an attack that does something" "nothing" json "$tmp/a.json" "1 / (o['curve'][0]['accuracy'] > o['curve'][2]['accuracy'])"
+robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --json "$tmp/b.json" --threads 2 >/dev/null
+robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --json "$tmp/c.json" --threads 1 >/dev/null
+verdict "threads change no figure" "they do" [ "$(json "$tmp/b.json" "o['curve']")" = "$(json "$tmp/c.json" "o['curve']")" ]
+robust "${quick[@]}" --steps 10 --refine 0 --eps 4/255,0.5 --json "$tmp/b.json" >/dev/null
+verdict "half the range leaves none, after a smaller eps" "some" json "$tmp/b.json" \
+    "1 / (o['curve'][1]['accuracy'] > 0 and o['curve'][2]['accuracy'] == 0)"
+
+# Without noise and refinement it is the plain classifier.
+robust "${quick[@]}" --refine 0 --input-noise 0 --attack noise --eps 1/255 --json "$tmp/d.json" >/dev/null
+score --model "$model" --data fashion-mnist --count 20 >"$tmp/score"
+want=$(sed -n 's/^accuracy *\([0-9.]*\).*/\1/p' "$tmp/score")
+got=$(json "$tmp/d.json" "'%.1f' % (100 * o['curve'][0]['accuracy'])")
+verdict "clean accuracy is that of jem-score" "$got, $want" awk "BEGIN { exit !($got - $want < 0.06 && $want - $got < 0.06) }"
+
+# The other attacks, on both norms, against a defence with noise and several chains.
+others=(--attack pgd-min --attack apgd --attack square --attack hopskipjump --attack pointwise --attack noise
+    --attack transfer --source "$model" --queries 200 --noises 2 --count 6)
+for norm in linf l2; do
+    expect "all attacks, $norm" 0 "pointwise" robust "${quick[@]}" "${others[@]}" --norm $norm --refine 1 --chains 2 \
+        --eval-draws 3 --eot 2 --restarts 2 --gradient straight --eps 0.05,0.3 --out "$tmp/p" --json "$tmp/e.json"
+    verdict "all of them in the curve, $norm" "no" json "$tmp/e.json" \
+        "1 / ({r['attack'] for r in o['curve']} == {'none', 'pgd-min', 'apgd', 'square', 'hopskipjump', 'pointwise', 'noise', 'transfer', 'worst'})"
+    verdict "worst is the worst, $norm" "no" json "$tmp/e.json" \
+        "[1 / (w['accuracy'] <= r['accuracy']) for w in o['curve'] for r in o['curve'] if w['attack'] == 'worst' and r['eps'] == w['eps']]"
+    verdict "falling, $norm" "no" json "$tmp/e.json" "$falls"
+    verdict "medians, $norm" "no" json "$tmp/e.json" "1 / ([r['attack'] for r in o['smallest']] == ['pgd-min', 'hopskipjump', 'pointwise'])"
+done
