@@ -15,9 +15,6 @@
 #define CHAINS 512       /* at a time, where the images allow */
 #define STATES (1 << 26) /* floats in a trace, where one image allows */
 
-/* A class whose share in the gradient is smaller than this is left out: float has no more. */
-#define NEGLIGIBLE 1e-7
-
 static int64_t choose_block(const struct defence *d)
 {
     const int64_t by_chains = CHAINS / d->chains;
@@ -33,15 +30,9 @@ static int allocate(struct defence *d)
 
     d->ends = calloc(chains * size, sizeof d->ends[0]);
     d->slopes = calloc(chains * size, sizeof d->slopes[0]);
-    d->some = calloc(chains * size, sizeof d->some[0]);
-    d->add = calloc(chains * size, sizeof d->add[0]);
     d->logits = calloc(chains * (size_t)d->classes, sizeof d->logits[0]);
-    d->seeds = calloc((size_t)(d->block * d->classes), sizeof d->seeds[0]);
-    d->labels = calloc(chains, sizeof d->labels[0]);
-    d->which = calloc(chains, sizeof d->which[0]);
-    return d->ends != NULL && d->slopes != NULL && d->some != NULL && d->add != NULL &&
-                   d->logits != NULL && d->seeds != NULL && d->labels != NULL &&
-                   d->which != NULL
+    d->seeds = calloc(chains * (size_t)d->classes, sizeof d->seeds[0]);
+    return d->ends != NULL && d->slopes != NULL && d->logits != NULL && d->seeds != NULL
                ? EXIT_OK
                : report_no_memory();
 }
@@ -74,13 +65,9 @@ void defence_close(struct defence *d)
 {
     free(d->ends);
     free(d->slopes);
-    free(d->some);
-    free(d->add);
     free(d->trace);
     free(d->logits);
     free(d->seeds);
-    free(d->labels);
-    free(d->which);
     jem_sampler_free(d->sampler);
     jem_head_free(d->head);
     memset(d, 0, sizeof *d);
@@ -161,64 +148,34 @@ static int average_logits(struct defence *d, int64_t n, double *out)
     return EXIT_OK;
 }
 
-/* d loss / d f = softmax f - onehot y. That of class y is minus the sum of the others, so that
- * it keeps its digits where p(y|x) is almost 1. */
-static void make_seeds(struct defence *d, const int32_t *y, int64_t n, const double *logits)
+/* The seeds of an image's chains, whose logits are averaged: d loss / d f = softmax f - onehot y,
+ * divided by their number. That of class y is minus the sum of the others, so that it keeps its
+ * digits where p(y|x) is almost 1. */
+static void make_seeds(const struct defence *d, const double *f, int32_t y, float *seeds)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const double *f = logits + i * d->classes;
-        const double log_sum = f[y[i]] + defence_loss(d, f, y[i]);
-        double *seed = d->seeds + i * d->classes, others = 0;
+    const double log_sum = f[y] + defence_loss(d, f, y);
+    double others = 0;
 
-        for (int64_t k = 0; k < d->classes; k++)
-            if (k != y[i])
-                others += seed[k] = exp(f[k] - log_sum);
-        seed[y[i]] = -others;
+    for (int64_t k = 0; k < d->classes; k++) {
+        const double share = k == y ? 0 : exp(f[k] - log_sum) / (double)d->chains;
+
+        others += share;
+        seeds[k] = (float)share;
     }
+    seeds[y] = (float)-others;
+    for (int64_t c = 1; c < d->chains; c++)
+        memcpy(seeds + c * d->classes, seeds, (size_t)d->classes * sizeof seeds[0]);
 }
 
-/* d loss / d x_k of each chain, when it is the only one of its image. */
-static int slopes_of_one(struct defence *d, const int32_t *y, int64_t n)
+/* d loss / d x_k of each chain. */
+static int slopes_at_ends(struct defence *d, const int32_t *y, int64_t n, const double *logits)
 {
-    const int rc =
-        report_jem(jem_head_grad_log_py(d->head, d->ends, y, n, d->slopes, n * d->size));
+    const int64_t count = n * d->chains;
 
-    for (int64_t j = 0; j < n * d->size && rc == EXIT_OK; j++)
-        d->slopes[j] = -d->slopes[j];
-    return rc;
-}
-
-/* The same of several, whose logits are averaged: the sum over classes of seed / chains times
- * d f[class] / d x_k. */
-static int slopes_of_many(struct defence *d, const int32_t *y, int64_t n)
-{
-    const int64_t size = d->size, chains = d->chains;
-    const size_t bytes = (size_t)size * sizeof d->ends[0];
-    int rc = EXIT_OK;
-
-    memset(d->slopes, 0, (size_t)(n * chains) * bytes);
-    for (int64_t k = 0; k < d->classes && rc == EXIT_OK; k++) {
-        int64_t m = 0;
-
-        for (int64_t c = 0; c < n * chains; c++) {
-            const double *seed = d->seeds + c / chains * d->classes;
-
-            if (fabs(seed[k]) <= NEGLIGIBLE * fabs(seed[y[c / chains]]))
-                continue;
-            memcpy(d->some + m * size, d->ends + c * size, bytes);
-            d->labels[m] = (int32_t)k;
-            d->which[m++] = c;
-        }
-        rc = report_jem(jem_head_grad_log_px(d->head, d->some, d->labels, m, d->add, m * size));
-        for (int64_t g = 0; g < m && rc == EXIT_OK; g++) {
-            const int64_t c = d->which[g];
-            const float share = (float)(d->seeds[c / chains * d->classes + k] / (double)chains);
-
-            for (int64_t j = 0; j < size; j++)
-                d->slopes[c * size + j] += share * d->add[g * size + j];
-        }
-    }
-    return rc;
+    for (int64_t i = 0; i < n; i++)
+        make_seeds(d, logits + i * d->classes, y[i], d->seeds + i * d->chains * d->classes);
+    return report_jem(
+        jem_head_grad_logits(d->head, d->ends, d->seeds, count, d->slopes, count * d->size));
 }
 
 /* grad = d loss / d x: the sum over an image's chains, gone back through them or not. */
@@ -255,8 +212,7 @@ static int look(struct defence *d, const float *x, const int32_t *y, int64_t n, 
             rc = average_logits(d, m, logits + i * d->classes);
         if (rc != EXIT_OK || grad == NULL)
             continue;
-        make_seeds(d, y + i, m, logits + i * d->classes);
-        rc = d->chains == 1 ? slopes_of_one(d, y + i, m) : slopes_of_many(d, y + i, m);
+        rc = slopes_at_ends(d, y + i, m, logits + i * d->classes);
         if (rc == EXIT_OK)
             rc = back_to_images(d, m, grad + i * d->size);
     }

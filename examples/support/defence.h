@@ -27,14 +27,10 @@ struct defence {
     jem_sampler *sampler; /* NULL for k = 0 */
     int64_t block;        /* images at a time */
     float *ends,
-        *slopes; /* of a block's chains: x_k, and d loss / d x_k, later d loss / d x_0 */
-    float *some,
-        *add;        /* of the chains that one class matters to: x_k, d f(x_k)[class] / d x_k */
-    float *trace;    /* all states of the chains; made when first asked for */
-    float *logits;   /* of a block's chains */
-    double *seeds;   /* of a block's images: d loss / d f */
-    int32_t *labels; /* class numbers of chains */
-    int64_t *which;  /* numbers of chains */
+        *slopes;   /* of a block's chains: x_k, and d loss / d x_k, later d loss / d x_0 */
+    float *trace;  /* all states of the chains; made when first asked for */
+    float *logits; /* of a block's chains */
+    float *seeds;  /* of a block's chains: d loss / d f(x_k) */
 };
 
 /* Reads "sgld.*" from opts. The arguments are stored under their names. */

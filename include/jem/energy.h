@@ -124,6 +124,22 @@ JEM_API jem_status jem_head_grad_log_py(jem_head *head, const float *x, const in
                                         int64_t n, float *out, int64_t out_len);
 
 /**
+ * The gradient of a weighted sum of logits, out_i = sum_k weights[i * classes + k] df(x_i)[k]/dx_i:
+ * the chain rule for whatever a program computes from logits, in one pass.
+ *
+ * @param head    the head
+ * @param x       n x C x H x W finite values
+ * @param weights n x classes finite values: the gradient of some number in the logits
+ * @param n       number of images, >= 0
+ * @param out     gets n x C x H x W values; may not overlap x
+ * @param out_len length of `out`
+ * @return as jem_head_logits()
+ * @since 0.1
+ */
+JEM_API jem_status jem_head_grad_logits(jem_head *head, const float *x, const float *weights,
+                                        int64_t n, float *out, int64_t out_len);
+
+/**
  * Approximate mass: out[i] = - || d log p(x_i) / dx ||_2. Close to 0 where the density is
  * flat, strongly negative on narrow peaks and cliffs (JEM section 5.3 uses it to tell
  * in-distribution from out-of-distribution images).

@@ -109,6 +109,19 @@ jem_status jem_head_grad_log_py(jem_head *head, const float *x, const int32_t *y
     return jem__head_gradient(head, caller, x, y, n, -1.0, 1.0, out);
 }
 
+jem_status jem_head_grad_logits(jem_head *head, const float *x, const float *weights, int64_t n,
+                                float *out, int64_t out_len)
+{
+    static const char *const caller = "jem_head_grad_logits";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
+    if (weights == NULL && n > 0)
+        return jem__fail_null(caller, "weights");
+    return jem__head_grad_logits(head, caller, x, weights, n, out);
+}
+
 jem_status jem_head_mass(jem_head *head, const float *x, int64_t n, float *out, int64_t out_len)
 {
     static const char *const caller = "jem_head_mass";

@@ -193,9 +193,9 @@ static const struct jem__setting cifar100[] = {{"model.classes", "100"}, {NULL, 
 static const struct jem__setting svhn[] = {{"train.flip", "0"}, {NULL, NULL}};
 
 /* Chains of 3 clamped steps of size 3 from per-class Gaussian starts (as JEM++ and SADA-JEM) that
- * seldom begin anew in a small buffer, so that each lives long, an L2 energy penalty that keeps the gap bounded, and no input noise: images
- * with noise beyond [-1, 1] beside samples cut to [-1, 1] are told apart by that alone, and the
- * gap opens (docs/decisions.md). */
+ * seldom begin anew in a small buffer, so that each lives long, an L2 energy penalty that keeps
+ * the gap bounded, and no input noise: images with noise beyond [-1, 1] beside samples cut to
+ * [-1, 1] are told apart by that alone, and the gap opens (docs/decisions.md). */
 static const struct jem__setting demo[] = {
     {"model.arch", "small"},       {"model.filters", "32"},
     {"model.channels", "1"},       {"model.height", "28"},
@@ -203,10 +203,10 @@ static const struct jem__setting demo[] = {
     {"sgld.steps", "3"},           {"sgld.step_size", "3"},
     {"sgld.noise_std", "0.01"},    {"sgld.clamp_grad", "1"},
     {"sgld.clamp_x", "1"},         {"sgld.class_cond", "0"},
-    {"start.kind", "gaussian"},    {"pcd.capacity", "1000"},
+    {"start.kind", "gaussian"},    {"pcd.capacity", "400"},
     {"pcd.restart_prob", "0.01"},  {"pcd.class_parts", "0"},
     {"train.batch", "64"},         {"train.optimizer", "adam"},
-    {"train.lr", "0.003"},         {"train.steps", "2800"},
+    {"train.lr", "0.003"},         {"train.steps", "3300"},
     {"train.warmup_steps", "100"}, {"train.schedule", "cosine"},
     {"train.ema", "0.998"},        {"train.weight_px", "0.75"},
     {"train.weight_py_x", "1"},    {"train.weight_pxy", "0"},

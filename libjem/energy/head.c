@@ -139,6 +139,7 @@ typedef struct head_call {
     jem__density what;
     const float *x;
     const int32_t *y;
+    const float *weights; /* of logits; NULL: the seed is that of `what` */
     float *out;
 } head_call;
 
@@ -173,8 +174,12 @@ static jem_status both_ways(const head_call *call, const jem__lane *lane, int64_
     const jem__tensor seed = jem__workspace_seed(lane->ws, count);
 
     JEM__TRY(forward(call, lane, first, count));
-    JEM__TRY(model->ctx->backend->density(lane->dev, &call->what, &logits, labels(call, first),
-                                          NULL, NULL, &seed));
+    if (call->weights != NULL)
+        JEM__TRY(model->ctx->backend->upload(lane->dev, &seed,
+                                             call->weights + first * model->classes));
+    else
+        JEM__TRY(model->ctx->backend->density(lane->dev, &call->what, &logits,
+                                              labels(call, first), NULL, NULL, &seed));
     return jem__network_backward_x(lane->ws, lane->dev, &model->params, count);
 }
 
@@ -299,6 +304,22 @@ jem_status jem__head_gradient(jem_head *head, const char *caller, const float *x
                       .out = out};
 
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
+    return jem__lanes_run(&head->lanes, n, gradient_of, &call);
+}
+
+jem_status jem__head_grad_logits(jem_head *head, const char *caller, const float *x,
+                                 const float *weights, int64_t n, float *out)
+{
+    const int64_t classes = head->model->classes;
+    head_call call = {.head = head, .caller = caller, .x = x, .weights = weights, .out = out};
+
+    for (int64_t i = 0; i < n * classes; i++) {
+        if (!isfinite(weights[i]))
+            return jem__fail(JEM_E_NUMERIC,
+                             "%s: weights[%" PRId64 "] (image %" PRId64 ", class %" PRId64
+                             ") is %g, must be finite",
+                             caller, i, i / classes, i % classes, (double)weights[i]);
+    }
     return jem__lanes_run(&head->lanes, n, gradient_of, &call);
 }
 

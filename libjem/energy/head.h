@@ -41,6 +41,9 @@ jem_status jem__head_log_px(jem_head *head, const char *caller, const float *x,
 jem_status jem__head_gradient(jem_head *head, const char *caller, const float *x,
                               const int32_t *y, int64_t n, double alpha, double beta,
                               float *out);
+/* Gradient in x of sum_k weights[k] f[k], n x classes weights. */
+jem_status jem__head_grad_logits(jem_head *head, const char *caller, const float *x,
+                                 const float *weights, int64_t n, float *out);
 jem_status jem__head_mass(jem_head *head, const char *caller, const float *x, int64_t n,
                           float *out);
 

@@ -197,6 +197,40 @@ END_TEST
 
 /* The gradient is one: F(x + h e) - F(x - h e) = 2 h dF/dx_e, for a network of lines. Only on
  * the reference backend, whose sums are in double. */
+START_TEST(gradient_of_weighted_logits)
+{
+    enum { n = 6, values = n * WORLD_SIZE };
+    world w = open_case(_i, 4);
+    static float x[values], weights[n * WORLD_CLASSES], gy[values], sum[values], got[values];
+    int32_t y[n];
+
+    fill_uniform(x, values, 2);
+    fill_uniform(weights, n * WORLD_CLASSES, 4);
+    memset(sum, 0, sizeof sum);
+    for (int32_t k = 0; k < WORLD_CLASSES; k++) {
+        for (int64_t i = 0; i < n; i++)
+            y[i] = k;
+        jem_check_ok(jem_head_grad_log_px(w.head, x, y, n, gy, values));
+        for (int64_t j = 0; j < values; j++)
+            sum[j] += weights[j / WORLD_SIZE * WORLD_CLASSES + k] * gy[j];
+    }
+    jem_check_ok(jem_head_grad_logits(w.head, x, weights, n, got, values));
+    ck_assert_double_lt(jem_relative_l2(got, sum, values), 1e-5);
+
+    jem_check_ok(jem_head_grad_logits(w.head, NULL, NULL, 0, NULL, 0));
+    jem_check_fails(jem_head_grad_logits(NULL, x, weights, n, got, values), JEM_E_ARGUMENT,
+                    "head");
+    jem_check_fails(jem_head_grad_logits(w.head, x, NULL, n, got, values), JEM_E_ARGUMENT,
+                    "weights");
+    jem_check_fails(jem_head_grad_logits(w.head, x, weights, n, got, values - 1), JEM_E_SPACE,
+                    "6 x 48");
+    weights[2 * WORLD_CLASSES + 1] = NAN;
+    jem_check_fails(jem_head_grad_logits(w.head, x, weights, n, got, values), JEM_E_NUMERIC,
+                    "image 2, class 1");
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(gradient_is_the_slope)
 {
     enum { n = 2 * WORLD_SIZE };
@@ -524,6 +558,7 @@ Suite *jem_energy_suite(void)
 
     tcase_add_loop_test(head, probabilities_are_softmax, 0, 4);
     tcase_add_loop_test(head, gradients_fit_together, 0, 4);
+    tcase_add_loop_test(head, gradient_of_weighted_logits, 0, 4);
     tcase_add_test(head, gradient_is_the_slope);
     tcase_add_loop_test(head, a_constant_moves_only_the_density, 0, 4);
     tcase_add_loop_test(head, huge_logits_are_safe, 0, 2);
