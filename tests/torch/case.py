@@ -25,6 +25,7 @@ LOSS_METRICS = ("loss_px", "loss_py_x", "loss_pxy", "loss_l2", "loss")
 CHAINS = {"chain": f"{STEPS} SGLD steps on log p(x)",
           "class chain": f"{STEPS} SGLD steps on log p(x|y)"}
 ONE_CALL = f"{STEPS} SGLD steps in one call"
+BEND = f"the gradient through these {STEPS} steps"
 ALGORITHM_1 = f"Algorithm 1, {WHOLE_STEPS} steps"
 ALGORITHM_1_SETTINGS = {**OPTIMIZERS["Adam"], **PAPERS_CHAIN, "train.warmup_steps": 0,
                         "train.decay_epochs": "3", "sgld.steps": 4, "pcd.capacity": 6,
@@ -100,6 +101,7 @@ class Case:
             noise = number(self.noise_of_one_call)
             found[ONE_CALL], self.nearest = oracle.nearest_kink(
                 oracle.chain, net(), b["x_q"], None, noise)
+            found[BEND] = oracle.bend_of_chain(net(), b["x_q"], noise, b["x_q"].flip(3))
         if "training" in self.parts:
             for rule, s in OPTIMIZERS.items():
                 after = oracle.training(net(), b, s, TRAINING_STEPS, shifts(rule))
@@ -135,6 +137,7 @@ class Case:
             found[text + ", the way"] = found[text] - x_q.astype(float)
         if "one call" in self.parts:
             found[ONE_CALL] = self.libjem_chain(jem, x_q, None, None)
+            found[BEND] = self.libjem_bend(jem, x_q)
         if "training" in self.parts:
             for rule, s in OPTIMIZERS.items():
                 after = self.libjem_training(jem, s, self.shifts[rule])
@@ -200,6 +203,17 @@ class Case:
             self.shift(jem, model, shift)
             jem.call("sampler_run", sampler, x, y, len(x), 1)
         return x
+
+    def libjem_bend(self, jem, x):
+        head = jem.make("head_create", self.model(jem), len(x))
+        sampler = jem.make("sampler_create", head, jem.options(PAPERS_CHAIN))
+        jem.call("sampler_seed", sampler, self.seed, 0)
+        trace = numpy.empty((STEPS + 1, *x.shape), numpy.float32)
+        end = numpy.ascontiguousarray(x[..., ::-1])
+        grad = end.copy()
+        jem.call("sampler_trace", sampler, x, None, len(x), STEPS, trace, trace.size)
+        jem.call("sampler_backward", sampler, trace, trace.size, None, len(x), STEPS, grad)
+        return grad.astype(float) - end
 
     def libjem_training(self, jem, settings, shifts):
         model = self.model(jem)

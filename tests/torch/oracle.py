@@ -135,6 +135,17 @@ def chain(net, x, y, noise):
     return x
 
 
+def bend_of_chain(net, x, noise, end):
+    """With `end` as the gradient of a loss in where chains end: how much that in where they begin
+    differs from it. Second derivatives, through the unrolled chain."""
+    start = x.detach().requires_grad_()
+    x = start
+    for added in noise:
+        slope, = torch.autograd.grad(log_px(net(x)).sum(), x, create_graph=True)
+        x = x + slope + added
+    return torch.autograd.grad((x * end).sum(), start)[0] - end
+
+
 def cleared_chain(net, x, y, noise, shifts):
     """The same, with the network's kinks out of the way before each step."""
     for step in range(len(noise)):

@@ -16,17 +16,14 @@ METRIC = 1e-9
 NAME = "no network"
 
 
-def ece(prob, y, bins):
-    """Guo et al. 2017: bins (b/bins, (b+1)/bins] of the largest probability. All factors are
-    exact in double precision, so no confidence falls on the wrong side of an edge."""
-    confidence, right = prob.max(1).astype(float), prob.argmax(1) == y
-    total = 0.0
-    for b in range(bins):
-        inside = (confidence * bins > b) & (confidence * bins <= b + 1)
-        if inside.any():
-            gap = right[inside].mean() - confidence[inside].mean()
-            total += inside.mean() * abs(gap)
-    return total
+def gaps(confidence, right, bins):
+    """Guo et al. 2017: the mean and the largest gap of bins (b/bins, (b+1)/bins], 0 in the first
+    one. All factors are exact in double precision, so no confidence falls on the wrong side of an
+    edge."""
+    number = numpy.maximum(numpy.ceil(confidence.astype(float) * bins) - 1, 0)
+    found = [(inside.mean(), abs(right[inside].mean() - confidence[inside].mean(dtype=float)))
+             for inside in (number == b for b in range(bins)) if inside.any()]
+    return sum(share * gap for share, gap in found), max(gap for _, gap in found)
 
 
 def metrics(table, jem, rng):
@@ -45,7 +42,14 @@ def metrics(table, jem, rng):
         table.add(what, NAME, "", got, want, METRIC)
 
     for bins in (20, 15):
-        add(f"ECE, {bins} bins", number("ece", prob, y, n, classes, bins), ece(prob, y, bins))
+        mean, largest = gaps(prob.max(1), prob.argmax(1) == y, bins)
+        add(f"ECE, {bins} bins", number("ece", prob, y, n, classes, bins), mean)
+        add(f"MCE, {bins} bins", number("mce", prob, y, n, classes, bins), largest)
+    add("classwise ECE, 20 bins", number("classwise_ece", prob, y, n, classes, 20),
+        numpy.mean([gaps(prob[:, k], y == k, 20)[0] for k in range(classes)]))
+    onehot = numpy.eye(classes)[y]
+    add("Brier score", number("brier", prob, y, n, classes),
+        ((prob.astype(float) - onehot) ** 2).sum(1).mean())
     log_p = scipy.special.log_softmax(logits.astype(float), 1)
     add("NLL", number("nll", logits, y, n, classes), -log_p[numpy.arange(n), y].mean())
     add("accuracy", number("accuracy", logits, y, n, classes),
@@ -58,8 +62,14 @@ def metrics(table, jem, rng):
         inside = floats(numpy.round(rng.normal(1, 1, 3000), digits))
         other = floats(numpy.round(rng.normal(0, 2, 1000), digits))
         label = numpy.repeat((1, 0), (3000, 1000))
-        want = sklearn.metrics.roc_auc_score(label, numpy.concatenate((inside, other)))
-        add("AUROC" + text, number("auroc", jem.context, inside, 3000, other, 1000), want)
+        scores = numpy.concatenate((inside, other))
+        sets = jem.context, inside, 3000, other, 1000
+        add("AUROC" + text, number("auroc", *sets), sklearn.metrics.roc_auc_score(label, scores))
+        add("AUPR" + text, number("aupr", *sets),
+            sklearn.metrics.average_precision_score(label, scores))
+        false, true, _ = sklearn.metrics.roc_curve(label, scores, drop_intermediate=False)
+        add("FPR95" + text, number("fpr", *sets, ctypes.c_double(0.95)),
+            false[true >= 0.95].min())
 
 
 def buffer(table, library, rng):
