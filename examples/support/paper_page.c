@@ -38,7 +38,7 @@ static const struct section {
      "Only "
      "FID and IS of Inception-v3 may be held beside them; FD-clf is another distance, and "
      "compares models under the same classifier."},
-    {"samples", "Samples (section 5.1, Figures 2 and 3)",
+    {"samples", "Samples (section 5.1)",
      "What does the model draw? Chains of SGLD from the start distribution, all of them shown, "
      "none chosen. In film.png a row is one chain from its start to its end.",
      NULL,
@@ -61,13 +61,13 @@ static const struct section {
      "it adds noise of 0.03 to all images, these runs add none."},
     {"robustness", "Robustness (section 5.4)",
      "How many images keep their class under attack, when the model may first take k steps of "
-     "SGLD on them (JEM-k)? Rows with an exact gradient are those to believe; a "
-     "straight-through "
-     "gradient, as the official code has it, flatters the defence.",
+     "SGLD on them (JEM-k)? Believe the rows with an exact gradient; a straight-through one, "
+     "as "
+     "the official code has it, flatters the defence.",
      paper_table_robustness,
      "From memory of the literature: Croce and Hein (AutoAttack, 2020) quote 19.8, 41.8 and "
-     "47.6 % for JEM-0, JEM-1 and JEM-10 at L-inf 8/255 on CIFAR-10, of the straight-through "
-     "kind. Grey images of 28 x 28 are another matter: the same eps is a smaller change."},
+     "47.6 % as the paper's own figures for JEM-0, JEM-1 and JEM-10 at L-inf 8/255 on "
+     "CIFAR-10. Grey images of 28 x 28 are another matter: the same eps is a smaller change."},
     {"distal", "Distal adversarial images (section 5.4)",
      "Gradient ascent on p(y|x) from noise until the model is sure. A classifier is soon sure "
      "of "
@@ -77,10 +77,10 @@ static const struct section {
      "Which test images does the model find the most and the least likely, by log p(x), "
      "log p(x|y) and log p(y|x)?",
      NULL, "The paper shows pictures and gives no figures."},
-    {"semisup", "Few labels (announced in the abstract)",
+    {"semisup", "Few labels",
      "Does p(x) of all images help when few have labels? JEM and a classifier with the same "
      "labels, trained here.",
-     paper_table_semisup, "The paper has no table of this."},
+     paper_table_semisup, "No table of the paper is known to be about this."},
 };
 
 static const struct {

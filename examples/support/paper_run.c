@@ -45,7 +45,7 @@ enum {
  * is left out, and one with @no-features when they were. */
 static const struct paper_step steps[] = {
     {"hybrid", "hybrid", "jem-hybrid", JEM | EBM | ABLATIONS,
-     "@features --count #0 --chains #200 --steps 100 --reference #2000",
+     "@features --count #0 --chains #500 --steps 100 --reference #2000",
      "@features --count #0 --chains #10000 --steps 256 --reference #0",
      "samples.png starts.png", 0},
     {"hybrid", "hybrid", "jem-hybrid", JEM | ABLATIONS, "@no-features --count #0 --chains 0",
@@ -53,10 +53,10 @@ static const struct paper_step steps[] = {
     {"hybrid", "hybrid", "jem-hybrid", CLASSIFIER, "--count #0 --chains 0",
      "--count #0 --chains 0", "", 0},
     {"samples", "samples", "jem-sample", JEM,
-     "--count #64 --per-class #8 --film #6 --steps 200",
+     "--count #64 --per-class #8 --film #6 --steps 300",
      "--count #100 --per-class #10 --film #10 --steps 1000", "samples.png classes.png film.png",
      1},
-    {"samples", "samples", "jem-sample", EBM, "--count #64 --per-class 0 --film #6 --steps 200",
+    {"samples", "samples", "jem-sample", EBM, "--count #64 --per-class 0 --film #6 --steps 300",
      "--count #100 --per-class 0 --film #10 --steps 1000", "samples.png film.png", 1},
     {"calibration", "calibration", "jem-calibration", JEM | CLASSIFIER,
      "--count #0 --fit-count #0", "--count #0 --fit-count #0",
@@ -328,7 +328,8 @@ static int run_step(const struct paper_plan *plan, const struct paper_step *step
     snprintf(run->name, sizeof run->name, "%s-%s", step->name, paper_roles[role].name);
     if (compose(plan, run, &w)) {
         out->count++;
-        progress_show(p, "%s ...", run->name);
+        if (p->terminal)
+            progress_show(p, "%s ...", run->name);
         rc = run_one(plan, run, &w);
         progress_clear(p);
         out->failed += run->code != 0;

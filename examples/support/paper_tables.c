@@ -84,7 +84,9 @@ static void one_cell(FILE *out, const struct column *c, const struct paper_run *
 {
     const char *paper = r->role < ROLES ? c->paper[r->role] : NULL;
 
-    if (c->path != NULL)
+    if (c->path != NULL && r->role == ROLE_EBM && strcmp(c->path, "accuracy") == 0)
+        cell(out, "-"); /* whatever its logits say: they were not trained to classify */
+    else if (c->path != NULL)
         cell_number(out, c->scale * paper_number(r->result, c->path), c->decimals);
     else if (c->text != NULL)
         cell(out, text_of(r->result, c->text));
@@ -116,11 +118,22 @@ static void by_checkpoint(FILE *out, const struct paper_runs *runs, const char *
     fputs("</table>\n", out);
 }
 
+/* Is there a figure of Inception-v3, which alone may be held beside the paper's? */
+static int has_inception(const struct paper_runs *runs)
+{
+    for (int i = 0; i < runs->count; i++)
+        if (has_result(&runs->run[i], "hybrid") &&
+            isfinite(paper_number(runs->run[i].result, "is_mean")))
+            return 1;
+    return 0;
+}
+
 void paper_table_hybrid(FILE *out, const struct paper_runs *runs)
 {
+    enum { OF_INCEPTION = 3 };
     static const struct column columns[] = {
         {"accuracy %", "accuracy", NULL, 100, 2, {NULL}},
-        {"paper, CIFAR-10",
+        {"paper's, CIFAR-10",
          NULL,
          NULL,
          0,
@@ -130,13 +143,15 @@ void paper_table_hybrid(FILE *out, const struct paper_runs *runs)
         {"of samples", "frechet", NULL, 1, 3, {NULL}},
         {"of starts", "frechet_starts", NULL, 1, 3, {NULL}},
         {"of real images", "frechet_real", NULL, 1, 3, {NULL}},
+        {"samples", "n_samples", NULL, 1, 0, {NULL}},
         {"paper's FID", NULL, NULL, 0, 0, {[ROLE_JEM] = "38.4", [ROLE_FACTORED] = "61.8"}},
         {"IS", "is_mean", NULL, 1, 2, {NULL}},
         {"paper's IS", NULL, NULL, 0, 0, {[ROLE_JEM] = "8.76", [ROLE_FACTORED] = "6.36"}},
-        {"samples", "n_samples", NULL, 1, 0, {NULL}},
     };
+    const size_t count = sizeof columns / sizeof columns[0];
 
-    by_checkpoint(out, runs, "hybrid", columns, sizeof columns / sizeof columns[0]);
+    by_checkpoint(out, runs, "hybrid", columns,
+                  has_inception(runs) ? count : count - OF_INCEPTION);
 }
 
 void paper_table_calibration(FILE *out, const struct paper_runs *runs)
@@ -210,6 +225,11 @@ static void ood_rows(FILE *out, const struct paper_run *r)
         for (int s = 0; s < OOD_SCORES; s++) {
             const double a = auroc(results, text_of(one, "out"), ood_scores[s]);
 
+            if (r->role == ROLE_EBM && strcmp(ood_scores[s], "log_px") != 0 &&
+                strcmp(ood_scores[s], "mass") != 0) {
+                cell(out, "-"); /* it has no p(y|x) */
+                continue;
+            }
             fprintf(out, "<td class=\"%s\">%.3f</td>",
                     a >= 0.9  ? "good"
                     : a < 0.5 ? "bad"
@@ -254,7 +274,7 @@ static void eps_headings(FILE *out, const json_t *curve, int linf)
             break;
         if (eps > 0)
             fprintf(out, linf ? "<th>%.3g/255</th>" : "<th>%.3g</th>", linf ? 255 * eps : eps);
-        before = eps;
+        before = fmax(before, eps);
     }
 }
 
