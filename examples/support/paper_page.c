@@ -67,7 +67,7 @@ static const struct section {
      paper_table_robustness,
      "From memory of the literature: Croce and Hein (AutoAttack, 2020) quote 19.8, 41.8 and "
      "47.6 % as the paper's own figures for JEM-0, JEM-1 and JEM-10 at L-inf 8/255 on "
-     "CIFAR-10. Grey images of 28 x 28 are another matter: the same eps is a smaller change."},
+     "CIFAR-10. Another data set, another network: not comparable."},
     {"distal", "Distal adversarial images (section 5.4)",
      "Gradient ascent on p(y|x) from noise until the model is sure. A classifier is soon sure "
      "of "
@@ -194,8 +194,7 @@ static int details(const struct page *p, const struct paper_run *r)
     if (r->code != 0) {
         fputs("<p class=\"failed\"><b>", p->out);
         html_text(p->out, r->name);
-        fprintf(p->out, " has failed</b> (exit code %d). The end of what it said:</p>\n",
-                r->code);
+        fputs(" has failed.</b> The end of what it said:</p>\n", p->out);
         rc = write_log(p, r, LOG_END);
     } else {
         fprintf(p->out, "<details><summary>%s: command, protocol, all figures (%s)</summary>\n",

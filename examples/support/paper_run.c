@@ -59,10 +59,11 @@ static const struct paper_step steps[] = {
     {"samples", "samples", "jem-sample", EBM, "--count #64 --per-class 0 --film #6 --steps 300",
      "--count #100 --per-class 0 --film #10 --steps 1000", "samples.png film.png", 1},
     {"calibration", "calibration", "jem-calibration", JEM | CLASSIFIER,
-     "--count #0 --fit-count #0", "--count #0 --fit-count #0",
-     "reliability.svg reliability-scaled.svg", 0},
-    {"ood", "ood", "jem-ood", JEM | CLASSIFIER | EBM, "--count #500 --count-ood #500 @ood",
+     "--count #0 --fit-count 2000", "--count #0", "reliability.svg reliability-scaled.svg", 0},
+    {"ood", "ood", "jem-ood", JEM | CLASSIFIER, "--count #500 --count-ood #500 @ood",
      "--count #0 --count-ood #0 @ood", "log_px.svg prob_y.svg mass.svg", 0},
+    {"ood", "ood", "jem-ood", EBM, "--count #500 --count-ood #500 @ood",
+     "--count #0 --count-ood #0 @ood", "log_px.svg mass.svg", 0},
     {"robustness", "robustness-linf", "jem-robustness", JEM,
      "--count #20 --steps 10 --refine 0,1", "--count #100 --refine 0,1,10",
      "pgd.svg adversarial.png", 0},
@@ -245,19 +246,34 @@ int paper_run_log(const struct paper_plan *plan, const struct paper_run *run,
     return file_join(out, plan->out, name);
 }
 
+/* Say on stderr and at the end of a log why a run has failed. Returns -1. */
+__attribute__((format(printf, 2, 3))) static int fail(const char *log, const char *format, ...)
+{
+    char text[2 * FILE_PATH_BYTES];
+    va_list args;
+    FILE *out = fopen(log, "a");
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    report_note("%s", text);
+    if (out != NULL) {
+        fprintf(out, "%s: %s\n", report_program_name(), text);
+        fclose(out);
+    }
+    return -1;
+}
+
 /* Run a program until it ends, with all that it prints in `log`. Returns its exit code, -1 when
  * there is none. */
 static int spawn(char *const *words, const char *log)
 {
     posix_spawn_file_actions_t actions;
-    pid_t child;
-    int status = 0, error;
+    pid_t child = 0;
+    int status = 0, error = posix_spawn_file_actions_init(&actions);
 
-    error = posix_spawn_file_actions_init(&actions);
-    if (error != 0) {
-        report_note("%s: %s", words[0], strerror(error));
-        return -1;
-    }
+    if (error != 0)
+        return fail(log, "cannot run %s: %s", words[0], strerror(error));
     error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     if (error == 0)
         error = posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC,
@@ -267,14 +283,14 @@ static int spawn(char *const *words, const char *log)
     if (error == 0)
         error = posix_spawnp(&child, words[0], &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) {
-        report_note("cannot run %s with its output in %s: %s", words[0], log, strerror(error));
-        return -1;
-    }
+    if (error != 0)
+        return fail(log, "cannot run %s: %s", words[0], strerror(error));
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
-            return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+            return fail(log, "cannot wait for %s: %s", words[0], strerror(errno));
+    if (WIFSIGNALED(status))
+        return fail(log, "%s was ended by signal %d", words[0], WTERMSIG(status));
+    return WEXITSTATUS(status);
 }
 
 /* Run one; its result is read, if there is one. */
@@ -295,13 +311,12 @@ static int run_one(const struct paper_plan *plan, struct paper_run *run, struct 
         rc = file_join(result, folder, "result.json");
     if (rc != EXIT_OK)
         return rc;
+    remove(result); /* of an earlier report */
     run->code = spawn(w->word, log);
     run->seconds = progress_clock() - start;
     if (run->code == 0 && !run->step->no_json &&
-        (json_read_file(result, &run->result) != EXIT_OK || run->result == NULL)) {
-        report_note("%s: %s is not there or is no JSON", run->name, result);
-        run->code = -1;
-    }
+        (json_read_file(result, &run->result) != EXIT_OK || run->result == NULL))
+        run->code = fail(log, "%s is not there or is no JSON", result);
     return EXIT_OK;
 }
 

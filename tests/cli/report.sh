@@ -44,8 +44,9 @@ chmod +x "$tmp/bin/jem-distal" "$tmp/bin/jem-ood"
 expect "a program that fails" 1 "distal-jem has failed (exit code 3)" "$tmp/bin/jem-report" --jem "$model" --quick \
     --count 8 --quiet --out "$tmp/f" --json "$tmp/f.json"
 verdict "one that is not there" "$(cat "$tmp/err")" grep -q "cannot run $tmp/bin/jem-hybrid" "$tmp/err"
-verdict "one without a result" "$(cat "$tmp/err")" grep -q "ood-jem: .*result.json is not there" "$tmp/err"
+verdict "one without a result" "$(cat "$tmp/err")" grep -q "ood-jem/result.json is not there" "$tmp/err"
 verdict "the end of its log is on the page" "missing" grep -q "a &lt;bad&gt; end" "$tmp/f/index.html"
+verdict "so is why one was not run" "missing" grep -q "^<pre>jem-report: cannot run $tmp/bin/jem-hybrid" "$tmp/f/index.html"
 verdict "the page names it" "missing" grep -q '<a href="#distal">distal-jem</a>' "$tmp/f/index.html"
 verdict "the others went on" "no" grep -q "likely-jem: command" "$tmp/f/index.html"
 verdict "exit codes in the JSON" "$(json "$tmp/f.json" "[(r['name'], r['exit_code']) for r in o['runs']]")" test \
