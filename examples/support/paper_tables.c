@@ -278,7 +278,8 @@ static void eps_headings(FILE *out, const json_t *curve, int linf)
     }
 }
 
-/* A row per attack on a defence. Eps grows along a row; one without perturbation comes first. */
+/* A row per attack on a defence. Eps grows along a row; the point without an attack comes
+ * first. */
 static void robustness_rows(FILE *out, const struct paper_run *r)
 {
     double clean = (double)NAN, before = 0;
