@@ -86,7 +86,8 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all lib tests deps demo check check-san check-clang check-torch fuzz bench docs options format \
+.PHONY: all lib tests deps demo check check-san check-clang check-torch fuzz bench \
+        experiments experiments-quick docs options format \
         format-check tidy abi-store abi-diff install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -232,6 +233,22 @@ demo: ## train on Fashion-MNIST and look at the result, in minutes
 	@$(BUILD)/bin/jem-demo --model $(BUILD)/demo/best.safetensors --run $(BUILD)/demo \
 	    --data fashion-mnist --out $(BUILD)/demo
 
+# The shipped models. One that is missing is named by what opens it.
+SHIPPED := examples/models/fashion-mnist
+REPORT   = $(BUILD)/bin/jem-report --jem $(SHIPPED)-jem.safetensors \
+    --classifier $(SHIPPED)-classifier.safetensors --ebm $(SHIPPED)-ebm.safetensors \
+    --data fashion-mnist
+
+experiments-quick: ## every experiment of the paper on the shipped models, in minutes
+	@tests/gates/deps.sh demo
+	+@$(SUBMAKE) all
+	@$(REPORT) --quick --out $(BUILD)/experiments --json $(BUILD)/experiments/report.json
+
+experiments: ## the same at full size, in hours
+	@tests/gates/deps.sh demo
+	+@$(SUBMAKE) all
+	@$(REPORT) --out $(BUILD)/experiments-full --json $(BUILD)/experiments-full/report.json
+
 bench: all ## time the main operations beside PyTorch and oneDNN; BENCH=full: all of them
 	@CC='$(CC)' tests/bench/run.py --build $(BUILD) $(BENCH)
 
@@ -325,6 +342,6 @@ clean: ## remove everything that was made
 	rm -rf $(BUILD)
 
 help: ## this list
-	@echo 'make [all]       libjem.so, libjem.a and the programs, in $(BUILD)/'
+	@echo 'make [all]             libjem.so, libjem.a and the programs, in $(BUILD)/'
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1 \2/p' Makefile | \
-	    while read -r make target text; do printf 'make %-11s %s\n' "$$target" "$$text"; done
+	    while read -r make target text; do printf 'make %-17s %s\n' "$$target" "$$text"; done

@@ -25,14 +25,15 @@ static const char style[] =
     "figure{background:#fff;border:1px solid #ddd;border-radius:8px;margin:0;padding:12px}\n"
     "figcaption{color:#555;font-size:13px;margin-top:4px}figure img{width:100%;"
     "image-rendering:pixelated;display:block}\n"
-    "svg{width:100%;height:auto;display:block}\n"
+    "svg{width:100%;height:auto;display:block}svg svg{width:520px;height:300px}\n"
     "table{border-collapse:collapse;background:#fff;margin:10px 0}\n"
     "th,td{border:1px solid #ddd;padding:5px 12px;text-align:right}\n"
     "th:first-child,td:first-child{text-align:left}th{background:#efefec;font-weight:600}\n"
     "td.good{background:#e3f3e6}td.bad{background:#fbe6e1}\n"
     "table.settings td{font-family:ui-monospace,monospace;font-size:12px;padding:2px 10px;"
     "text-align:left}\n"
-    "code{background:#ececea;padding:1px 5px;border-radius:4px}\n";
+    "pre{background:#fff;border:1px solid #ddd;padding:10px;overflow-x:auto;font-size:12px}\n"
+    "code{overflow-wrap:anywhere;background:#ececea;padding:1px 5px;border-radius:4px}\n";
 
 void html_begin(FILE *out, const char *title)
 {
@@ -80,6 +81,18 @@ int html_picture(FILE *out, const char *path, const char *alt)
     fputs("\">\n", out);
     free(bytes);
     return EXIT_OK;
+}
+
+int html_svg(FILE *out, const char *path)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    int code = file_read(path, &bytes, &n);
+
+    if (code == EXIT_OK && fwrite(bytes, 1, n, out) != n)
+        code = report_failed("%s does not go into the page: the disk may be full", path);
+    free(bytes);
+    return code;
 }
 
 void html_tile(FILE *out, const char *name, const char *format, double value,

@@ -206,7 +206,7 @@ static const struct jem__setting demo[] = {
     {"start.kind", "gaussian"},    {"pcd.capacity", "400"},
     {"pcd.restart_prob", "0.01"},  {"pcd.class_parts", "0"},
     {"train.batch", "64"},         {"train.optimizer", "adam"},
-    {"train.lr", "0.003"},         {"train.steps", "3300"},
+    {"train.lr", "0.003"},         {"train.steps", "3100"},
     {"train.warmup_steps", "100"}, {"train.schedule", "cosine"},
     {"train.ema", "0.998"},        {"train.weight_px", "0.75"},
     {"train.weight_py_x", "1"},    {"train.weight_pxy", "0"},

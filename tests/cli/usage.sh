@@ -16,12 +16,14 @@ options_of() {
         help version" ;;
     jem-likely) echo "model data count samples count-samples out columns rows json seed quiet threads backend help
         version" ;;
+    jem-report) echo "jem classifier ebm factored class-conditional inception data ood count quick out json seed quiet
+        threads backend help version" ;;
     jem-semisup) echo "$common data labels seeds validation split-seed count steps validate-every out json" ;;
     jem-sample) echo "$common model out steps count per-class from-buffer data batch" ;;
     esac
 }
 
-for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood jem-likely jem-semisup; do
+for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood jem-likely jem-semisup jem-report; do
     run=$JEM_BIN/$program
     expect "$program --help" 0 "Usage: $program" "$run" --help
     missing=

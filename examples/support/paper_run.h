@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_PAPER_RUN_H
+#define EXAMPLES_SUPPORT_PAPER_RUN_H
+
+/* The paper's experiments as command lines of the other programs; runs them one by one.
+ *
+ * Below the folder of a report, NAME/ has the pictures of a run and its result.json, and
+ * logs/NAME.txt all that it printed. */
+
+#include <jansson.h>
+
+#include "cli.h"
+#include "file.h"
+
+/* What a checkpoint is to the report. */
+enum {
+    ROLE_JEM,
+    ROLE_CLASSIFIER,
+    ROLE_EBM,
+    ROLE_FACTORED,
+    ROLE_CLASS_CONDITIONAL,
+    ROLES,
+    ROLE_NONE = ROLES /* a program that trains its models itself */
+};
+
+struct paper_role {
+    const char *name;  /* of its option, and in names of files */
+    const char *title; /* on the page */
+};
+extern const struct paper_role paper_roles[ROLES + 1];
+
+/* What the caller asks for. */
+struct paper_plan {
+    const char *model[ROLES]; /* NULL: not given */
+    const char *data, *out, *inception, *backend;
+    const char *folder; /* of the programs; "" where the shell finds them by name */
+    const struct cli_list *ood;
+    int64_t count; /* no more images than so many in anything; 0: no limit */
+    int64_t seed, threads;
+    int quick;
+};
+
+struct paper_step {
+    const char *section; /* of the page */
+    const char *name;
+    const char *program;
+    unsigned roles;           /* 1 << ROLE_JEM and the like: once for each of these */
+    const char *quick, *full; /* further words; NULL: not run */
+    const char *pictures;     /* files below NAME/ that the page shows */
+    int no_json;              /* the program has no --json */
+};
+
+struct paper_run {
+    const struct paper_step *step;
+    int role;
+    char name[64]; /* "ood-jem" */
+    char *command; /* as a shell would take it */
+    int code;      /* exit code; -1: could not be started, or ended by a signal */
+    double seconds;
+    json_t *result; /* NULL: failed, or the program has none */
+};
+
+struct paper_runs {
+    struct paper_run *run;
+    int count, failed;
+};
+
+/* Run all steps that the plan has checkpoints for. A program that fails is counted, and the
+ * others go on; the returned exit code is about this function's own work. */
+int paper_run_all(const struct paper_plan *plan, int quiet, struct paper_runs *out);
+
+/* out = the log of a run. */
+int paper_run_log(const struct paper_plan *plan, const struct paper_run *run,
+                  char out[FILE_PATH_BYTES]);
+
+void paper_runs_free(struct paper_runs *runs);
+
+#endif
