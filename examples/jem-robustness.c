@@ -48,10 +48,8 @@ static const struct cli_option options[] = {
     {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json},
     {"Defence", "refine", "LIST", "SGLD steps before the classification: JEM-0, JEM-1, ...",
      "0,1,10", .text = &arg.refine},
-    {NULL, "chains", "N",
-     "chains per image, whose logits are averaged (paper: 5; a gradient through more than one "
-     "takes as many passes as there are classes)",
-     "1", .integer = &arg.chains, .min = 1, .max = 1000},
+    {NULL, "chains", "N", "chains per image, whose logits are averaged (paper: 5)", "1",
+     .integer = &arg.chains, .min = 1, .max = 1000},
     {NULL, "input-noise", "STD",
      "Gaussian noise that each chain begins with, of images in [-1, 1]; the official code has "
      "0.03 for L-inf, 0 for L2",

@@ -9,14 +9,14 @@
 #include <string.h>
 
 #include "file.h"
+#include "histogram.h"
 #include "html.h"
 #include "outliers.h"
 #include "plot.h"
 #include "report.h"
 #include "table.h"
 
-#define HISTOGRAM_BINS 60
-#define MAX_POINTS     20000
+#define MAX_POINTS 20000
 
 /* ------------------------------------------------------------------ training curves */
 
@@ -154,69 +154,23 @@ static void write_curves(FILE *out, struct curves *c)
 
 /* ------------------------------------------------------------------ the parts of the page */
 
-static int compare_floats(const void *a, const void *b)
+static int write_histogram(FILE *out, const struct demo *d, const struct demo_outliers *o)
 {
-    const float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The value below which a share of the scores lies. */
-static double quantile(const float *scores, int64_t n, double share)
-{
-    float *sorted = malloc((size_t)n * sizeof *sorted);
-    double value = 0.0;
-
-    if (sorted == NULL)
-        return value;
-    memcpy(sorted, scores, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, compare_floats);
-    value = (double)sorted[(int64_t)(share * (double)(n - 1))];
-    free(sorted);
-    return value;
-}
-
-static double histogram(const float *scores, int64_t n, double low, double high,
-                        double heights[HISTOGRAM_BINS])
-{
-    double highest = 0.0;
-
-    memset(heights, 0, HISTOGRAM_BINS * sizeof *heights);
-    for (int64_t i = 0; i < n; i++) {
-        const double at = ((double)scores[i] - low) / (high - low) * HISTOGRAM_BINS;
-        const double bin = fmin(fmax(at, 0.0), HISTOGRAM_BINS - 1.0);
-        heights[(int)bin] += 100.0 / (double)n;
-    }
-    for (int b = 0; b < HISTOGRAM_BINS; b++)
-        highest = fmax(highest, heights[b]);
-    return highest;
-}
-
-static void write_histogram(FILE *out, const struct demo *d, const struct demo_outliers *o)
-{
-    const double low = fmin(quantile(d->in.log_px, d->in.n, 0.005),
-                            quantile(o->scores.log_px, o->scores.n, 0.02));
-    const double high = fmax(quantile(d->in.log_px, d->in.n, 0.995),
-                             quantile(o->scores.log_px, o->scores.n, 0.98));
-    double in[HISTOGRAM_BINS], other[HISTOGRAM_BINS];
+    const struct histogram sets[] = {{"test images", d->in.log_px, d->in.n},
+                                     {o->name, o->scores.log_px, o->scores.n}};
     char title[96];
-    const double top = fmax(histogram(d->in.log_px, d->in.n, low, high, in),
-                            histogram(o->scores.log_px, o->scores.n, low, high, other));
-    plot p;
+    int rc;
 
     snprintf(title, sizeof title, "Test images against %s: AUROC %.3f", o->name,
              o->auroc_log_px);
     fputs("<figure>\n", out);
-    plot_begin(&p, out, title, "log p(x) + log Z (nats)", "images (%)", low, high, 0.0,
-               fmin(1.3 * top, 40.0));
-    plot_histogram(&p, other, HISTOGRAM_BINS, low, high, 1, o->name);
-    plot_histogram(&p, in, HISTOGRAM_BINS, low, high, 0, "test images");
-    plot_end(&p);
+    rc = histogram_draw(out, title, "log p(x) + log Z (nats)", sets, 2);
     fputs("<figcaption>", out);
     html_text(out, o->name);
     fputs(": ", out);
     html_text(out, o->what);
     fputs(". The outermost bins hold what lies beyond.</figcaption></figure>\n", out);
+    return rc;
 }
 
 static int write_reliability(FILE *out, const struct demo *d)
@@ -384,8 +338,8 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
     fputs("</div>\n<h2>What it knows about unknown images</h2>\n", out);
     write_auroc(out, d);
     fputs("<div class=\"row\">\n", out);
-    for (int k = 0; k < outlier_count; k++)
-        write_histogram(out, d, &d->outliers[k]);
+    for (int k = 0; k < outlier_count && code == EXIT_OK; k++)
+        code = write_histogram(out, d, &d->outliers[k]);
     fputs("</div>\n<h2>How far its confidence can be trusted</h2>\n<div class=\"row\">\n", out);
     if (code == EXIT_OK)
         code = write_reliability(out, d);

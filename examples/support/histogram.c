@@ -42,7 +42,6 @@ static int widen(const struct histogram *h, double *low, double *high)
 /* Percent per bin. */
 static void fill(const struct histogram *h, double low, double high, double share[BINS])
 {
-
     memset(share, 0, BINS * sizeof *share);
     for (int64_t i = 0; i < h->n; i++) {
         const double at = floor(((double)h->values[i] - low) / (high - low) * BINS);
@@ -65,11 +64,10 @@ static double highest(const struct histogram *sets, size_t count, double low, do
     return most;
 }
 
-int histogram_write(const char *folder, const char *name, const char *title, const char *axis,
-                    const struct histogram *sets, size_t count)
+int histogram_draw(FILE *out, const char *title, const char *axis, const struct histogram *sets,
+                   size_t count)
 {
     double low = HUGE_VAL, high = -HUGE_VAL, top, share[BINS];
-    struct svg_file s;
     plot p;
     int rc = EXIT_OK;
 
@@ -80,11 +78,7 @@ int histogram_write(const char *folder, const char *name, const char *title, con
     if (!(high > low))
         high = low + 1;
     top = fmin(1.3 * highest(sets, count, low, high, 0, BINS), HIGH);
-    rc = svg_open(&s, folder, name, 1);
-    if (rc != EXIT_OK)
-        return rc;
-    svg_begin_plot(&s);
-    plot_begin(&p, s.out, title, axis, "images (%)", low, high, 0, top);
+    plot_begin(&p, out, title, axis, "images (%)", low, high, 0, top);
     p.legend_left = highest(sets, count, low, high, 0, BINS / 3) <
                     highest(sets, count, low, high, 2 * BINS / 3, BINS);
     for (size_t i = count; i-- > 0;) {
@@ -92,6 +86,20 @@ int histogram_write(const char *folder, const char *name, const char *title, con
         plot_histogram(&p, share, BINS, low, high, (int)i, sets[i].name);
     }
     plot_end(&p);
+    return EXIT_OK;
+}
+
+int histogram_write(const char *folder, const char *name, const char *title, const char *axis,
+                    const struct histogram *sets, size_t count)
+{
+    struct svg_file s;
+    int rc = svg_open(&s, folder, name, 1), closed;
+
+    if (rc != EXIT_OK)
+        return rc;
+    svg_begin_plot(&s);
+    rc = histogram_draw(s.out, title, axis, sets, count);
     svg_end_plot(&s);
-    return svg_close(&s);
+    closed = svg_close(&s);
+    return rc == EXIT_OK ? closed : rc;
 }

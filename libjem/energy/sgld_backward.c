@@ -109,7 +109,7 @@ static jem_status backward_batch(void *arg, const jem__lane *lane, int64_t first
     const jem_head *head = call->sampler->head;
     const int64_t size = head->image_size;
     float *v = call->grad + first * size;
-    float *room = jem__alloc(head->model->ctx, 2 * count * size, sizeof *room);
+    float *room = jem__alloc_raw(head->model->ctx, 2 * count * size, sizeof *room);
     jem_status status = room == NULL ? JEM_E_NOMEM : JEM_OK;
 
     for (int64_t t = call->steps - 1; t >= 0 && status == JEM_OK; t--) {

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What the scripts share. Sourced.
 set -u
-: "${JEM_BIN:=build/bin}"
+JEM_BIN=$(cd "${JEM_BIN:-build/bin}" && pwd) || exit 1
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 python=/usr/bin/python3

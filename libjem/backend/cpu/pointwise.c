@@ -56,7 +56,6 @@ static void pool_image(void *arg, int64_t image, int32_t worker)
     const pool_job *job = arg;
     const float *x = job->in + image * job->pixels * job->c;
     float *y = job->out + image * job->c;
-    float *leaked = job->scratch.workers + worker * job->scratch.per_worker;
     const int64_t row = jem__sign_row(job->c);
     const float scale = 1.0F / (float)job->pixels;
 
@@ -67,6 +66,7 @@ static void pool_image(void *arg, int64_t image, int32_t worker)
             pool_pixel(x, job->c, y);
             continue;
         }
+        float *leaked = job->scratch.workers + worker * job->scratch.per_worker;
         job->kernels->finish_backward(x, job->bits + (image * job->pixels + p) * row, NULL,
                                       leaked, job->c);
         for (int64_t j = 0; j < job->c; j++)
@@ -86,7 +86,8 @@ jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x,
                     .c = x->c,
                     .pixels = x->h * x->w};
 
-    JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
+    if (signs != NULL)
+        JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
     jem__cpu_for(dev, x->n, pool_image, &job);
     return JEM_OK;
 }
