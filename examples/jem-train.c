@@ -128,14 +128,9 @@ static void show_progress(struct run *r)
     const double gap = train_metric(r, "energy_gap");
     char left[32], shown_rate[32], shown_gap[32] = "";
 
-    snprintf(shown_rate, sizeof shown_rate, rate < 100 ? "%.3g" : "%.0f", rate);
-    if (!r->said_total && r->seconds > 3) {
-        progress_say(&r->progress, "%s steps a second: about %s for this run", shown_rate,
-                     format_duration(r->seconds + seconds_left(r), left));
-        r->said_total = 1;
-    }
     if (!progress_due(&r->progress))
         return;
+    snprintf(shown_rate, sizeof shown_rate, rate < 100 ? "%.3g" : "%.0f", rate);
     if (!isnan(gap))
         snprintf(shown_gap, sizeof shown_gap, "  gap %.3g", gap);
     progress_show(&r->progress,
@@ -310,7 +305,9 @@ static int run(struct run *r)
     progress_say(&r->progress, "%s: %" PRId64 " steps, from step %" PRId64 "; %s, %d thread(s)",
                  r->data_name, r->limit - r->step, r->step, jem_context_kernels(r->ctx),
                  (int)jem_context_threads(r->ctx));
-    rc = train(r);
+    rc = train_expect(r);
+    if (rc == EXIT_OK)
+        rc = train(r);
     if (rc == EXIT_OK)
         rc = finish(r);
     return rc == EXIT_OK && stop_signal() != 0 ? 128 + stop_signal() : rc;

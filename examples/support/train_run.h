@@ -3,8 +3,8 @@
 #define EXAMPLES_SUPPORT_TRAIN_RUN_H
 
 /* One run of jem-train: what was asked for, what is open, how far it is. The program's file has
- * the command line and the loop; around it lie setting up (train_setup.c), writing down
- * (train_record.c) and validating (train_validate.c). */
+ * the command line and the loop; around it lie setting up (train_setup.c), foretelling its
+ * time (train_expect.c), writing down (train_record.c) and validating (train_validate.c). */
 
 #include <stdio.h>
 
@@ -48,7 +48,6 @@ struct run {
     int64_t best_step;    /* 0: none yet */
     double best_accuracy; /* NaN: none yet */
     int64_t diverged, failures_in_row;
-    int said_total;
     int replaces;       /* another training in the folder, with --overwrite */
     const char *reason; /* why the run ended; "running" until then */
 };
@@ -65,6 +64,9 @@ struct means {
 /* train_setup.c: context, settings, data, folder, trainer; give everything back. */
 int train_set_up(struct run *r);
 void train_tear_down(struct run *r);
+
+/* train_expect.c: time one pass and say how long the run will take, unless --quiet. */
+int train_expect(struct run *r);
 
 /* train_record.c: log.jsonl, train.json, last.safetensors. */
 double train_metric(const struct run *r, const char *name); /* NaN when there is none */

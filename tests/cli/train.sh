@@ -75,6 +75,10 @@ expect "overwrite" 1 "there is no best.safetensors" train "${tiny[@]}" --set tra
 verdict "overwrite leaves no old model" "it is there" [ ! -e "$tmp/r/best.safetensors" ]
 expect "a file in the place of the folder" 1 "not a folder" train "${tiny[@]}" --steps 1 --out "$tmp/a/train.json"
 expect "progress" 0 "steps, from step 0" train "${tiny[@]:0:12}" --validation 50 --steps 2 --out "$tmp/k"
+verdict "the expected time comes before the first step" "$(cat "$tmp/err")" \
+    bash -c 'sed -n 2p "$1" | grep -Eq "^expected time about [0-9.]+ (s|min|h|days).*SGLD steps: 2, batches to learn from: 3\)"' - "$tmp/err"
+expect "progress of a classifier" 0 "SGLD steps: 0, batches to learn from: 1)" train "${tiny[@]:0:12}" \
+    --preset classifier --validation 50 --steps 2 --out "$tmp/k" --overwrite
 
 # Stopping.
 expect "time budget" 0 "(--time-budget is used up)" train "${tiny[@]}" --time-budget 0.3 --out "$tmp/l"
