@@ -55,8 +55,8 @@ static const struct cli_option options[] = {
      "examples/convert/inception2safetensors.py",
      NULL, .text = &arg.inception},
     {NULL, "features", "MODEL",
-     "FD-clf: the logits of a classifier that libjem trained on the same data", NULL,
-     .text = &arg.classifier},
+     "FD-clf: a classifier that libjem trained on the same data; its last hidden layer counts",
+     NULL, .text = &arg.classifier},
     {"Samples", "chains", "N",
      "samples; of a buffer at most so many. 0: the accuracy only, which needs no features",
      "10000", .integer = &arg.chains, .max = 1000000},
@@ -434,8 +434,9 @@ static void describe_features(const struct hybrid *h, char *out, size_t room)
 
     if (h->features.inception == NULL) {
         snprintf(out, room,
-                 "FD-clf (logits) is the Frechet distance of the %" PRId64
-                 " logits of the classifier %s; it is not FID, and compares models only under "
+                 "FD-clf is the Frechet distance of the %" PRId64
+                 " features that the classifier %s makes its logits of; it is not FID, and "
+                 "compares models only under "
                  "the same classifier.",
                  h->features.d, slash == NULL ? arg.classifier : slash + 1);
         return;

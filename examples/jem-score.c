@@ -27,7 +27,7 @@ static struct {
     const char *model, *data, *split, *out, *backend;
     struct cli_list inputs;
     int64_t count, batch, threads;
-    int grad;
+    int grad, features;
 } arg;
 
 static const struct cli_option options[] = {
@@ -47,6 +47,9 @@ static const struct cli_option options[] = {
      "the table)",
      NULL, .text = &arg.out},
     {NULL, "grad", NULL, "write grad_log_px.npy too: d log p(x)/dx", NULL, .flag = &arg.grad},
+    {NULL, "features", NULL,
+     "write features.npy too: the numbers that the last layer makes the logits of", NULL,
+     .flag = &arg.features},
     {"Computing", "batch", "N", "images at a time; changes memory and speed, no result", "100",
      .integer = &arg.batch, .min = 1, .max = 65536},
     {NULL, "threads", "N", "0: one per processor; changes no result", "0",
@@ -76,7 +79,8 @@ struct scores {
     struct image_input in;
     struct evaluation e;
     float *mass;
-    float *grad; /* NULL unless asked for */
+    float *grad, *features; /* NULL unless asked for */
+    int64_t d;              /* features of an image */
 };
 
 static int check_arguments(void)
@@ -85,8 +89,8 @@ static int check_arguments(void)
         return report_usage("--model FILE is missing");
     if ((arg.inputs.count > 0) == (arg.data != NULL))
         return report_usage("give either --input FILE... or --data KIND");
-    if (arg.grad && arg.out == NULL)
-        return report_usage("--grad needs --out DIR to write to");
+    if ((arg.grad || arg.features) && arg.out == NULL)
+        return report_usage("--%s needs --out DIR to write to", arg.grad ? "grad" : "features");
     return CLI_GO;
 }
 
@@ -119,6 +123,19 @@ static void mass_from_gradient(struct scores *s, int64_t size)
     }
 }
 
+static int score_features(struct scores *s, jem_head *head)
+{
+    const int64_t n = s->in.n;
+    const int rc = report_jem(jem_model_features(s->model, &s->d));
+
+    if (rc != EXIT_OK)
+        return rc;
+    s->features = malloc((size_t)(n * s->d) * sizeof s->features[0]);
+    if (s->features == NULL)
+        return report_no_memory();
+    return report_jem(jem_head_features(head, s->in.x, n, s->features, n * s->d));
+}
+
 static int score(struct scores *s)
 {
     const int64_t n = s->in.n, size = s->shape[0] * s->shape[1] * s->shape[2];
@@ -141,6 +158,8 @@ static int score(struct scores *s)
     } else if (rc == EXIT_OK) {
         rc = report_jem(jem_head_mass(head, s->in.x, n, s->mass, n));
     }
+    if (rc == EXIT_OK && arg.features)
+        rc = score_features(s, head);
     jem_head_free(head);
     return rc;
 }
@@ -156,7 +175,7 @@ static int write_floats(const char *name, const float *values, int dims, const i
 static int write_arrays(const struct scores *s)
 {
     const int64_t n = s->in.n;
-    const int64_t rows[2] = {n, s->shape[3]};
+    const int64_t rows[2] = {n, s->shape[3]}, features[2] = {n, s->d};
     const int64_t images[4] = {n, s->shape[0], s->shape[1], s->shape[2]};
     char path[FILE_PATH_BYTES];
     int rc = write_floats("logits.npy", s->e.logits, 2, rows);
@@ -169,6 +188,8 @@ static int write_arrays(const struct scores *s)
         rc = write_floats("mass.npy", s->mass, 1, &n);
     if (rc == EXIT_OK && s->grad != NULL)
         rc = write_floats("grad_log_px.npy", s->grad, 4, images);
+    if (rc == EXIT_OK && s->features != NULL)
+        rc = write_floats("features.npy", s->features, 2, features);
     if (rc == EXIT_OK)
         rc = file_join(path, arg.out, "pred.npy");
     return rc == EXIT_OK ? npy_write_i32(path, s->e.pred, 1, &n) : rc;
@@ -267,6 +288,7 @@ int main(int argc, char **argv)
         rc = report_flush(run(&s));
     free(s.mass);
     free(s.grad);
+    free(s.features);
     evaluate_free(&s.e);
     image_input_free(&s.in);
     jem_model_free(s.model);

@@ -45,8 +45,8 @@ static int open_classifier(jem_context *ctx, const char *path, const int64_t sha
     int64_t m[4];
     int rc = report_jem(jem_model_load(ctx, path, &model));
 
-    f->name = "classifier (logits)";
-    f->distance = "FD-clf (logits)";
+    f->name = "classifier (last hidden layer)";
+    f->distance = "FD-clf";
     if (rc == EXIT_OK)
         rc = report_jem(jem_model_shape(model, m));
     if (rc == EXIT_OK && memcmp(m, shape, 3 * sizeof m[0]) != 0)
@@ -57,7 +57,7 @@ static int open_classifier(jem_context *ctx, const char *path, const int64_t sha
     if (rc == EXIT_OK)
         rc = report_jem(jem_head_create(model, BLOCK, &f->head));
     if (rc == EXIT_OK)
-        f->d = m[3];
+        rc = report_jem(jem_model_features(model, &f->d));
     jem_model_free(model); /* the head keeps it */
     return rc;
 }
@@ -133,7 +133,7 @@ static int look_at_block(struct features *f, const float *x, int64_t m, int64_t 
     }
     for (int64_t j = 0; j < m * size; j++)
         seen[j] = (float)to_byte(x[j]) / 127.5f - 1.0f;
-    return report_jem(jem_head_logits(f->head, seen, m, features, m * f->d));
+    return report_jem(jem_head_features(f->head, seen, m, features, m * f->d));
 }
 
 static void show_progress(const struct features *f, const struct feature_set *set, int64_t done,

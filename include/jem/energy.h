@@ -55,6 +55,25 @@ JEM_API jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, fl
                                    int64_t out_len);
 
 /**
+ * The features: the numbers that the last layer makes the logits of,
+ *
+ *     f(x)[k] = sum_j W[k][j] out[i * d + j] + b[k]      W, b: "class_output.weight", ".bias"
+ *
+ * with d of jem_model_features(). For distances between sets of images (the Frechet distance of
+ * FID is one, on another network's features), nearest neighbours and linear probes.
+ *
+ * @param head    the head
+ * @param x       n x C x H x W finite values
+ * @param n       number of images, >= 0
+ * @param out     gets n x d values
+ * @param out_len length of `out`
+ * @return as jem_head_logits()
+ * @since 0.1
+ */
+JEM_API jem_status jem_head_features(jem_head *head, const float *x, int64_t n, float *out,
+                                     int64_t out_len);
+
+/**
  * Class probabilities: out[i * classes + k] = p(y = k | x_i) = softmax(f(x_i))[k]; each row
  * sums to 1.
  *

@@ -85,6 +85,17 @@ JEM_API jem_status jem_model_save(const jem_model *model, const char *path);
 JEM_API jem_status jem_model_shape(const jem_model *model, int64_t shape[4]);
 
 /**
+ * How many numbers the last layer makes the logits of: d in jem_head_features(). 640 for the
+ * paper's network.
+ *
+ * @param model the model
+ * @param out   the number
+ * @return JEM_OK; JEM_E_ARGUMENT
+ * @since 0.1
+ */
+JEM_API jem_status jem_model_features(const jem_model *model, int64_t *out);
+
+/**
  * The model's settings as text, for example the value of "model.arch".
  *
  * @param model    the model

@@ -62,6 +62,17 @@ jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, float *out
     return jem__head_logits(head, caller, x, n, out);
 }
 
+jem_status jem_head_features(jem_head *head, const float *x, int64_t n, float *out,
+                             int64_t out_len)
+{
+    static const char *const caller = "jem_head_features";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(check(caller, head, x, n, out, out_len, jem__network_features(head->model->net)));
+    return jem__head_features(head, caller, x, n, out);
+}
+
 jem_status jem_head_prob_y(jem_head *head, const float *x, int64_t n, float *out,
                            int64_t out_len)
 {

@@ -64,6 +64,17 @@ jem_status jem_model_shape(const jem_model *model, int64_t shape[4])
     return JEM_OK;
 }
 
+jem_status jem_model_features(const jem_model *model, int64_t *out)
+{
+    if (out == NULL)
+        return jem__fail_null("jem_model_features", "out");
+    *out = 0;
+    if (model == NULL)
+        return jem__fail_null("jem_model_features", "model");
+    *out = jem__network_features(model->net);
+    return JEM_OK;
+}
+
 jem_status jem_model_option(const jem_model *model, const char *name, char *out,
                             int64_t out_size)
 {

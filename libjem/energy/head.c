@@ -218,6 +218,31 @@ jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, 
     return jem__lanes_run(&head->lanes, n, logits_of, &call);
 }
 
+/* What the last layer reads, through its LeakyReLU where it has one. */
+static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+{
+    const head_call *call = arg;
+    const jem_model *model = call->head->model;
+    const int64_t d = jem__network_features(model->net);
+    const jem__tensor features = jem__workspace_features(lane->ws, count);
+    float *rows = call->out + first * d;
+
+    JEM__TRY(forward(call, lane, first, count));
+    JEM__TRY(model->ctx->backend->download(lane->dev, &features, rows));
+    if (jem__network_last_layer(model->net)->conv.leaky_input)
+        for (int64_t i = 0; i < count * d; i++)
+            rows[i] = rows[i] > 0 ? rows[i] : JEM__LEAK * rows[i];
+    return check_results(call->caller, "features", rows, d, first, count);
+}
+
+jem_status jem__head_features(jem_head *head, const char *caller, const float *x, int64_t n,
+                              float *out)
+{
+    head_call call = {.head = head, .caller = caller, .x = x, .out = out};
+
+    return jem__lanes_run(&head->lanes, n, features_of, &call);
+}
+
 /* d F / d f = softmax f: the seed of log p(x) is p(y|x). */
 static jem_status prob_y_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
 {

@@ -33,6 +33,8 @@ void jem__head_unref(jem_head *head);
 
 jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, int64_t n,
                             float *out);
+jem_status jem__head_features(jem_head *head, const char *caller, const float *x, int64_t n,
+                              float *out);
 jem_status jem__head_prob_y(jem_head *head, const char *caller, const float *x, int64_t n,
                             float *out);
 jem_status jem__head_log_px(jem_head *head, const char *caller, const float *x,

@@ -275,6 +275,17 @@ jem_status jem__network_pool(jem__network *net, int32_t in, int32_t *out)
     return JEM_OK;
 }
 
+const jem__layer *jem__network_last_layer(const jem__network *net)
+{
+    return &net->layers[net->n_layers - 1];
+}
+
+int64_t jem__network_features(const jem__network *net)
+{
+    const jem__value *v = &net->values[jem__network_last_layer(net)->in];
+    return v->c * v->h * v->w;
+}
+
 jem__tensor jem__param_tensor(const jem__param *param, const jem__tensor *block)
 {
     return (jem__tensor){.mem = block->mem,

@@ -65,6 +65,10 @@ jem_status jem__network_linear(jem__network *net, const char *name, int32_t in,
                                int32_t leaky_input, int64_t k, int32_t *out);
 void jem__network_free(jem__network *net); /* NULL accepted */
 
+/* The layer that makes the logits, and how many numbers it reads of an image. */
+const jem__layer *jem__network_last_layer(const jem__network *net);
+int64_t jem__network_features(const jem__network *net);
+
 /* The architectures (one file each); settings from "model.*". */
 jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int64_t classes);
 jem_status jem__small_conv(jem__network *net, int64_t width, int64_t classes);
@@ -79,12 +83,13 @@ jem_status jem__workspace_create(const jem__network *net, const jem__backend *ba
 int64_t jem__workspace_batch(const jem__workspace *ws);
 void jem__workspace_free(jem__workspace *ws); /* NULL accepted */
 
-/* Tensors of the workspace for n images: where to upload images, where logits and the image
- * gradient appear, where to put the gradient in the logits before a backward pass. Valid for
+/* Tensors of the workspace for n images: where to upload images, where logits, the numbers that
+ * they are made of (before LeakyReLU; until a backward pass) and the image gradient appear, where to put the gradient in the logits before a backward pass. Valid for
  * the life of the workspace. */
 jem__tensor jem__workspace_image(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_logits(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, int64_t n);
+jem__tensor jem__workspace_features(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_image_gradient(const jem__workspace *ws, int64_t n);
 

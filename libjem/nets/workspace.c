@@ -343,6 +343,12 @@ jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, in
     return logits;
 }
 
+jem__tensor jem__workspace_features(const jem__workspace *ws, int64_t n)
+{
+    const int32_t value = jem__network_last_layer(ws->net)->in;
+    return tensor(ws, value, value, n);
+}
+
 jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n)
 {
     return tensor(ws, ws->seed, ws->net->n_values - 1, n);

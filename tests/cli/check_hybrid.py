@@ -6,7 +6,7 @@ check_hybrid.py parts DIR INCEPTION        resize, Frechet distance, Inception S
                                            program INCEPTION
 check_hybrid.py buffer TRAINING N DIR      N images of the replay buffer, as floats and bytes
 check_hybrid.py figures JSON TRAIN SAMPLES PROB KEEP
-                                           the JSON's figures from logits (.npy) of training images
+                                           the JSON's figures from features (.npy) of training images
                                            and samples, and from p(y|x) of the samples"""
 import gzip
 import json
@@ -119,7 +119,7 @@ def figures(path, train, samples, prob, keep):
     assert o["n_samples"] == len(kept) and o["frechet"] == rows[f"samples, top {keep} %"]["frechet"]
     assert o["frechet_real"] == rows["real"]["frechet"] and rows["real"]["against"] == half
     assert o["frechet_starts"] == rows["starts"]["frechet"] > 0
-    assert o["features"] == "classifier (logits)" and o["distance"] == "FD-clf (logits)"
+    assert o["features"] == "classifier (last hidden layer)" and o["distance"] == "FD-clf"
     assert o["is_mean"] is None and o["is_std"] is None
     for name in ("protocol", "model_md5", "data", "seed", "seconds", "accuracy"):
         assert o[name] is not None, name

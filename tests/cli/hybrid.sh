@@ -30,10 +30,10 @@ expect "a replay buffer" 0 "samples, top 50 %" hybrid --from-buffer "$tmp/t/last
     --features "$clf" --chains 100 --keep 50 --json "$tmp/b.json" --out "$tmp/b"
 verdict "its protocol" "missing" grep -q "100 of the 120 images of" <(tr '\n' ' ' <"$tmp/out")
 "${check[@]}" buffer "$tmp/t/last.safetensors" 100 "$tmp"
-score --model "$clf" --data "$set" --split train --count 400 --out "$tmp/train" >/dev/null
-score --model "$clf" --input "$tmp/bytes.npy" --out "$tmp/seen" >/dev/null
+score --model "$clf" --data "$set" --split train --count 400 --features --out "$tmp/train" >/dev/null
+score --model "$clf" --input "$tmp/bytes.npy" --features --out "$tmp/seen" >/dev/null
 score --model "$model" --input "$tmp/floats.npy" --out "$tmp/prob" >/dev/null 2>&1
-check_figures() { "${check[@]}" figures "$tmp/b.json" "$tmp/train/logits.npy" "$tmp/seen/logits.npy" "$tmp/prob/prob_y.npy" 50; }
+check_figures() { "${check[@]}" figures "$tmp/b.json" "$tmp/train/features.npy" "$tmp/seen/features.npy" "$tmp/prob/prob_y.npy" 50; }
 verdict "its figures" "$(check_figures 2>&1 | tail -n 1)" check_figures
 verdict "its pictures" "missing" [ -s "$tmp/b/samples.png" ] && verdict "and starts" "missing" [ -s "$tmp/b/starts.png" ]
 score --model "$model" --data "$set" --count 300 >"$tmp/scored" 2>&1

@@ -6,14 +6,15 @@ has_data score
 
 train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
-expect "score a data set" 0 "accuracy" score --model "$model" --data fashion-mnist --count 64 --out "$tmp/s" --grad
+expect "score a data set" 0 "accuracy" score --model "$model" --data fashion-mnist --count 64 --out "$tmp/s" --grad --features
 verdict "the table names classes" "no" grep -q "Ankle boot" "$tmp/out"
 verdict "twenty rows, then how many more" "no" grep -q "and 44 more" "$tmp/out"
 expect "score with two threads in small batches" 0 "accuracy" score --model "$model" --data fashion-mnist \
-    --count 64 --out "$tmp/s2" --grad --threads 2 --batch 7
+    --count 64 --out "$tmp/s2" --grad --features --threads 2 --batch 7
 same=1
 for file in "$tmp"/s/*.npy; do cmp -s "$file" "$tmp/s2/$(basename "$file")" || same=0; done
 verdict "threads and batches change no bit" "differ" [ $same = 1 ]
+verdict "the features of a small network, 16 per image" "$(ls "$tmp/s")" test "$(stat -c %s "$tmp/s/features.npy")" -eq $((128 + 4 * 64 * 16))
 expect "a training serves as a model" 0 "image(s)" score --model "$tmp/t/last.safetensors" --data fashion-mnist --count 2
 expect "reference backend" 0 "image(s)" score --model "$model" --data fashion-mnist --count 2 --backend reference
 

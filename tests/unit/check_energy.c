@@ -195,8 +195,7 @@ START_TEST(gradients_fit_together)
 }
 END_TEST
 
-/* The gradient is one: F(x + h e) - F(x - h e) = 2 h dF/dx_e, for a network of lines. Only on
- * the reference backend, whose sums are in double. */
+/* d (sum_k w_k f_k) / dx = sum_k w_k df_k/dx. */
 START_TEST(gradient_of_weighted_logits)
 {
     enum { n = 6, values = n * WORLD_SIZE };
@@ -231,6 +230,45 @@ START_TEST(gradient_of_weighted_logits)
 }
 END_TEST
 
+/* f = W features + b, with the weights that the model says it has. */
+START_TEST(logits_are_made_of_the_features)
+{
+    enum { n = 6, most = 64 };
+    world w = open_case(_i, 4);
+    static float x[n * WORLD_SIZE], f[n * WORLD_CLASSES], made[n * WORLD_CLASSES];
+    static float features[n * most], W[WORLD_CLASSES * most], b[WORLD_CLASSES];
+    int64_t d = 0;
+
+    fill_uniform(x, n * WORLD_SIZE, 5);
+    jem_check_ok(jem_model_features(w.model, &d));
+    ck_assert(d >= 1 && d <= most);
+    jem_check_ok(jem_head_features(w.head, x, n, features, n * d));
+    jem_check_ok(jem_head_logits(w.head, x, n, f, n * WORLD_CLASSES));
+    jem_check_ok(jem_model_param_get(w.model, "class_output.weight", W, WORLD_CLASSES * d));
+    jem_check_ok(jem_model_param_get(w.model, "class_output.bias", b, WORLD_CLASSES));
+    for (int64_t i = 0; i < n * WORLD_CLASSES; i++) {
+        const float *row = W + i % WORLD_CLASSES * d, *z = features + i / WORLD_CLASSES * d;
+        double sum = (double)b[i % WORLD_CLASSES];
+
+        for (int64_t j = 0; j < d; j++)
+            sum += (double)row[j] * (double)z[j];
+        made[i] = (float)sum;
+    }
+    ck_assert_double_lt(jem_relative_l2(made, f, n * WORLD_CLASSES), 1e-6);
+
+    jem_check_fails(jem_head_features(w.head, x, n, features, n * d - 1), JEM_E_SPACE, "6 x ");
+    jem_check_fails(jem_head_features(NULL, x, n, features, n * d), JEM_E_ARGUMENT, "head");
+    jem_check_fails(jem_model_features(NULL, &d), JEM_E_ARGUMENT, "model");
+    jem_check_fails(jem_model_features(w.model, NULL), JEM_E_ARGUMENT, "out");
+    x[WORLD_SIZE] = NAN;
+    jem_check_fails(jem_head_features(w.head, x, n, features, n * most), JEM_E_NUMERIC,
+                    "image 1");
+    world_close(&w);
+}
+END_TEST
+
+/* The gradient is one: F(x + h e) - F(x - h e) = 2 h dF/dx_e, for a network of lines. Only on
+ * the reference backend, whose sums are in double. */
 START_TEST(gradient_is_the_slope)
 {
     enum { n = 2 * WORLD_SIZE };
@@ -559,6 +597,7 @@ Suite *jem_energy_suite(void)
     tcase_add_loop_test(head, probabilities_are_softmax, 0, 4);
     tcase_add_loop_test(head, gradients_fit_together, 0, 4);
     tcase_add_loop_test(head, gradient_of_weighted_logits, 0, 4);
+    tcase_add_loop_test(head, logits_are_made_of_the_features, 0, 4);
     tcase_add_test(head, gradient_is_the_slope);
     tcase_add_loop_test(head, a_constant_moves_only_the_density, 0, 4);
     tcase_add_loop_test(head, huge_logits_are_safe, 0, 2);
