@@ -124,12 +124,16 @@ static int watch(const jem_trainer *trainer, double warmup, struct stability_run
 static void show(struct stability *s, const struct stability_run *r, const char *remedy,
                  const struct stability_end *end, int64_t most)
 {
-    if (progress_due(&s->progress))
-        progress_show(&s->progress,
-                      "variant %" PRId64 ", seed %" PRId64 "%s%s: step %" PRId64 "/%" PRId64
-                      "  gap %.3g",
-                      r->variant, r->seed, remedy != NULL ? ", " : "",
-                      remedy != NULL ? remedy : "", end->steps, most, r->gap_last);
+    char gap[32] = "";
+
+    if (!progress_due(&s->progress))
+        return;
+    if (remedy == NULL)
+        snprintf(gap, sizeof gap, "  gap %.3g", r->gap_last);
+    progress_show(&s->progress,
+                  "variant %" PRId64 ", seed %" PRId64 "%s%s: step %" PRId64 "/%" PRId64 "%s",
+                  r->variant, r->seed, remedy != NULL ? ", " : "",
+                  remedy != NULL ? remedy : "", end->steps, most, gap);
 }
 
 /* Train as far as it goes. The first checkpoint is the untrained state, so that there is one. */
