@@ -132,8 +132,8 @@ static void show(struct stability *s, const struct stability_run *r, const char 
         snprintf(gap, sizeof gap, "  gap %.3g", r->gap_last);
     progress_show(&s->progress,
                   "variant %" PRId64 ", seed %" PRId64 "%s%s: step %" PRId64 "/%" PRId64 "%s",
-                  r->variant, r->seed, remedy != NULL ? ", " : "",
-                  remedy != NULL ? remedy : "", end->steps, most, gap);
+                  r->variant, r->seed, remedy != NULL ? ", " : "", remedy != NULL ? remedy : "",
+                  end->steps, most, gap);
 }
 
 /* Train as far as it goes. The first checkpoint is the untrained state, so that there is one. */

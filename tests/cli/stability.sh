@@ -69,7 +69,7 @@ verdict "gaps are the trainer's" "$(grep '"step"' "$tmp/calm/log.jsonl" | tail -
     "1 / (abs(sum(o['runs'][0]['curve']['energy_gap']) / 50 - [json.loads(l) for l in open('$tmp/calm/log.jsonl')][1]['energy_gap']) < 1e-6)"
 # jem-train --init is the same as these remedies but for the buffer, which it begins anew.
 for chance in 1 0.05; do
-    these=("${net[@]}" "${wild_sets[@]}" --set pcd.restart_prob=$chance)
+    these=("${net[@]}" "${wild_sets[@]}" --set "pcd.restart_prob=$chance")
     stability "${these[@]}" --seeds 1 --steps 50 --save-every 20 --recovery-steps 200 --out "$tmp/p" --json "$tmp/p.json" >/dev/null
     number=2
     for more in sgld.steps=3 train.lr=0.15 sgld.steps=6; do
