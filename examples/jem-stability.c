@@ -211,16 +211,19 @@ static void say_protocol(const struct stability *s, struct experiment *e)
 
 static int write_results(const struct stability *s, struct experiment *e)
 {
-    int rc = stability_print(s);
+    int rc = stability_print(s), diverged = 0;
 
+    for (int64_t i = 0; i < s->variants * s->seeds; i++)
+        diverged |= s->run[i].end.diverged;
     if (rc == EXIT_OK)
         rc = stability_draw(s);
     if (rc != EXIT_OK)
         return rc;
     if (stop_signal() != 0)
         printf("\nStopped: trainings that were not completed are left out.\n");
-    printf("\npicture      %s/gap.svg\ncheckpoints  %s/variant*-seed*.safetensors\n", s->out,
-           s->out);
+    printf("\npicture      %s/gap.svg\n", s->out);
+    if (diverged)
+        printf("checkpoints  %s/variant*-seed*.safetensors\n", s->out);
     say_protocol(s, e);
     experiment_print_protocol(e);
     stability_to_json(s, e->json);
