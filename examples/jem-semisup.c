@@ -145,16 +145,14 @@ static int read_sizes(struct semisup *s)
  * parts them. Batches x_l are of labelled images only, so they are not shared with x_d. */
 static int choose_settings(struct semisup *s, int kind)
 {
-    static const char *const names[] = {"model.channels", "model.height", "model.width",
-                                        "model.classes"};
     jem_options *opts = NULL;
     int rc = report_jem(jem_options_create(s->e.ctx, &opts));
 
     s->opts[kind] = opts;
     if (rc == EXIT_OK)
         rc = settings_apply(opts, &arg.presets, &arg.sets);
-    for (int i = 0; i < 4 && rc == EXIT_OK; i++)
-        rc = report_jem(jem_options_set_i64(opts, names[i], s->e.shape[i]));
+    if (rc == EXIT_OK)
+        rc = settings_take_shape(opts, s->e.shape);
     if (rc == EXIT_OK && arg.steps > 0)
         rc = report_jem(jem_options_set_i64(opts, "train.steps", arg.steps));
     if (rc == EXIT_OK)

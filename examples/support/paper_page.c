@@ -81,6 +81,13 @@ static const struct section {
      "Does p(x) of all images help when few have labels? JEM and a classifier with the same "
      "labels, trained here.",
      paper_table_semisup, "No table of the paper is known to be about this."},
+    {"stability", "Divergence (appendix H.3)",
+     "How often does training leave the finite numbers, and what helps then? The settings of "
+     "the first row are near the paper's; the others change what is said to calm a training.",
+     paper_table_stability,
+     "No counts of the paper are known. Its authors: begin again from the last checkpoint with "
+     "another "
+     "seed, a lower learning rate or more SGLD steps (JEM issues 4 and 8 on GitHub)."},
 };
 
 static const struct {
@@ -100,6 +107,7 @@ static const struct {
     {"worst.svg", "all attacks of the run together"},
     {"adversarial.png", "test images, and below them what the attacks have made of them"},
     {"distal.png", "a row per class"},
+    {"gap.svg", "energy gap, a plot per row of the table; dashed: diverged"},
     {"test-log_px-most.png", "test images of the largest log p(x)"},
     {"test-log_px-least.png", "of the smallest log p(x)"},
     {"test-log_pxy-class-most.png", "of the largest log p(x|y), a row per class"},
@@ -321,11 +329,11 @@ static void write_rest(FILE *out, const struct paper_plan *plan)
               "(--inception).</li>\n",
               out);
     if (plan->quick)
-        fputs("<li>Few labels (jem-semisup), AutoAttack's APGD-CE and Square, and attacks "
-              "without gradients (pointwise, HopSkipJump, noise): run without --quick.</li>\n",
+        fputs("<li>Few labels (jem-semisup), divergence (jem-stability), AutoAttack's APGD-CE "
+              "and Square, and attacks without gradients (pointwise, HopSkipJump, noise): run "
+              "without --quick.</li>\n",
               out);
     fputs("<li>Glow and IGEBM, the paper's comparison models, are not part of libjem.</li>\n"
-          "<li>Training that diverges (appendix H.3): what to do is in docs/guide.md.</li>\n"
           "</ul>\n",
           out);
 }

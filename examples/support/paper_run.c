@@ -97,6 +97,14 @@ static const struct paper_step steps[] = {
      0},
     {"semisup", "semisup", "jem-semisup", NEW, NULL,
      "--preset demo --labels 5,20,100 --seeds 1 --count #0", "", 0},
+    {"stability", "stability", "jem-stability", NEW, NULL,
+     "--preset demo --set sgld.clamp_grad=0 --set sgld.clamp_x=0 --set train.energy_l2=0 "
+     "--set train.weight_px=1 --set sgld.step_size=1 --set sgld.steps=5 --set "
+     "start.kind=uniform --set pcd.capacity=10000 --set pcd.restart_prob=0.05 --set "
+     "train.input_noise=0.03 --set train.schedule=constant --set train.lr=0.001 --variant "
+     "sgld.clamp_grad=1,sgld.clamp_x=1 --variant train.energy_l2=0.1 --variant train.lr=1e-4 "
+     "--steps 400 --seeds 3 --save-every 50 --recovery-steps 200",
+     "gap.svg", 0},
 };
 
 /* --- A command line ----------------------------------------------------------------------- */

@@ -345,24 +345,71 @@ void paper_table_robustness(FILE *out, const struct paper_runs *runs)
     robustness_of_norm(out, runs, "l2");
 }
 
-void paper_table_semisup(FILE *out, const struct paper_runs *runs)
+/* --- A row per member of an array --------------------------------------------------------- */
+
+struct member {
+    const char *heading, *name;
+    double scale; /* 0: a text */
+    int decimals;
+};
+
+static void member_table(FILE *out, const json_t *rows, const struct member *members,
+                         size_t count)
 {
-    const json_t *result = paper_result(runs, "semisup", ROLE_NONE), *one;
+    const json_t *row;
     size_t i;
 
-    if (result == NULL)
-        return;
-    fputs("<table>\n<tr><th>labels per class</th><th>JEM %</th><th>classifier %</th>"
-          "<th>difference</th></tr>\n",
-          out);
-    json_array_foreach(json_object_get(result, "summary"), i, one)
+    fputs("<table>\n<tr>", out);
+    for (size_t k = 0; k < count; k++)
+        fprintf(out, "<th>%s</th>", members[k].heading);
+    fputs("</tr>\n", out);
+    json_array_foreach(rows, i, row)
     {
         fputs("<tr>", out);
-        cell_number(out, paper_number(one, "labels_per_class"), 0);
-        cell_number(out, 100 * paper_number(one, "jem"), 2);
-        cell_number(out, 100 * paper_number(one, "classifier"), 2);
-        cell_number(out, 100 * paper_number(one, "difference"), 2);
+        for (size_t k = 0; k < count; k++)
+            if (members[k].scale > 0)
+                cell_number(out, members[k].scale * paper_number(row, members[k].name),
+                            members[k].decimals);
+            else
+                cell(out, text_of(row, members[k].name));
         fputs("</tr>\n", out);
     }
     fputs("</table>\n", out);
+}
+
+void paper_table_semisup(FILE *out, const struct paper_runs *runs)
+{
+    static const struct member members[] = {
+        {"labels per class", "labels_per_class", 1, 0},
+        {"JEM %", "jem", 100, 2},
+        {"classifier %", "classifier", 100, 2},
+        {"difference", "difference", 100, 2},
+    };
+    const json_t *result = paper_result(runs, "semisup", ROLE_NONE);
+
+    if (result != NULL)
+        member_table(out, json_object_get(result, "summary"), members, 4);
+}
+
+void paper_table_stability(FILE *out, const struct paper_runs *runs)
+{
+    static const struct member variants[] = {
+        {"settings on top", "set", 0, 0},
+        {"trainings", "trainings", 1, 0},
+        {"diverged", "diverged", 1, 0},
+        {"after step (median)", "median_step", 1, 0},
+        {"largest |energy gap|", "largest_energy_gap", 1, 1},
+    };
+    static const struct member remedies[] = {
+        {"then", "text", 0, 0},
+        {"tried", "tried", 1, 0},
+        {"survived", "survived", 1, 0},
+        {"steps (median)", "median_steps", 1, 1},
+    };
+    const json_t *result = paper_result(runs, "stability", ROLE_NONE);
+
+    if (result == NULL)
+        return;
+    member_table(out, json_object_get(result, "variants"), variants, 5);
+    member_table(out, json_object_get(result, "recovery"), remedies, 4);
 }

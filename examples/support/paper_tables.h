@@ -15,6 +15,7 @@ void paper_table_ood(FILE *out, const struct paper_runs *runs);
 void paper_table_robustness(FILE *out, const struct paper_runs *runs);
 void paper_table_distal(FILE *out, const struct paper_runs *runs);
 void paper_table_semisup(FILE *out, const struct paper_runs *runs);
+void paper_table_stability(FILE *out, const struct paper_runs *runs);
 
 /* The value at "scaled.ece"; NaN where there is none. */
 double paper_number(const json_t *result, const char *path);

@@ -12,6 +12,7 @@
 
 #include "experiment.h"
 #include "json_log.h"
+#include "median.h"
 #include "plot.h"
 #include "report.h"
 #include "svg_file.h"
@@ -129,29 +130,6 @@ int64_t robustness_right(const struct robustness *r, const struct robustness_row
     for (int64_t i = 0; i < r->n; i++)
         right += row->reach[i] > eps * (1 + 1e-6);
     return right;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* NaN when memory ran out, which is reported. */
-static double median(const double *values, int64_t n)
-{
-    double *sorted = malloc((size_t)n * sizeof sorted[0]), middle;
-
-    if (sorted == NULL) {
-        report_no_memory();
-        return (double)NAN;
-    }
-    memcpy(sorted, values, (size_t)n * sizeof sorted[0]);
-    qsort(sorted, (size_t)n, sizeof sorted[0], compare);
-    middle = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
-    free(sorted);
-    return middle;
 }
 
 static void print_share(struct table *t, const struct robustness *r,

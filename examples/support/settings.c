@@ -35,20 +35,32 @@ int settings_context(const char *backend, int64_t threads, jem_context **out)
     return status == JEM_E_UNKNOWN ? EXIT_USAGE : EXIT_FAILED;
 }
 
-static int set_one(jem_options *opts, const char *text)
+int settings_set(jem_options *opts, const char *option, const char *text)
 {
     const char *equals = strchr(text, '=');
     const size_t length = equals == NULL ? 0 : (size_t)(equals - text);
     char name[64];
 
     if (length == 0 || length >= sizeof name)
-        return report_usage("--set %s: must be NAME=VALUE, for example --set sgld.steps=20",
-                            text);
+        return report_usage("%s %s: must be NAME=VALUE, for example %s sgld.steps=20", option,
+                            text, option);
     memcpy(name, text, length);
     name[length] = '\0';
     if (jem_options_set_str(opts, name, equals + 1) != JEM_OK)
-        return report_usage("--set %s: %s (--list-options shows all)", text, jem_last_error());
+        return report_usage("%s %s: %s (--list-options shows all)", option, text,
+                            jem_last_error());
     return EXIT_OK;
+}
+
+int settings_take_shape(jem_options *opts, const int64_t shape[4])
+{
+    static const char *const names[] = {"model.channels", "model.height", "model.width",
+                                        "model.classes"};
+    int rc = EXIT_OK;
+
+    for (int i = 0; i < 4 && rc == EXIT_OK; i++)
+        rc = report_jem(jem_options_set_i64(opts, names[i], shape[i]));
+    return rc;
 }
 
 int settings_apply(jem_options *opts, const struct cli_list *presets,
@@ -58,7 +70,7 @@ int settings_apply(jem_options *opts, const struct cli_list *presets,
         if (jem_options_preset(opts, presets->items[i]) != JEM_OK)
             return report_usage("--preset %s: %s", presets->items[i], jem_last_error());
     for (int64_t i = 0; i < sets->count; i++) {
-        const int rc = set_one(opts, sets->items[i]);
+        const int rc = settings_set(opts, "--set", sets->items[i]);
 
         if (rc != EXIT_OK)
             return rc;

@@ -21,6 +21,12 @@ int settings_context(const char *backend, int64_t threads, jem_context **out);
 int settings_apply(jem_options *opts, const struct cli_list *presets,
                    const struct cli_list *sets);
 
+/* One "name=value"; errors call it what came with `option` ("--set"). */
+int settings_set(jem_options *opts, const char *option, const char *text);
+
+/* The settings model.* that the images decide: channels, height, width, classes. */
+int settings_take_shape(jem_options *opts, const int64_t shape[4]);
+
 /* The table of --list-options, on stdout. */
 void settings_print_all(void);
 

@@ -12,8 +12,7 @@
 
 #define BATCH 250
 
-/* The steps of the schedule. */
-static int plan(const jem_trainer *trainer, const jem_options *opts, int64_t *steps)
+int train_planned_steps(const jem_trainer *trainer, const jem_options *opts, int64_t *steps)
 {
     const double said = settings_number(opts, "train.steps");
     double per_epoch = 0;
@@ -55,7 +54,7 @@ static int train(jem_trainer *trainer, const jem_options *opts, const jem_datase
                  const char *path, struct progress *progress, struct train_best *b)
 {
     int64_t total = 0;
-    int rc = plan(trainer, opts, &total);
+    int rc = train_planned_steps(trainer, opts, &total);
 
     b->best_step = b->diverged_after = -1;
     for (b->steps = 0; b->steps < total && rc == EXIT_OK;) {

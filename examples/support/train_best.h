@@ -9,6 +9,9 @@
 
 #include "progress.h"
 
+/* The steps of the schedule: train.steps, or train.epochs of the trainer's data. */
+int train_planned_steps(const jem_trainer *trainer, const jem_options *opts, int64_t *steps);
+
 struct train_best {
     const char *name;       /* what messages call it */
     int64_t validate_every; /* steps; at the end too */

@@ -152,17 +152,6 @@ static int choose_settings(struct run *r)
     return rc;
 }
 
-static int take_sizes_from_data(struct run *r)
-{
-    static const char *const names[] = {"model.channels", "model.height", "model.width",
-                                        "model.classes"};
-    int rc = EXIT_OK;
-
-    for (int i = 0; i < 4 && rc == EXIT_OK; i++)
-        rc = report_jem(jem_options_set_i64(r->opts, names[i], r->shape[i]));
-    return rc;
-}
-
 /* The settings "model.*" are those of the model in --init. */
 static int take_sizes_from_model(struct run *r, const jem_model *model)
 {
@@ -222,7 +211,7 @@ static int create_model_from_file(struct run *r, jem_model **out)
 static int create_trainer(struct run *r)
 {
     jem_model *model = NULL;
-    int rc = take_sizes_from_data(r);
+    int rc = settings_take_shape(r->opts, r->shape);
 
     if (rc == EXIT_OK && r->arg->init != NULL)
         rc = create_model_from_file(r, &model);

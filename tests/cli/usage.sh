@@ -19,11 +19,12 @@ options_of() {
     jem-report) echo "jem classifier ebm factored class-conditional inception data ood count quick out json seed quiet
         threads backend help version" ;;
     jem-semisup) echo "$common data labels seeds validation split-seed count steps validate-every out json" ;;
+    jem-stability) echo "$common data variant steps seeds save-every recovery-steps out json" ;;
     jem-sample) echo "$common model out steps count per-class from-buffer data batch" ;;
     esac
 }
 
-for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood jem-likely jem-semisup jem-report; do
+for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood jem-likely jem-semisup jem-stability jem-report; do
     run=$JEM_BIN/$program
     expect "$program --help" 0 "Usage: $program" "$run" --help
     missing=
@@ -41,10 +42,10 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
         verdict "$program --help says $text" "no" grep -qF "$text" "$tmp/out"
     done
     case $program in
-    jem-train | jem-sample)
+    jem-train | jem-sample | jem-stability)
         verdict "$program --help says 128 + signal" "no" grep -qF "128 + signal" "$tmp/out"
         ;;&
-    jem-train | jem-sample | jem-semisup)
+    jem-train | jem-sample | jem-semisup | jem-stability)
         expect "$program --list-options" 0 "sgld.step_size" "$run" --list-options
         expect "$program --list-options lists presets" 0 "jem-cifar10" "$run" --list-options
         ;;
