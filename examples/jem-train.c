@@ -60,6 +60,11 @@ static const struct cli_option options[] = {
      "when a step fails for NaN, infinity or a huge loss: stop; or resume: try again with "
      "other samples, and stop at the 10th failure in a row",
      "stop", .text = &arg.on_divergence},
+    {NULL, "max-gap", "GAP",
+     "stop when the energy gap, log p(x) of data less that of samples, has a mean beyond +-GAP "
+     "over 50 steps: the chains have lost the model, and what follows is a classifier; 0: "
+     "never",
+     "0", .real = &arg.max_gap},
     {"Watching", "validation", "N",
      "training images held out for validation; 0: none; -1: 5000, or a tenth of a small set. "
      "The test set is never touched",
@@ -157,12 +162,45 @@ static void advise(const struct run *r)
         "in docs/guide.md, \"When training diverges\")");
 }
 
-/* A step failed for its numbers. The weights are those of the last good step, but a model on its
- * way out of the finite numbers is seldom worth more than an older one: the state goes to a
- * file of its own, and last.safetensors stays. */
-static int on_divergence(struct run *r)
+/* The state goes to a file of its own, and last.safetensors stays. */
+static int keep_apart(struct run *r)
 {
     char path[FILE_PATH_BYTES];
+    int rc = file_join(path, r->folder, "diverged.safetensors");
+
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_trainer_save(r->trainer, path));
+    if (rc == EXIT_OK)
+        advise(r);
+    return rc;
+}
+
+/* The gap has opened (--max-gap). No number is wrong, but the network has found something by
+ * which samples and data can be told apart and that no chain can reach: from here on log p(x)
+ * learns this one thing. */
+static int on_open_gap(struct run *r, double gap)
+{
+    json_t *line = train_new_line(r, "diverged");
+
+    r->diverged++;
+    r->reason = "gap";
+    json_set_number(line, "energy_gap", gap);
+    json_object_set_new(line, "then", json_string("stopped"));
+    progress_clear(&r->progress);
+    report_note("step %" PRId64 ": an energy gap of %.3g, beyond --max-gap %g", r->step, gap,
+                r->arg->max_gap);
+    return json_log_line(r->log, line) == EXIT_OK ? keep_apart(r) : EXIT_FAILED;
+}
+
+static int went_wrong(const struct run *r)
+{
+    return strcmp(r->reason, "diverged") == 0 || strcmp(r->reason, "gap") == 0;
+}
+
+/* A step failed for its numbers. The weights are those of the last good step, but a model on its
+ * way out of the finite numbers is seldom worth more than an older one. */
+static int on_divergence(struct run *r)
+{
     json_t *line = train_new_line(r, "diverged");
     const int again =
         strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
@@ -181,12 +219,7 @@ static int on_divergence(struct run *r)
     if (rc != EXIT_OK || again)
         return rc;
     r->reason = "diverged";
-    rc = file_join(path, r->folder, "diverged.safetensors");
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_save(r->trainer, path));
-    if (rc == EXIT_OK)
-        advise(r);
-    return rc;
+    return keep_apart(r);
 }
 
 /* One step and what is due after it. */
@@ -204,8 +237,13 @@ static int advance(struct run *r, struct means *m)
     r->failures_in_row = 0;
     r->step++;
     train_add_metrics(r, m);
-    if (r->step % LOG_EVERY == 0 || r->step == r->limit)
+    if (r->step % LOG_EVERY == 0 || r->step == r->limit) {
+        const double gap = train_mean_gap(m);
+
         rc = train_log_steps(r, m);
+        if (rc == EXIT_OK && r->arg->max_gap > 0 && fabs(gap) > r->arg->max_gap)
+            return on_open_gap(r, gap);
+    }
     show_progress(r);
     if (rc == EXIT_OK && r->step % r->arg->validate_every == 0)
         rc = train_validate(r);
@@ -233,7 +271,7 @@ static int train(struct run *r)
             rc = advance(r, &m);
     }
     progress_clear(&r->progress);
-    if (rc != EXIT_OK || strcmp(r->reason, "diverged") == 0)
+    if (rc != EXIT_OK || went_wrong(r))
         return rc;
     if (stop_signal() != 0)
         report_note("stopping; saving to %s", r->last);
@@ -245,7 +283,7 @@ static int train(struct run *r)
 /* The command that takes this training further, where there is one. */
 static void print_next(const struct run *r)
 {
-    const int diverged = strcmp(r->reason, "diverged") == 0;
+    const int diverged = went_wrong(r);
 
     if (diverged && (train_has_best(r) || r->saved_step > 0))
         printf("begin anew jem-train --init %s %s--set ... --out NEW\n",
@@ -258,11 +296,13 @@ static void print_next(const struct run *r)
 static void print_summary(const struct run *r)
 {
     const int asked = strcmp(r->reason, "steps") == 0, late = strcmp(r->reason, "time") == 0;
+    const int open = strcmp(r->reason, "gap") == 0;
     char time[32];
 
     printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total,
            asked  ? "as many as --steps said"
            : late ? "--time-budget is used up"
+           : open ? "the energy gap opened beyond --max-gap"
                   : r->reason);
     printf("training   %s", format_duration(r->earlier_seconds + r->seconds, time));
     printf(", validation %s\n",
@@ -286,7 +326,7 @@ static int finish(struct run *r)
     if (rc == EXIT_OK)
         rc = train_write_record(r);
     print_summary(r);
-    if (strcmp(r->reason, "diverged") == 0)
+    if (went_wrong(r))
         return EXIT_FAILED;
     return rc != EXIT_OK ? rc : rc_samples;
 }

@@ -111,6 +111,14 @@ int train_open_log(struct run *r)
     return json_log_line(r->log, line);
 }
 
+double train_mean_gap(const struct means *m)
+{
+    for (int i = 0; i < TRAIN_METRICS; i++)
+        if (strcmp(metrics[i].name, "energy_gap") == 0)
+            return m->sum[i] / (double)m->steps;
+    return (double)NAN;
+}
+
 int train_log_steps(struct run *r, struct means *m)
 {
     json_t *line = train_new_line(r, "step");

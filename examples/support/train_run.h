@@ -19,7 +19,7 @@ struct train_arguments {
     const char *data, *out, *resume, *init, *backend, *log, *seed, *on_divergence;
     struct cli_list presets, sets;
     int64_t steps, threads, validation, split_seed, validate_every;
-    double time_budget, save_every;
+    double time_budget, save_every, max_gap;
     int quiet, overwrite;
 };
 
@@ -73,6 +73,7 @@ double train_metric(const struct run *r, const char *name); /* NaN when there is
 int train_open_log(struct run *r);
 json_t *train_new_line(const struct run *r, const char *type);
 void train_add_metrics(const struct run *r, struct means *m);
+double train_mean_gap(const struct means *m); /* NaN when no chain was run */
 int train_log_steps(struct run *r, struct means *m);
 int train_save(struct run *r);
 int train_write_record(const struct run *r);
