@@ -36,7 +36,8 @@ static const struct cli_option options[] = {
     {"What", "split", "NAME", "train or test; of SVHN also extra", "train", .text = &arg.split},
     {NULL, "kinds", NULL, "list what KIND:PATH can be, and do nothing else", NULL,
      .flag = &arg.kinds},
-    {"Results", "json", "FILE", "of info: write the same as JSON", NULL, .text = &arg.json},
+    {"Results", "json", "FILE", "of info: write the same as JSON", NULL, .text = &arg.json,
+     .written = 1},
     {NULL, "out", "PATH", "of export: a folder; of grid: a .png file", NULL, .text = &arg.out},
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
 };

@@ -45,7 +45,7 @@ static const struct cli_option options[] = {
      "names for the classes, and 1000 test images whose log p(x) is shown beside: " DATA_HELP,
      NULL, .text = &arg.data},
     {NULL, "out", "DIR", "folder for distal.png, with a row per class", NULL, .text = &arg.out},
-    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json},
+    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json, .written = 1},
     {"Search", "count", "N", "images per class", "10", .integer = &arg.count, .min = 1,
      .max = 10000},
     {NULL, "start", "NAME", "noise: every value uniform; grey: all values in the middle",

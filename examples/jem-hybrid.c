@@ -47,7 +47,8 @@ static const struct cli_option options[] = {
     {NULL, "data", "KIND",
      "test images for the accuracy, training images for the distance: " DATA_HELP, NULL,
      .text = &arg.data},
-    {NULL, "count", "N", "test images; 0: all", "0", .integer = &arg.count, .max = INT32_MAX},
+    {NULL, "count", "N", "test images, evenly spaced; 0: all", "0", .integer = &arg.count,
+     .max = INT32_MAX},
     {NULL, "reference", "N", "training images that samples are compared to; 0: all", "0",
      .integer = &arg.reference, .max = INT32_MAX},
     {"Features of images (one of the two)", "inception", "FILE",
@@ -83,7 +84,8 @@ static const struct cli_option options[] = {
     {NULL, "seed", "N", "of starts and chains", "1", .integer = &arg.seed},
     {"Results", "out", "DIR", "folder for pictures: samples.png, starts.png", NULL,
      .text = &arg.out},
-    {NULL, "json", "FILE", "the figures and how they came about", NULL, .text = &arg.json},
+    {NULL, "json", "FILE", "the figures and how they came about", NULL, .text = &arg.json,
+     .written = 1},
     {"Computing", "batch", "N", "chains at a time; changes memory and speed, no result", "100",
      .integer = &arg.batch, .min = 1, .max = 65536},
     {NULL, "threads", "N", "0: one per processor; changes no result", "0",
@@ -245,24 +247,26 @@ static int compare(const struct hybrid *h, const char *name, const struct featur
     return rc;
 }
 
-/* What distance have real images? The second half of the reference against the first, of as many
- * images as there are samples, because small sets look more distant. */
+/* What distance have real images? Every other image of the reference against the rest, of as
+ * many images as there are samples, because small sets look more distant. */
 static int compare_real(struct hybrid *h, const struct feature_set *reference)
 {
-    const int64_t half = reference->n / 2, rest = reference->n - half;
-    struct feature_set second = {"the second half of the training images", rest,
-                                 reference->features + half * h->features.d, NULL};
-    struct frechet_gaussian first;
-    int rc = frechet_fit(reference->features, half, h->features.d,
-                         "the first half of the training images", &first);
+    const struct features *f = &h->features;
+    struct feature_set even = {0}, odd = {0};
+    struct frechet_gaussian half = {0};
+    int rc = feature_set_pick(f, reference, "one half of the training images", 0, 2,
+                              reference->n, &even);
 
-    if (reference->logits != NULL)
-        second.logits = reference->logits + half * h->features.classes;
-    if (h->samples.n < second.n)
-        second.n = h->samples.n;
     if (rc == EXIT_OK)
-        rc = compare(h, "real", &second, &first, &h->row[REAL]);
-    frechet_free(&first);
+        rc = feature_set_pick(f, reference, "the other half of the training images", 1, 2,
+                              h->samples.n, &odd);
+    if (rc == EXIT_OK)
+        rc = frechet_fit(even.features, even.n, f->d, even.what, &half);
+    if (rc == EXIT_OK)
+        rc = compare(h, "real", &odd, &half, &h->row[REAL]);
+    frechet_free(&half);
+    feature_set_free(&even);
+    feature_set_free(&odd);
     return rc;
 }
 
@@ -476,9 +480,9 @@ static void set_protocol(struct hybrid *h)
     experiment_set_protocol(
         &h->e,
         "%s Samples: %s. %s All images are looked at as bytes, round(clip((x + 1) / 2, 0, 1) * "
-        "255). %s The reference are the first %" PRId64
-        " training images of %s; real images are "
-        "its second half, at most as many as samples, against its first half. Frechet distance "
+        "255). %s The reference are %" PRId64
+        " training images of %s, evenly spaced; real images are "
+        "every other one of it, at most as many as samples, against the rest. Frechet distance "
         "with covariances of N - 1, in double precision; it grows as sets shrink.",
         accuracy, h->samples.how, top, features, arg.reference, arg.data);
 }

@@ -46,12 +46,12 @@ static const struct cli_option options[] = {
      .text = &arg.model},
     {NULL, "data", "KIND", "the images, its test split: " DATA_HELP, "fashion-mnist",
      .text = &arg.data},
-    {NULL, "count", "N", "only the first N of them; 0: all", "0", .integer = &arg.count,
+    {NULL, "count", "N", "only N of them, evenly spaced; 0: all", "0", .integer = &arg.count,
      .max = INT64_MAX},
     {NULL, "samples", "FILE",
      "rank samples too: the replay buffer of a training (.safetensors), or an array (.npy)",
      NULL, .text = &arg.samples},
-    {NULL, "count-samples", "N", "only the first N of them; 0: all", "0",
+    {NULL, "count-samples", "N", "only N of them, evenly spaced; 0: all", "0",
      .integer = &arg.count_samples, .max = INT64_MAX},
     {"Results", "out", "DIR", "folder for the pictures and captions.txt", NULL,
      .text = &arg.out},
@@ -59,7 +59,7 @@ static const struct cli_option options[] = {
      "10", .integer = &arg.columns, .min = 1, .max = 1000},
     {NULL, "rows", "N", "rows of a picture of all classes together", "4", .integer = &arg.rows,
      .min = 1, .max = 1000},
-    {NULL, "json", "FILE", "the captions for programs", NULL, .text = &arg.json},
+    {NULL, "json", "FILE", "the captions for programs", NULL, .text = &arg.json, .written = 1},
     {NULL, "seed", "N", "noted with the results; nothing here is random", "1",
      .integer = &arg.seed},
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
@@ -113,20 +113,21 @@ static int check_arguments(void)
 static int read_samples(struct likely *l, struct image_input *out)
 {
     const struct cli_list one = {&arg.samples, 1};
+    const int64_t most = arg.count_samples > 0 ? arg.count_samples : INT64_MAX;
     struct checkpoint file;
     int rc;
 
     if (file_has_ending(arg.samples, ".npy")) {
         rc = image_input_files(&one, l->e.shape, out);
-        out->n =
-            arg.count_samples > 0 && arg.count_samples < out->n ? arg.count_samples : out->n;
+        out->n = out->n < most ? out->n : most;
+        if (rc == EXIT_OK)
+            image_spread(out->x, out->of, out->n,
+                         l->e.shape[0] * l->e.shape[1] * l->e.shape[2]);
         return rc;
     }
     rc = checkpoint_open(arg.samples, &file);
     if (rc == EXIT_OK)
-        rc = checkpoint_buffer(&file, l->e.shape,
-                               arg.count_samples > 0 ? arg.count_samples : INT64_MAX, &out->x,
-                               &out->n);
+        rc = checkpoint_buffer(&file, l->e.shape, most, &out->x, &out->n, &out->of);
     checkpoint_close(&file);
     return rc;
 }
@@ -213,7 +214,7 @@ static void caption(const struct ranked *r, const char *file, int s, int64_t at,
     table_cell(t, "%s", file);
     table_cell(t, "%" PRId64, at / arg.columns + 1);
     table_cell(t, "%" PRId64, at % arg.columns + 1);
-    table_cell(t, "%" PRId64, image);
+    table_cell(t, "%" PRId64, image_input_number(&r->in, image));
     class_cell(t, r->in.labels != NULL ? r->in.labels[image] : -1);
     class_cell(t, r->e.pred[image]);
     table_cell(t, "%.5g", r->score[s][image]);
@@ -231,7 +232,7 @@ static void place(struct likely *l, const struct ranked *r, const char *file, in
     caption(r, file, s, at, image, l->captions);
     json_set_number(one, "row", (double)row);
     json_set_number(one, "column", (double)column);
-    json_set_number(one, "index", (double)image);
+    json_set_number(one, "index", (double)image_input_number(&r->in, image));
     json_set_number(one, "label", r->in.labels != NULL ? (double)r->in.labels[image] : -1);
     json_set_number(one, "prediction", (double)r->e.pred[image]);
     json_set_number(one, "score", r->score[s][image]);

@@ -13,6 +13,7 @@
 #include "support/experiment.h"
 #include "support/file.h"
 #include "support/json_log.h"
+#include "support/out_set.h"
 #include "support/paper_page.h"
 #include "support/paper_run.h"
 #include "support/report.h"
@@ -54,7 +55,7 @@ static const struct cli_option options[] = {
      NULL, .flag = &arg.plan.quick},
     {"Results", "out", "DIR", "folder for index.html, pictures, results and logs", NULL,
      .text = &arg.plan.out},
-    {NULL, "json", "FILE", "all results in one object", NULL, .text = &arg.json},
+    {NULL, "json", "FILE", "all results in one object", NULL, .text = &arg.json, .written = 1},
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
     {"Computing", "seed", "N", "of all programs", "1", .integer = &arg.plan.seed},
     {NULL, "threads", "N", "0: one per processor; changes no result", "0",
@@ -89,19 +90,37 @@ static int find_programs(const char *self, char folder[FILE_PATH_BYTES])
     return EXIT_OK;
 }
 
+/* Do the other images fit the model? `two` are test images, to mix where a set is made of them. */
+static int look_at_others(const struct experiment *e, const struct image_input *two)
+{
+    int rc = EXIT_OK;
+
+    for (int64_t i = 0; i < arg.ood.count && rc == EXIT_OK; i++) {
+        struct out_set set = {0};
+
+        rc = out_set_open(e, arg.ood.items[i], two, 1, arg.plan.seed, &set);
+        out_set_free(&set);
+    }
+    if (rc == EXIT_OK && arg.plan.inception != NULL && !file_exists(arg.plan.inception))
+        rc = report_failed("--inception %s: no such file", arg.plan.inception);
+    return rc;
+}
+
 /* Does a checkpoint fit the data? Asked of all before the first program runs. */
 static int look_at(int role, struct experiment *e)
 {
     const struct paper_plan *plan = &arg.plan;
-    struct image_input one = {0};
+    struct image_input two = {0};
     int rc = experiment_open(plan->model[role], plan->backend, plan->threads, plan->seed, e);
 
     if (rc == EXIT_OK)
-        rc = experiment_data(e, plan->data, "test", 1, role != ROLE_EBM, &one);
-    image_input_free(&one);
+        rc = experiment_data(e, plan->data, "test", 2, role != ROLE_EBM, &two);
     if (rc != EXIT_OK)
         report_note("that was --%s %s; nothing has been run", paper_roles[role].name,
                     plan->model[role]);
+    else if (role == ROLE_JEM)
+        rc = look_at_others(e, &two);
+    image_input_free(&two);
     return rc;
 }
 

@@ -45,7 +45,7 @@ static const struct cli_option options[] = {
      .max = INT64_MAX},
     {NULL, "out", "DIR", "folder for a curve per attack (.svg) and adversarial.png", NULL,
      .text = &arg.out},
-    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json},
+    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json, .written = 1},
     {"Defence", "refine", "LIST", "SGLD steps before the classification: JEM-0, JEM-1, ...",
      "0,1,10", .text = &arg.refine},
     {NULL, "chains", "N", "chains per image, whose logits are averaged (paper: 5)", "1",

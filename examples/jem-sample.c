@@ -18,8 +18,10 @@
 #include "support/cli.h"
 #include "support/data.h"
 #include "support/evaluate.h"
+#include "support/experiment.h"
 #include "support/file.h"
 #include "support/image.h"
+#include "support/json_log.h"
 #include "support/progress.h"
 #include "support/report.h"
 #include "support/settings.h"
@@ -32,7 +34,7 @@
 #define FRAMES           12   /* states of a chain in a film, the start among them */
 
 static struct {
-    const char *model, *out, *buffer, *data, *seed, *backend;
+    const char *model, *out, *json, *buffer, *data, *seed, *backend;
     struct cli_list presets, sets;
     int64_t steps, count, per_class, film, batch, threads;
     int quiet;
@@ -43,6 +45,8 @@ static const struct cli_option options[] = {
      "a model or a training (default: the file of --from-buffer)", NULL, .text = &arg.model},
     {NULL, "out", "DIR", "folder for samples.png, classes.png and film.png", NULL,
      .text = &arg.out},
+    {NULL, "json", "FILE", "the table and how the pictures were made, for programs", NULL,
+     .text = &arg.json, .written = 1},
     {"Chains", "steps", "N",
      "SGLD steps of a chain; 0 shows the starts; -1: 400 from noise, \"sgld.steps\" from a "
      "buffer",
@@ -55,7 +59,8 @@ static const struct cli_option options[] = {
      "end",
      "0", .integer = &arg.film, .max = 1000},
     {NULL, "from-buffer", "FILE",
-     "start from the replay buffer in FILE (a training's last.safetensors) instead of noise",
+     "start from the replay buffer in FILE (a training's last.safetensors) instead of noise: "
+     "evenly spaced images of it, and for a class those that the model is surest of",
      NULL, .text = &arg.buffer},
     {NULL, "data", "KIND",
      "images to fit the start to with --set start.kind=gaussian, and names for the "
@@ -87,17 +92,17 @@ static const struct cli command_line = {
 };
 
 struct sampling {
-    jem_context *ctx;
+    struct experiment e;
     jem_options *opts;
-    jem_model *model;
     jem_head *head;
     jem_sampler *sampler;
-    int64_t shape[4], size; /* size: values of an image */
+    int64_t size; /* values of an image */
     int64_t steps;
+    json_t *rows; /* of the table */
     struct progress progress;
 
-    float *pool; /* images of the replay buffer, or NULL */
-    int64_t pool_count;
+    float *pool;                /* images of the replay buffer, or NULL */
+    int64_t pool_count, stored; /* of `stored` images in the file */
     struct evaluation pool_scores;
 };
 
@@ -123,7 +128,7 @@ static int choose_settings(struct sampling *s)
     if (rc == EXIT_OK)
         rc = checkpoint_settings(&file, s->opts);
     if (rc == EXIT_OK && arg.buffer != NULL)
-        rc = checkpoint_buffer(&file, s->shape, POOL, &s->pool, &s->pool_count);
+        rc = checkpoint_buffer(&file, s->e.shape, POOL, &s->pool, &s->pool_count, &s->stored);
     checkpoint_close(&file);
     if (rc == EXIT_OK)
         rc = settings_apply(s->opts, &arg.presets, &arg.sets);
@@ -149,7 +154,7 @@ static int fit_start(struct sampling *s)
         return report_usage(
             "start.kind is gaussian: give the training images with --data KIND, "
             "or say --set start.kind=uniform");
-    rc = data_open(s->ctx, arg.data, "train", &data);
+    rc = data_open(s->e.ctx, arg.data, "train", &data);
     if (rc == EXIT_OK)
         rc = report_jem(jem_sampler_fit_start(s->sampler, data));
     jem_dataset_free(data);
@@ -158,25 +163,21 @@ static int fit_start(struct sampling *s)
 
 static int set_up(struct sampling *s)
 {
-    int rc = settings_context(arg.backend, arg.threads, &s->ctx);
+    int rc = experiment_open(arg.model, arg.backend, arg.threads, 0, &s->e);
 
     if (rc == EXIT_OK)
-        rc = report_jem(jem_options_create(s->ctx, &s->opts));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_model_load(s->ctx, arg.model, &s->model));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_model_shape(s->model, s->shape));
-    s->size = s->shape[0] * s->shape[1] * s->shape[2];
+        rc = report_jem(jem_options_create(s->e.ctx, &s->opts));
+    s->size = s->e.shape[0] * s->e.shape[1] * s->e.shape[2];
     if (rc == EXIT_OK)
         rc = choose_settings(s);
     if (rc == EXIT_OK)
-        rc = report_jem(jem_head_create(s->model, arg.batch, &s->head));
+        rc = report_jem(jem_head_create(s->e.model, arg.batch, &s->head));
     if (rc == EXIT_OK)
         rc = report_jem(jem_sampler_create(s->head, s->opts, &s->sampler));
     if (rc == EXIT_OK)
         rc = fit_start(s);
     if (rc == EXIT_OK && s->pool != NULL)
-        rc = evaluate_images(s->model, s->pool, s->pool_count, arg.batch, &s->pool_scores);
+        rc = evaluate_images(s->e.model, s->pool, s->pool_count, arg.batch, &s->pool_scores);
     if (rc == EXIT_OK)
         rc = file_make_folder(arg.out);
     return rc;
@@ -265,9 +266,11 @@ static int run_chains(struct sampling *s, const char *what, const int32_t *y, fl
 
 /* Row `name` of the table: chains first, ..., first + n - 1, before and after. `y` < 0: the
  * confidence is that of the most probable class. */
-static void add_row(struct table *t, const char *name, const struct evaluation *before,
-                    const struct evaluation *after, int64_t first, int64_t n, int64_t y)
+static void add_row(struct sampling *s, struct table *t, const char *name,
+                    const struct evaluation *before, const struct evaluation *after,
+                    int64_t first, int64_t n, int64_t y)
 {
+    json_t *row = json_pack("{ss sI sI}", "chains_on", name, "class", (json_int_t)y, "n", n);
     double start = 0, end = 0, sure = 0;
 
     for (int64_t i = first; i < first + n; i++) {
@@ -280,9 +283,13 @@ static void add_row(struct table *t, const char *name, const struct evaluation *
     table_cell(t, "%.3f", start / (double)n);
     table_cell(t, "%.3f", end / (double)n);
     table_cell(t, "%.3f", sure / (double)n);
+    json_set_number(row, "log_px_start", start / (double)n);
+    json_set_number(row, "log_px_end", end / (double)n);
+    json_set_number(row, "confidence", sure / (double)n);
+    json_array_append_new(s->rows, row);
 }
 
-static void add_class_rows(struct table *t, const struct evaluation *before,
+static void add_class_rows(struct sampling *s, struct table *t, const struct evaluation *before,
                            const struct evaluation *after)
 {
     for (int64_t k = 0; k < after->classes; k++) {
@@ -290,7 +297,7 @@ static void add_class_rows(struct table *t, const struct evaluation *before,
         char name[64];
 
         snprintf(name, sizeof name, "class %" PRId64 " %s", k, known == NULL ? "" : known);
-        add_row(t, name, before, after, k * arg.per_class, arg.per_class, k);
+        add_row(s, t, name, before, after, k * arg.per_class, arg.per_class, k);
     }
 }
 
@@ -304,19 +311,19 @@ static int draw_grid(struct sampling *s, const char *what, const int32_t *y, int
     int rc = x == NULL ? report_no_memory() : start_chains(s, y, x, n);
 
     if (rc == EXIT_OK)
-        rc = evaluate_images(s->model, x, n, arg.batch, &before);
+        rc = evaluate_images(s->e.model, x, n, arg.batch, &before);
     if (rc == EXIT_OK)
         rc = run_chains(s, what, y, x, n, 0, s->steps);
     if (rc == EXIT_OK)
-        rc = evaluate_images(s->model, x, n, arg.batch, &after);
+        rc = evaluate_images(s->e.model, x, n, arg.batch, &after);
     if (rc == EXIT_OK)
         rc = snprintf(path, sizeof path, "%s/%s.png", arg.out, what) < FILE_PATH_BYTES
-                 ? image_write_grid(path, x, n, s->shape, columns)
+                 ? image_write_grid(path, x, n, s->e.shape, columns)
                  : report_failed("--out %.60s...: too long", arg.out);
     if (rc == EXIT_OK && y == NULL)
-        add_row(t, "any class", &before, &after, 0, n, -1);
+        add_row(s, t, "any class", &before, &after, 0, n, -1);
     else if (rc == EXIT_OK)
-        add_class_rows(t, &before, &after);
+        add_class_rows(s, t, &before, &after);
     evaluate_free(&before);
     evaluate_free(&after);
     free(x);
@@ -325,7 +332,7 @@ static int draw_grid(struct sampling *s, const char *what, const int32_t *y, int
 
 static int draw_classes(struct sampling *s, struct table *t)
 {
-    const int64_t n = arg.per_class * s->shape[3];
+    const int64_t n = arg.per_class * s->e.shape[3];
     int32_t *y = malloc((size_t)n * sizeof *y);
     int rc;
 
@@ -361,10 +368,47 @@ static int draw_film(struct sampling *s)
     if (rc == EXIT_OK)
         rc = file_join(path, arg.out, "film.png");
     if (rc == EXIT_OK)
-        rc = image_write_grid(path, film, n * (last + 1), s->shape, last + 1);
+        rc = image_write_grid(path, film, n * (last + 1), s->e.shape, last + 1);
     free(film);
     free(x);
     return rc;
+}
+
+static void say_protocol(struct sampling *s)
+{
+    char starts[256], drawn[256] = "";
+
+    if (s->pool == NULL)
+        snprintf(starts, sizeof starts, "the start distribution");
+    else
+        snprintf(starts, sizeof starts,
+                 "%" PRId64 " of the %" PRId64
+                 " images of the replay buffer, evenly spaced; those on log p(x|y) from the "
+                 "images with the largest p(y|x), which makes them a choice",
+                 s->pool_count, s->stored);
+    if (arg.per_class > 0)
+        snprintf(drawn, sizeof drawn,
+                 "; %" PRId64 " per class on log p(x|y) (classes.png, a row per class)",
+                 arg.per_class);
+    experiment_set_protocol(&s->e,
+                            "%" PRId64 " chains on log p(x)%s, of %" PRId64
+                            " SGLD steps each, all of them shown. Chains start from %s. log "
+                            "p(x) is up to a constant; confidence: the mean p(y|x) of the "
+                            "class, or of the most probable one, at the end.",
+                            arg.count, drawn, s->steps, starts);
+}
+
+static int write_json(struct sampling *s)
+{
+    json_t *json = s->e.json;
+
+    json_object_set_new(json, "data", arg.data == NULL ? json_null() : json_string(arg.data));
+    json_object_set_new(json, "seed",
+                        json_integer((json_int_t)settings_number(s->opts, "train.seed")));
+    json_object_set_new(json, "steps", json_integer(s->steps));
+    json_object_set_new(json, "settings", settings_json(s->opts));
+    json_object_set(json, "rows", s->rows);
+    return experiment_write(&s->e, arg.json);
 }
 
 static int run(struct sampling *s)
@@ -377,7 +421,8 @@ static int run(struct sampling *s)
     if (rc != EXIT_OK)
         return rc;
     t = table_create(headings);
-    if (t == NULL)
+    s->rows = json_array();
+    if (t == NULL || s->rows == NULL)
         return report_no_memory();
     progress_start(&s->progress, arg.quiet);
     print_settings(s);
@@ -390,9 +435,13 @@ static int run(struct sampling *s)
         rc = draw_film(s);
     if (rc == EXIT_OK && arg.count + arg.per_class > 0)
         rc = table_print(t, stdout);
-    if (rc == EXIT_OK)
-        printf("\npictures   %s/*.png\n", arg.out);
     table_free(t);
+    if (rc == EXIT_OK) {
+        printf("\npictures   %s/*.png\n", arg.out);
+        say_protocol(s);
+        experiment_print_protocol(&s->e);
+        rc = write_json(s);
+    }
     return rc == EXIT_OK && stop_signal() != 0 ? 128 + stop_signal() : rc;
 }
 
@@ -408,12 +457,12 @@ int main(int argc, char **argv)
         rc = report_flush(run(&s));
     }
     free(s.pool);
+    json_decref(s.rows);
     evaluate_free(&s.pool_scores);
     jem_sampler_free(s.sampler);
     jem_head_free(s.head);
-    jem_model_free(s.model);
     jem_options_free(s.opts);
-    jem_context_free(s.ctx);
+    experiment_close(&s.e);
     cli_list_free(&arg.presets);
     cli_list_free(&arg.sets);
     return rc;

@@ -40,7 +40,7 @@ static const struct cli_option options[] = {
      NULL, .list = &arg.inputs},
     {NULL, "data", "KIND", "instead of files: " DATA_HELP, NULL, .text = &arg.data},
     {NULL, "split", "NAME", "of --data: train or test", "test", .text = &arg.split},
-    {NULL, "count", "N", "only the first N images of --data; 0: all", "0",
+    {NULL, "count", "N", "only N images of --data, evenly spaced; 0: all", "0",
      .integer = &arg.count, .max = INT64_MAX},
     {"Results", "out", "DIR",
      "folder for logits.npy, prob_y.npy, log_px.npy, mass.npy and pred.npy (without it: only "
@@ -225,7 +225,7 @@ static int print_rows(const struct scores *s)
         if (s->in.name != NULL)
             table_cell(t, "%s", s->in.name[i]);
         else
-            table_cell(t, "%" PRId64, i);
+            table_cell(t, "%" PRId64, image_input_number(&s->in, i));
         class_cell(t, y);
         table_cell(t, "%.4f", (double)s->e.prob_y[i * s->shape[3] + y]);
         table_cell(t, "%.3f", (double)s->e.log_px[i]);

@@ -56,7 +56,7 @@ static const struct cli_option options[] = {
      "folder for gap.svg, and for the last checkpoint of each training that diverged, "
      "variantV-seedS.safetensors",
      NULL, .text = &arg.out},
-    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json},
+    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &arg.json, .written = 1},
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
     {"Computing", "threads", "N", "0: one per processor; changes no result", "0",
      .integer = &arg.threads, .max = 64},

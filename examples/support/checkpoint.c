@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
 #include "report.h"
 #include "settings.h"
 
@@ -149,14 +150,17 @@ static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64
 }
 
 int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,
-                      float **x, int64_t *n)
+                      float **x, int64_t *n, int64_t *of)
 {
+    const int64_t size = shape[0] * shape[1] * shape[2];
     int64_t begin = 0;
-    const int rc = find_buffer(c, shape, &begin, n);
+    int rc = find_buffer(c, shape, &begin, of);
 
     *x = NULL;
-    if (rc != EXIT_OK)
-        return rc;
-    *n = *n < most ? *n : most;
-    return read_floats(c, begin, *n * shape[0] * shape[1] * shape[2], x);
+    *n = *of < most ? *of : most;
+    if (rc == EXIT_OK)
+        rc = read_floats(c, begin, *of * size, x);
+    if (rc == EXIT_OK)
+        image_spread(*x, *of, *n, size);
+    return rc;
 }

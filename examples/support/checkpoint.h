@@ -29,9 +29,10 @@ int checkpoint_settings(const struct checkpoint *c, jem_options *opts);
 int checkpoint_tensor(const struct checkpoint *c, const char *name, int dims,
                       const int64_t *shape, float **values);
 
-/* The replay buffer: *x gets n images of the given shape (free()), at most `most` of them. Fails
- * with a clear text when the file holds none. */
+/* The replay buffer: *x gets n images of the given shape (free()), at most `most` of the *of that
+ * are stored, evenly spaced, because they may be sorted by class. Fails with a clear text when the
+ * file holds none. */
 int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,
-                      float **x, int64_t *n);
+                      float **x, int64_t *n, int64_t *of);
 
 #endif

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jem/version.h>
 
+#include "file.h"
 #include "report.h"
 #include "settings.h"
 
@@ -275,6 +277,20 @@ static int parse_words(const struct cli *cli, const struct option *table, int ar
     return CLI_GO;
 }
 
+/* Can the file be written? Asked before the work, not after it. */
+static int check_folder(const struct cli_option *option)
+{
+    char folder[FILE_PATH_BYTES];
+    int rc = file_folder_of(folder, *option->text);
+
+    if (rc == EXIT_OK)
+        rc = file_make_folder(folder);
+    if (rc == EXIT_OK && access(folder, W_OK | X_OK) != 0)
+        return report_failed("--%s %s: cannot write to the folder %s: %s", option->name,
+                             *option->text, folder, strerror(errno));
+    return rc == EXIT_OK ? CLI_GO : rc;
+}
+
 int cli_parse(const struct cli *cli, int argc, char **argv)
 {
     struct option *table;
@@ -293,5 +309,8 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
         return report_no_memory();
     rc = parse_words(cli, table, argc, argv);
     free(table);
+    for (int i = 0; i < cli->count && rc == CLI_GO; i++)
+        if (cli->options[i].written && *cli->options[i].text != NULL)
+            rc = check_folder(&cli->options[i]);
     return rc;
 }

@@ -30,6 +30,7 @@ struct cli_option {
     struct cli_list *list;
 
     int64_t min, max; /* of an integer; both 0: any */
+    int written;      /* of a text: a file that will be written: its folder is made first */
 };
 
 struct cli {

@@ -30,7 +30,7 @@ int experiment_begin(const char *backend, int64_t threads, int64_t seed,
 int experiment_open(const char *model, const char *backend, int64_t threads, int64_t seed,
                     struct experiment *out);
 
-/* The first `count` images (0: all) of a data set's split, which must have the model's shape and,
+/* `count` images (0: all), evenly spaced, of a data set's split, which must have the model's shape and,
  * when `labelled`, labels of its classes; otherwise labels may be anything. The first call is
  * the JSON's "data". */
 int experiment_data(const struct experiment *e, const char *spec, const char *split,

@@ -85,18 +85,6 @@ void features_close(struct features *f)
     f->head = NULL;
 }
 
-void feature_set_free(struct feature_set *set)
-{
-    free(set->features);
-    free(set->logits);
-    memset(set, 0, sizeof *set);
-}
-
-static int64_t image_size(const struct features *f)
-{
-    return f->image[0] * f->image[1] * f->image[2];
-}
-
 static int allocate(const struct features *f, const char *what, int64_t n,
                     struct feature_set *out)
 {
@@ -109,6 +97,38 @@ static int allocate(const struct features *f, const char *what, int64_t n,
     if (out->features == NULL || (f->classes > 0 && out->logits == NULL))
         return report_no_memory();
     return EXIT_OK;
+}
+
+int feature_set_pick(const struct features *f, const struct feature_set *set, const char *what,
+                     int64_t from, int64_t step, int64_t most, struct feature_set *out)
+{
+    const int64_t have = (set->n - from + step - 1) / step, n = most < have ? most : have;
+    int rc = allocate(f, what, n, out);
+
+    for (int64_t i = 0; i < n && rc == EXIT_OK; i++) {
+        const int64_t row = from + i * have / n * step;
+
+        memcpy(out->features + i * f->d, set->features + row * f->d,
+               (size_t)f->d * sizeof out->features[0]);
+        if (f->classes > 0)
+            memcpy(out->logits + i * f->classes, set->logits + row * f->classes,
+                   (size_t)f->classes * sizeof out->logits[0]);
+    }
+    if (rc != EXIT_OK)
+        feature_set_free(out);
+    return rc;
+}
+
+void feature_set_free(struct feature_set *set)
+{
+    free(set->features);
+    free(set->logits);
+    memset(set, 0, sizeof *set);
+}
+
+static int64_t image_size(const struct features *f)
+{
+    return f->image[0] * f->image[1] * f->image[2];
 }
 
 static uint8_t to_byte(float x)
@@ -149,6 +169,18 @@ static void show_progress(const struct features *f, const struct feature_set *se
                             left));
 }
 
+/* Images first .. first + m - 1 of n that are evenly spaced in `data`. */
+static int read_block(const jem_dataset *data, int64_t first, int64_t m, int64_t n,
+                      int64_t size, float *x)
+{
+    int64_t of = 0;
+    int rc = report_jem(jem_dataset_size(data, &of));
+
+    for (int64_t i = 0; i < m && rc == EXIT_OK; i++)
+        rc = report_jem(jem_dataset_read(data, (first + i) * of / n, 1, x + i * size, NULL));
+    return rc;
+}
+
 /* The images come from `x`, or from `data` where that is NULL. */
 static int look(struct features *f, const float *x, const jem_dataset *data,
                 struct feature_set *out)
@@ -167,7 +199,7 @@ static int look(struct features *f, const float *x, const jem_dataset *data,
 
         show_progress(f, out, first, start);
         if (x == NULL)
-            rc = report_jem(jem_dataset_read(data, first, m, read, NULL));
+            rc = read_block(data, first, m, out->n, size, read);
         if (rc == EXIT_OK)
             rc = look_at_block(f, x == NULL ? read : x + first * size, m, first, bytes, seen,
                                out);

@@ -44,7 +44,10 @@ struct feature_set {
 int features_of_images(struct features *f, const char *what, const float *x, int64_t n,
                        struct feature_set *out);
 int features_of_data(struct features *f, const char *what, const jem_dataset *data, int64_t n,
-                     struct feature_set *out); /* the first n images */
+                     struct feature_set *out); /* n images, evenly spaced */
+/* At most `most` of the rows from, from + step, ..., evenly spaced among them, as a copy. */
+int feature_set_pick(const struct features *f, const struct feature_set *set, const char *what,
+                     int64_t from, int64_t step, int64_t most, struct feature_set *out);
 void feature_set_free(struct feature_set *set);
 
 #endif

@@ -15,19 +15,6 @@
 
 #define SLICE 10 /* steps between two lines of progress */
 
-/* The buffer's images, or `count` of them, evenly spaced because they may be sorted by class. */
-static int read_buffer(const struct checkpoint *file, const int64_t shape[4],
-                       struct hybrid_samples *s)
-{
-    const int rc = checkpoint_buffer(file, shape, INT64_MAX, &s->ends, &s->stored);
-
-    s->n = s->stored < s->n ? s->stored : s->n;
-    for (int64_t i = 0; i < s->n && rc == EXIT_OK; i++)
-        memmove(s->ends + i * s->size, s->ends + i * s->stored / s->n * s->size,
-                (size_t)s->size * sizeof s->ends[0]);
-    return rc;
-}
-
 /* Settings: the file's, then presets, then --set. A buffer sets how many samples there are. */
 static int read_files(const struct hybrid_plan *plan, const int64_t shape[4],
                       struct hybrid_samples *s)
@@ -39,7 +26,7 @@ static int read_files(const struct hybrid_plan *plan, const int64_t shape[4],
     if (rc == EXIT_OK)
         rc = checkpoint_settings(&file, s->opts);
     if (rc == EXIT_OK && plan->buffer != NULL)
-        rc = read_buffer(&file, shape, s);
+        rc = checkpoint_buffer(&file, shape, s->n, &s->ends, &s->n, &s->stored);
     checkpoint_close(&file);
     return rc == EXIT_OK ? settings_apply(s->opts, plan->presets, plan->sets) : rc;
 }

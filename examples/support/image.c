@@ -149,6 +149,12 @@ static void paint(struct image *picture, const float *x, const int64_t shape[3],
     }
 }
 
+void image_spread(float *x, int64_t of, int64_t n, int64_t size)
+{
+    for (int64_t i = 0; i < n; i++) /* i * of / n >= i, so none is lost */
+        memmove(x + i * size, x + i * of / n * size, (size_t)size * sizeof *x);
+}
+
 int image_write_grid(const char *path, const float *x, int64_t n, const int64_t shape[3],
                      int64_t columns)
 {

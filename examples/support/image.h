@@ -42,6 +42,9 @@ int image_to_floats(const struct image *image, const char *path, const int64_t s
 
 int image_write_png(const char *path, const struct image *image);
 
+/* Keep n of `of` images of `size` values each, evenly spaced: they move to the front. */
+void image_spread(float *x, int64_t of, int64_t n, int64_t size);
+
 /* n images of shape C x H x W in [-1, 1] in rows of `columns`, parted by white lines and
  * enlarged by a whole number so that small images are comfortable to look at. Values beyond
  * [-1, 1] are cut. Of images with other than 1 or 3 channels the first channel is shown. */

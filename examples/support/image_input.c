@@ -26,7 +26,7 @@ static int allocate(int64_t n, const int64_t shape[4], struct image_input *out)
         return report_failed("there is no image to look at");
     if ((size_t)n > SIZE_MAX / sizeof(float) / image)
         return report_no_memory();
-    out->n = n;
+    out->n = out->of = n;
     out->x = malloc((size_t)n * image * sizeof out->x[0]);
     out->labels = malloc((size_t)n * sizeof out->labels[0]);
     if (out->x == NULL || out->labels == NULL)
@@ -171,6 +171,23 @@ static int is_labelled(const struct image_input *in)
     return 0;
 }
 
+int64_t image_input_number(const struct image_input *in, int64_t i)
+{
+    return i * in->of / in->n;
+}
+
+static int read_spread(const jem_dataset *data, int64_t size, struct image_input *in)
+{
+    int rc = EXIT_OK;
+
+    if (in->n == in->of)
+        return report_jem(jem_dataset_read(data, 0, in->n, in->x, in->labels));
+    for (int64_t i = 0; i < in->n && rc == EXIT_OK; i++)
+        rc = report_jem(jem_dataset_read(data, image_input_number(in, i), 1, in->x + i * size,
+                                         in->labels + i));
+    return rc;
+}
+
 int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count,
                         const int64_t shape[4], struct image_input *out)
 {
@@ -186,11 +203,12 @@ int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count
             report_failed("--data %s: its images are %s, the model reads %s (channels x height "
                           "x width)",
                           spec, sizes_text(3, d, have), sizes_text(3, shape, want));
-    n = count > 0 && count < n ? count : n;
     if (rc == EXIT_OK)
-        rc = allocate(n, shape, out);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_read(data, 0, n, out->x, out->labels));
+        rc = allocate(count > 0 && count < n ? count : n, shape, out);
+    if (rc == EXIT_OK) {
+        out->of = n;
+        rc = read_spread(data, shape[0] * shape[1] * shape[2], out);
+    }
     if (rc == EXIT_OK && shape[3] > 0 && d[3] != shape[3] && is_labelled(out))
         rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
                            d[3], shape[3]);

@@ -10,6 +10,7 @@
 
 struct image_input {
     int64_t n;
+    int64_t of;        /* images of the data set that these are evenly spaced in; else n */
     float *x;          /* n x C x H x W */
     int32_t *labels;   /* n; -1 where unknown */
     const char **name; /* n names, or NULL: images are named by their number */
@@ -21,14 +22,17 @@ struct image_input {
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
                       struct image_input *out);
 
-/* The first `count` images (0: all) of a data set. Labels must be classes of the model, unless
- * shape[3] is 0. */
+/* `count` images (0: all) of a data set, evenly spaced, because sets may be sorted by class. Labels
+ * must be classes of the model, unless shape[3] is 0. */
 int image_input_data(jem_context *ctx, const char *spec, const char *split, int64_t count,
                      const int64_t shape[4], struct image_input *out);
 
 /* The same of a data set that is open; `spec` is what errors call it. */
 int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count,
                         const int64_t shape[4], struct image_input *out);
+
+/* The number that image i has in its data set. */
+int64_t image_input_number(const struct image_input *in, int64_t i);
 
 /* Gaussian noise on all images, of `size` values each. Image i gets the same noise, however
  * many follow; `stream` parts the sets of one seed. std 0: none. */

@@ -61,9 +61,9 @@ static const struct section {
      "it adds noise of 0.03 to all images, these runs add none."},
     {"robustness", "Robustness (section 5.4)",
      "How many images keep their class under attack, when the model may first take k steps of "
-     "SGLD on them (JEM-k)? Believe the rows with an exact gradient; a straight-through one, "
-     "as "
-     "the official code has it, flatters the defence.",
+     "SGLD on them (JEM-k)? The gradient goes "
+     "through these steps (exact) or as if they were not there (straight-through, as in the "
+     "official code); the latter usually finds less. The lowest figure of a defence counts.",
      paper_table_robustness,
      "From memory of the literature: Croce and Hein (AutoAttack, 2020) quote 19.8, 41.8 and "
      "47.6 % as the paper's own figures for JEM-0, JEM-1 and JEM-10 at L-inf 8/255 on "

@@ -47,64 +47,81 @@ static const struct paper_step steps[] = {
     {"hybrid", "hybrid", "jem-hybrid", JEM | EBM | ABLATIONS,
      "@features --count #0 --chains #500 --steps 100 --reference #2000",
      "@features --count #0 --chains #10000 --steps 256 --reference #0",
-     "samples.png starts.png", 0},
+     "samples.png starts.png"},
     {"hybrid", "hybrid", "jem-hybrid", JEM | ABLATIONS, "@no-features --count #0 --chains 0",
-     "@no-features --count #0 --chains 0", "", 0},
+     "@no-features --count #0 --chains 0", ""},
     {"hybrid", "hybrid", "jem-hybrid", CLASSIFIER, "--count #0 --chains 0",
-     "--count #0 --chains 0", "", 0},
+     "--count #0 --chains 0", ""},
     {"samples", "samples", "jem-sample", JEM,
      "--count #64 --per-class #8 --film #6 --steps 300",
-     "--count #100 --per-class #10 --film #10 --steps 1000", "samples.png classes.png film.png",
-     1},
+     "--count #100 --per-class #10 --film #10 --steps 1000",
+     "samples.png classes.png film.png"},
     {"samples", "samples", "jem-sample", EBM, "--count #64 --per-class 0 --film #6 --steps 300",
-     "--count #100 --per-class 0 --film #10 --steps 1000", "samples.png film.png", 1},
+     "--count #100 --per-class 0 --film #10 --steps 1000", "samples.png film.png"},
     {"calibration", "calibration", "jem-calibration", JEM | CLASSIFIER,
-     "--count #0 --fit-count 2000", "--count #0", "reliability.svg reliability-scaled.svg", 0},
+     "--count #0 --fit-count 2000", "--count #0", "reliability.svg reliability-scaled.svg"},
     {"ood", "ood", "jem-ood", JEM | CLASSIFIER, "--count #500 --count-ood #500 @ood",
-     "--count #0 --count-ood #0 @ood", "log_px.svg prob_y.svg mass.svg", 0},
+     "--count #0 --count-ood #0 @ood", "log_px.svg prob_y.svg mass.svg"},
     {"ood", "ood", "jem-ood", EBM, "--count #500 --count-ood #500 @ood",
-     "--count #0 --count-ood #0 @ood", "log_px.svg mass.svg", 0},
+     "--count #0 --count-ood #0 @ood", "log_px.svg mass.svg"},
     {"robustness", "robustness-linf", "jem-robustness", JEM,
      "--count #20 --steps 10 --refine 0,1", "--count #100 --refine 0,1,10",
-     "pgd.svg adversarial.png", 0},
+     "pgd.svg adversarial.png"},
     {"robustness", "robustness-linf", "jem-robustness", CLASSIFIER,
-     "--count #20 --steps 10 --refine 0", "--count #100 --refine 0", "pgd.svg", 0},
+     "--count #20 --steps 10 --refine 0", "--count #100 --refine 0", "pgd.svg"},
     {"robustness", "robustness-l2", "jem-robustness", JEM,
      "--norm l2 --count #20 --steps 10 --refine 0,1", "--norm l2 --count #100 --refine 0,1,10",
-     "pgd.svg", 0},
+     "pgd.svg"},
     {"robustness", "robustness-l2", "jem-robustness", CLASSIFIER,
      "--norm l2 --count #20 --steps 10 --refine 0", "--norm l2 --count #100 --refine 0",
-     "pgd.svg", 0},
+     "pgd.svg"},
     {"robustness", "robustness-transfer", "jem-robustness", JEM,
      "--attack transfer --source @classifier --count #20 --steps 10 --refine 0,1",
-     "--attack transfer --source @classifier --count #100 --refine 0,1,10", "transfer.svg", 0},
-    {"robustness", "robustness-auto", "jem-robustness", JEM | CLASSIFIER, NULL,
+     "--attack transfer --source @classifier --count #100 --refine 0,1,10", "transfer.svg"},
+    {"robustness", "robustness-refined", "jem-robustness", JEM, NULL,
+     "--attack apgd --gradient exact --refine 0,1,10 --steps 50 --eot 10 --eps 8/255,16/255 "
+     "--count #100",
+     "worst.svg"},
+    {"robustness", "robustness-auto", "jem-robustness", JEM | CLASSIFIER,
+     "--attack apgd --attack square --refine 0 --input-noise 0 --steps 10 --queries 100 "
+     "--count #20",
      "--attack apgd --attack square --refine 0 --input-noise 0 --steps 100 --queries 5000 "
      "--count #100",
-     "worst.svg", 0},
-    {"robustness", "robustness-blind", "jem-robustness", JEM, NULL,
+     "worst.svg"},
+    {"robustness", "robustness-blind", "jem-robustness", JEM,
+     "--attack noise --attack pointwise --attack hopskipjump --refine 0 --norm l2 --queries "
+     "200 "
+     "--count #5",
      "--attack noise --attack pointwise --attack hopskipjump --refine 0,1 --norm l2 --count "
      "#50",
-     "worst.svg", 0},
-    {"robustness", "robustness-blind", "jem-robustness", CLASSIFIER, NULL,
+     "worst.svg"},
+    {"robustness", "robustness-blind", "jem-robustness", CLASSIFIER,
+     "--attack noise --attack pointwise --attack hopskipjump --refine 0 --norm l2 --queries "
+     "200 "
+     "--count #5",
      "--attack noise --attack pointwise --attack hopskipjump --refine 0 --norm l2 --count #50",
-     "worst.svg", 0},
+     "worst.svg"},
     {"distal", "distal", "jem-distal", JEM | CLASSIFIER, "--count #5 --steps 200",
-     "--count #10 --steps 1000", "distal.png", 0},
+     "--count #10 --steps 1000", "distal.png"},
     {"likely", "likely", "jem-likely", JEM, "--count #0", "--count #0",
      "test-log_px-most.png test-log_px-least.png test-log_pxy-class-most.png "
-     "test-log_pxy-class-least.png test-log_py-most.png test-log_py-least.png",
-     0},
-    {"semisup", "semisup", "jem-semisup", NEW, NULL,
-     "--preset demo --labels 5,20,100 --seeds 1 --count #0", "", 0},
-    {"stability", "stability", "jem-stability", NEW, NULL,
+     "test-log_pxy-class-least.png test-log_py-most.png test-log_py-least.png"},
+    {"semisup", "semisup", "jem-semisup", NEW,
+     "--preset demo --set model.filters=8 --steps 60 --validate-every 30 --labels 10 --seeds 1 "
+     "--validation 500 --count #500",
+     "--preset demo --labels 5,20,100 --seeds 1 --count #0", ""},
+    {"stability", "stability", "jem-stability", NEW,
+     "--preset demo --set model.filters=8 --set sgld.clamp_grad=0 --set sgld.clamp_x=0 "
+     "--set train.energy_l2=0 --set train.lr=0.1 --set sgld.step_size=10 --set sgld.steps=10 "
+     "--variant sgld.clamp_grad=1,sgld.clamp_x=1,train.energy_l2=0.1 --steps 60 --seeds 1 "
+     "--save-every 20 --recovery-steps 20",
      "--preset demo --set sgld.clamp_grad=0 --set sgld.clamp_x=0 --set train.energy_l2=0 "
      "--set train.weight_px=1 --set sgld.step_size=1 --set sgld.steps=5 --set "
      "start.kind=uniform --set pcd.capacity=10000 --set pcd.restart_prob=0.05 --set "
      "train.input_noise=0.03 --set train.schedule=constant --set train.lr=0.001 --variant "
      "sgld.clamp_grad=1,sgld.clamp_x=1 --variant train.energy_l2=0.1 --variant train.lr=1e-4 "
      "--steps 400 --seeds 3 --save-every 50 --recovery-steps 200",
-     "gap.svg", 0},
+     "gap.svg"},
 };
 
 /* --- A command line ----------------------------------------------------------------------- */
@@ -195,10 +212,8 @@ static int compose(const struct paper_plan *plan, const struct paper_run *run, s
     }
     add(w, "--out");
     add(w, "%s/%s", plan->out, run->name);
-    if (!s->no_json) {
-        add(w, "--json");
-        add(w, "%s/%s/result.json", plan->out, run->name);
-    }
+    add(w, "--json");
+    add(w, "%s/%s/result.json", plan->out, run->name);
     add(w, "--seed");
     add(w, "%" PRId64, plan->seed);
     add(w, "--threads");
@@ -322,7 +337,7 @@ static int run_one(const struct paper_plan *plan, struct paper_run *run, struct 
     remove(result); /* of an earlier report */
     run->code = spawn(w->word, log);
     run->seconds = progress_clock() - start;
-    if (run->code == 0 && !run->step->no_json &&
+    if (run->code == 0 &&
         (json_read_file(result, &run->result) != EXIT_OK || run->result == NULL))
         run->code = fail(log, "%s is not there or is no JSON", result);
     return EXIT_OK;

@@ -47,7 +47,6 @@ struct paper_step {
     unsigned roles;           /* 1 << ROLE_JEM and the like: once for each of these */
     const char *quick, *full; /* further words; NULL: not run */
     const char *pictures;     /* files below NAME/ that the page shows */
-    int no_json;              /* the program has no --json */
 };
 
 struct paper_run {
@@ -57,7 +56,7 @@ struct paper_run {
     char *command; /* as a shell would take it */
     int code;      /* exit code; -1: could not be started, or ended by a signal */
     double seconds;
-    json_t *result; /* NULL: failed, or the program has none */
+    json_t *result; /* NULL: failed */
 };
 
 struct paper_runs {

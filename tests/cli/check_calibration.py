@@ -18,9 +18,14 @@ FASHION = "/usr/share/datasets/fashion-mnist"
 MASK = (1 << 64) - 1
 
 
-def labels(folder, first, count):
+def spread(count):
+    """The numbers of `count` of the 10,000 test images, evenly spaced."""
+    return np.arange(count) * 10000 // count
+
+
+def labels(folder, which):
     raw = gzip.open(f"{folder}/t10k-labels-idx1-ubyte.gz").read()
-    return np.frombuffer(raw, np.uint8, offset=8)[first : first + count].astype(np.int32)
+    return np.frombuffer(raw, np.uint8, offset=8)[which].astype(np.int32)
 
 
 def splitmix(state):
@@ -85,11 +90,11 @@ if what == "make":
     raw = gzip.open(sys.argv[3] + "/t10k-images-idx3-ubyte.gz").read()
     x = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 1, 28, 28)
     np.save(f"{folder}/fit.npy", x[600:1000])
-    np.save(f"{folder}/fit_y.npy", labels(sys.argv[3], 600, 400))
+    np.save(f"{folder}/fit_y.npy", labels(sys.argv[3], np.arange(600, 1000)))
 elif what == "errors":
     o = json.load(open(f"{folder}/{sys.argv[3]}.json"))
     f, p = np.load(f"{folder}/s/logits.npy"), np.load(f"{folder}/s/prob_y.npy")
-    y = labels(FASHION, 0, len(f))
+    y = labels(FASHION, spread(len(f)))
     check(o, f, p, y, 1e-9)
     # Divided by T the logits are floats again, and T is known to 12 digits.
     scaled = (f.astype(np.float64) / o["temperature"]["t"]).astype(np.float32)
@@ -117,14 +122,14 @@ elif what == "temperature":
     close("slope in log T", slope, 0, 1e-9)
     assert abs(fit["slope"]) < 1e-10 < fit["curvature"] and fit["n"] == len(y)
 elif what == "noisy":
-    raw = gzip.open(sys.argv[3] + "/t10k-images-idx3-ubyte.gz").read(16 + 20 * 784)
-    x = np.frombuffer(raw, np.uint8, offset=16).astype(np.float32) / np.float32(127.5) - np.float32(1)
+    raw = gzip.open(sys.argv[3] + "/t10k-images-idx3-ubyte.gz").read()
+    x = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 784)[spread(20)].ravel().astype(np.float32) / np.float32(127.5) - np.float32(1)
     extra = noise(x.size, 0.1, 5).astype(np.float32)
     assert 0.098 < extra.std() < 0.102 and abs(extra.mean()) < 0.004
     np.save(f"{folder}/noisy.npy", (x + extra).reshape(-1, 1, 28, 28))
 elif what == "noise":
     f = np.load(f"{folder}/n/logits.npy").astype(np.float64)
-    y = labels(FASHION, 0, 20)
+    y = labels(FASHION, spread(20))
     nll = json.load(open(f"{folder}/n.json"))["nll"]
     close("nll", nll, -np.log(softmax(f)[np.arange(20), y]).mean(), 1e-6)
 else:

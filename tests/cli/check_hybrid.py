@@ -103,9 +103,11 @@ def figures(path, train, samples, prob, keep):
     with open(path) as file:
         o = json.load(file)
     train, samples, prob = np.load(train), np.load(samples), np.load(prob)
-    half = len(train) // 2
-    second = train[half:][: len(samples)]
-    want = {"samples": frechet(samples, train), "real": frechet(second, train[:half])}
+    seen = next(row["against"] for row in o["rows"] if row["images"] == "samples")
+    train = train[np.arange(seen) * len(train) // seen]
+    odd, half = train[1::2], len(train[0::2])
+    n = min(len(odd), len(samples))
+    want = {"samples": frechet(samples, train), "real": frechet(odd[np.arange(n) * len(odd) // n], train[0::2])}
     pred = prob.argmax(1)
     kept = []
     for k in range(prob.shape[1]):

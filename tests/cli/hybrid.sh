@@ -13,7 +13,7 @@ train "${tiny[@]}" --data "$set" --steps 20 --set pcd.capacity=120 --set start.k
 train "${tiny[@]}" --data "$set" --steps 20 --preset classifier --out "$tmp/c" >/dev/null
 train "${tiny[@]}" --data "$other" --set model.channels=3 --set model.height=8 --set model.width=8 --steps 1 --out "$tmp/o" >/dev/null
 model=$tmp/t/best.safetensors clf=$tmp/c/best.safetensors
-data=(--data "$set" --count 300 --reference 400 --quiet)
+data=(--data "$set" --count 600 --reference 400 --quiet)
 small=("${data[@]}" --features "$clf" --chains 60 --steps 4)
 
 if [ -x "$inception" ]; then
@@ -30,13 +30,13 @@ expect "a replay buffer" 0 "samples, top 50 %" hybrid --from-buffer "$tmp/t/last
     --features "$clf" --chains 100 --keep 50 --json "$tmp/b.json" --out "$tmp/b"
 verdict "its protocol" "missing" grep -q "100 of the 120 images of" <(tr '\n' ' ' <"$tmp/out")
 "${check[@]}" buffer "$tmp/t/last.safetensors" 100 "$tmp"
-score --model "$clf" --data "$set" --split train --count 400 --features --out "$tmp/train" >/dev/null
+score --model "$clf" --data "$set" --split train --features --out "$tmp/train" >/dev/null
 score --model "$clf" --input "$tmp/bytes.npy" --features --out "$tmp/seen" >/dev/null
 score --model "$model" --input "$tmp/floats.npy" --out "$tmp/prob" >/dev/null 2>&1
 check_figures() { "${check[@]}" figures "$tmp/b.json" "$tmp/train/features.npy" "$tmp/seen/features.npy" "$tmp/prob/prob_y.npy" 50; }
 verdict "its figures" "$(check_figures 2>&1 | tail -n 1)" check_figures
 verdict "its pictures" "missing" [ -s "$tmp/b/samples.png" ] && verdict "and starts" "missing" [ -s "$tmp/b/starts.png" ]
-score --model "$model" --data "$set" --count 300 >"$tmp/scored" 2>&1
+score --model "$model" --data "$set" >"$tmp/scored" 2>&1
 percent=$(json "$tmp/b.json" '"%.2f" % (100 * o["accuracy"])')
 verdict "its accuracy is jem-score's" "$percent; $(grep -i accuracy "$tmp/scored")" grep -qF "$percent" "$tmp/scored"
 

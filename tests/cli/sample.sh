@@ -24,6 +24,11 @@ expect "a film of a short chain shows all steps" 0 "after steps 0 1 2" sample --
 verdict "film.png is 2 x 3 images" "$(png_size "$tmp/p/film.png")" test "$(png_size "$tmp/p/film.png")" = "260 174"
 sample --model "$model" --out "$tmp/q" --count 0 --per-class 0 --film 1 --steps 0 >/dev/null
 verdict "a film of no step is its start" "$(png_size "$tmp/q/film.png")" test "$(png_size "$tmp/q/film.png")" = "88 88"
+sample --model "$model" --out "$tmp/r" "${small[@]}" --json "$tmp/r.json" >"$tmp/table"
+for key in protocol model_md5 seed seconds settings; do verdict "sample: \"$key\"" "missing" json "$tmp/r.json" "o['$key']"; done
+verdict "the JSON has the table's rows" "$(json "$tmp/r.json" 'o["rows"]')" grep -q "^any class *4 *$(json "$tmp/r.json" \
+    '"%.3f *%.3f *%.3f" % tuple(o["rows"][0][k] for k in ("log_px_start", "log_px_end", "confidence"))')$" "$tmp/table"
+verdict "and a row per class" "no" test "$(json "$tmp/r.json" '[r["class"] for r in o["rows"]]')" = "[-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
 expect "from the replay buffer" 0 "Ankle boot" sample --from-buffer "$tmp/t/last.safetensors" --out "$tmp/d" \
     "${small[@]}" --data fashion-mnist
 sample --from-buffer "$tmp/t/last.safetensors" --out "$tmp/e" --steps 0 --count 100 --per-class 0 >/dev/null

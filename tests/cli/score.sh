@@ -67,7 +67,7 @@ verdict "arrays in NumPy" "$("$python" "$(dirname "$0")/check_scores.py" "$tmp/s
 import gzip, sys, numpy as np
 tmp, folder = sys.argv[1:]
 x = np.frombuffer(gzip.open(folder + "/t10k-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
-x = x.reshape(-1, 1, 28, 28)[:64]
+x = x.reshape(-1, 1, 28, 28)[np.arange(64) * 10000 // 64]
 np.save(tmp + "/bytes.npy", x)
 floats = x.astype(np.float32) / np.float32(127.5) - np.float32(1)
 np.save(tmp + "/floats.npy", floats)

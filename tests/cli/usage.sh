@@ -20,7 +20,7 @@ options_of() {
         threads backend help version" ;;
     jem-semisup) echo "$common data labels seeds validation split-seed count steps validate-every out json" ;;
     jem-stability) echo "$common data variant steps seeds save-every recovery-steps out json" ;;
-    jem-sample) echo "$common model out steps count per-class from-buffer data batch" ;;
+    jem-sample) echo "$common model out json steps count per-class from-buffer data batch" ;;
     esac
 }
 
@@ -63,6 +63,8 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
     expect "$program, full disk" 1 "cannot write" bash -c "'$run' --help >/dev/full"
 done
 
+touch "$tmp/file"
+expect "results into a file's inside, before any work" 1 "$tmp/file is not a folder" "$JEM_BIN/jem-ood" --model "$tmp/none" --json "$tmp/file/a.json"
 out=(--out "$tmp/o")
 expect "train, unknown setting" 2 "sgld.steps" train "${out[@]}" --set sgld.step=3
 expect "train, setting out of bounds" 2 "train.ema" train "${out[@]}" --set train.ema=2
