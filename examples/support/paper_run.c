@@ -112,9 +112,10 @@ static const struct paper_step steps[] = {
      "--preset demo --labels 5,20,100 --seeds 1 --count #0", ""},
     {"stability", "stability", "jem-stability", NEW,
      "--preset demo --set model.filters=8 --set sgld.clamp_grad=0 --set sgld.clamp_x=0 "
-     "--set train.energy_l2=0 --set train.lr=0.1 --set sgld.step_size=10 --set sgld.steps=10 "
-     "--variant sgld.clamp_grad=1,sgld.clamp_x=1,train.energy_l2=0.1 --steps 60 --seeds 1 "
-     "--save-every 20 --recovery-steps 20",
+     "--set train.energy_l2=0 --set train.lr=0.1 --set train.warmup_steps=5 --set "
+     "sgld.step_size=10 --set start.kind=uniform --variant "
+     "sgld.clamp_grad=1,sgld.clamp_x=1,train.energy_l2=0.1,train.lr=0.001 --steps 30 --seeds 1 "
+     "--save-every 10 --recovery-steps 10",
      "--preset demo --set sgld.clamp_grad=0 --set sgld.clamp_x=0 --set train.energy_l2=0 "
      "--set train.weight_px=1 --set sgld.step_size=1 --set sgld.steps=5 --set "
      "start.kind=uniform --set pcd.capacity=10000 --set pcd.restart_prob=0.05 --set "
