@@ -7,7 +7,7 @@
  *     log_px      log p(x) + log Z = logsumexp_y f(x)[y]
  *     prob_y      max_y p(y|x)                        Hendrycks and Gimpel 2017
  *     mass        -|| d log p(x) / dx ||_2            "approximate mass", JEM section 5.3.3
- *     energy_t    T logsumexp_y f(x)[y] / T           Liu et al. 2020
+ *     energy_t    T logsumexp_y f(x)[y] / T           Liu et al. 2020; T = 1 is log_px
  *     max_logit   max_y f(x)[y]                       Hendrycks et al. 2022
  *     entropy     sum_y p(y|x) log p(y|x)             minus the entropy of p(y|x)
  *
@@ -36,8 +36,9 @@
 #include "support/settings.h"
 #include "support/table.h"
 
-#define BATCH 250
-#define TPR   0.95
+#define BATCH       250
+#define TPR         0.95
+#define SCORE_TITLE 64
 
 static struct {
     const char *model, *data, *out, *json, *backend;
@@ -62,8 +63,11 @@ static const struct cli_option options[] = {
     {NULL, "input-noise", "STD",
      "standard deviation of Gaussian noise on all images; the official code has 0.03", "0",
      .real = &arg.input_noise},
-    {"Measures", "temperature", "T", "of the score energy_t; with 1 it is log_px", "1",
-     .real = &arg.temperature},
+    {"Measures", "temperature", "T",
+     "of the score energy_t = T logsumexp f(x)/T; 1, as Liu et al. 2020 use it, makes it "
+     "log_px, "
+     "and near 0 it is max_logit",
+     "10", .real = &arg.temperature},
     {NULL, "bootstrap", "N", "draws for the interval of the AUROC; 0: no interval", "200",
      .integer = &arg.bootstrap, .max = 1000000},
     {NULL, "seed", "N", "of the images made here, of the noise and of the bootstrap", "1",
@@ -270,12 +274,23 @@ static int detect(struct detection *d)
     return rc;
 }
 
+/* The name of a score for people: with T, where it has one. */
+static const char *title_of(int s, char out[SCORE_TITLE])
+{
+    if (s == ENERGY_T)
+        snprintf(out, SCORE_TITLE, "%s, T = %g", scores[s].name, arg.temperature);
+    else
+        snprintf(out, SCORE_TITLE, "%s", scores[s].name);
+    return out;
+}
+
 static int print_results(const struct detection *d)
 {
     static const char *const headings[] = {"other images", ">n",    ">n in",    "score",
                                            ">AUROC",       ">95 %", ">AUPR in", ">AUPR out",
                                            ">FPR95",       NULL};
     struct table *t = table_create(headings);
+    char title[SCORE_TITLE];
     int rc;
 
     if (t == NULL)
@@ -287,7 +302,7 @@ static int print_results(const struct detection *d)
             table_cell(t, "%s", s == 0 ? d->set[k].name : "");
             table_cell(t, "%" PRId64, d->set_scores[k].n);
             table_cell(t, "%" PRId64, d->in_scores.n);
-            table_cell(t, "%s", scores[s].name);
+            table_cell(t, "%s", title_of(s, title));
             table_cell(t, "%.4f", r->auroc);
             if (arg.bootstrap > 0)
                 table_cell(t, "%.4f to %.4f", r->low, r->high);
@@ -307,7 +322,7 @@ static int draw(const struct detection *d)
 {
     const size_t sets = (size_t)d->sets + 1;
     struct histogram *h = calloc(sets, sizeof *h);
-    char title[96], file[64];
+    char title[96], file[64], score_title[SCORE_TITLE];
     int rc = h == NULL ? report_no_memory() : EXIT_OK;
 
     for (int s = 0; s < SCORES && rc == EXIT_OK; s++) {
@@ -315,7 +330,7 @@ static int draw(const struct detection *d)
         for (size_t k = 1; k < sets; k++)
             h[k] = (struct histogram){d->set[k - 1].name, d->set_scores[k - 1].of[s],
                                       d->set_scores[k - 1].n};
-        snprintf(title, sizeof title, "%s: test images and others", scores[s].name);
+        snprintf(title, sizeof title, "%s: test images and others", title_of(s, score_title));
         snprintf(file, sizeof file, "%s.svg", scores[s].name);
         rc = histogram_write(arg.out, file, title, scores[s].axis, h, sets);
     }
@@ -335,6 +350,8 @@ static void add_to_json(struct detection *d)
             json_object_set_new(one, "out", json_string(d->set[k].name));
             json_object_set_new(one, "spec", json_string(d->set[k].spec));
             json_object_set_new(one, "score", json_string(scores[s].name));
+            if (s == ENERGY_T)
+                json_set_number(one, "temperature", arg.temperature);
             json_set_number(one, "auroc", r->auroc);
             json_set_number(one, "auroc_low", r->low);
             json_set_number(one, "auroc_high", r->high);
@@ -371,7 +388,8 @@ static void say_protocol(struct detection *d)
         "higher, ties one half; %s. AUPR is the average precision and depends on n in and n. "
         "FPR95: the share of the others above the threshold that keeps 95 %% of the test "
         "images. "
-        "energy_t has T = %g. There is %s; interp: means of two test images. In the histograms "
+        "energy_t is T logsumexp f(x)/T with T = %g (T = 1 is log_px). There is %s; interp: "
+        "means of two test images. In the histograms "
         "the "
         "outermost bins hold what lies beyond, and bins above 40 %% are cut.",
         d->in_scores.n, interval, arg.temperature, noise);

@@ -17,6 +17,14 @@ verdict "six scores against four sets" "$(json "$tmp/a.json" 'len(o["results"])'
 for key in results protocol model_md5 data seed seconds; do
     verdict "ood: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
 done
+aurocs='[[r["auroc"] for r in o["results"] if r["score"] == name] for name in ("log_px", "energy_t")]'
+verdict "energy_t is not log_px again" "$(json "$tmp/a.json" "$aurocs")" json "$tmp/a.json" "(lambda a: 1 / (a[0] != a[1]))($aurocs)"
+verdict "the table names T" "no" grep -q "energy_t, T = 10 " "$tmp/out"
+verdict "the protocol says what energy_t is" "no" grep -q "energy_t is T logsumexp f(x)/T with T = 10 (T = 1 is log_px)" <(tr '\n' ' ' <"$tmp/out")
+verdict "so does the JSON" "$(json "$tmp/a.json" 'o["results"]')" test \
+    "$(json "$tmp/a.json" '{(r["score"], r["temperature"]) for r in o["results"] if "temperature" in r}')" = "{('energy_t', 10)}"
+ood "${some[@]}" --temperature 1 --json "$tmp/1.json" >/dev/null
+verdict "with T = 1 it is log_px" "$(json "$tmp/1.json" "$aurocs")" json "$tmp/1.json" "(lambda a: 1 / (a[0] == a[1]))($aurocs)"
 for score in log_px prob_y mass energy_t max_logit entropy; do
     verdict "$score.svg is XML with all sets" "$tmp/a/$score.svg" "$python" -c '
 import sys, xml.etree.ElementTree as et
