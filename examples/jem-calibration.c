@@ -19,6 +19,7 @@
 
 #include <jem/jem.h>
 
+#include "support/class_meaning.h"
 #include "support/cli.h"
 #include "support/data.h"
 #include "support/evaluate.h"
@@ -542,11 +543,24 @@ static void say_protocol(struct calibration *c)
         c->n, noise, arg.bins, fitted);
 }
 
+/* The model must have learned the classes. */
+static int check_model(const struct calibration *c)
+{
+    const char *why = NULL;
+    const int rc = class_meaning(arg.model, c->e.shape[3], &why);
+
+    return rc == EXIT_OK && why != NULL
+               ? report_failed("%s has no calibration: %s", arg.model, why)
+               : rc;
+}
+
 static int run(struct calibration *c)
 {
     int rc = experiment_open(arg.model, arg.backend, arg.threads, arg.seed, &c->e);
 
     progress_start(&c->progress, arg.quiet);
+    if (rc == EXIT_OK)
+        rc = check_model(c);
     if (rc == EXIT_OK)
         rc = read_images(c);
     if (rc == EXIT_OK && arg.out != NULL)

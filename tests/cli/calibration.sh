@@ -86,6 +86,14 @@ expect "one without has not" 2 "same images" calibration --model "$model" --data
 expect "images without classes have not" 2 "same images" calibration --model "$model" --data "images:$tree" --validation 1
 expect "nor have arrays" 2 "same images" calibration --model "$model" --data "npy:$tmp/x.npy" --validation 1
 
+# A model of log p(x) alone has learnt no classes. One of log p(x|y) has.
+ebm=$here/../../examples/models/fashion-mnist-ebm.safetensors
+expect "calibration without classes" 1 "trained without labels" calibration --model "$ebm" --count 20 --out "$tmp/none"
+verdict "that makes no folder either" "it is there" [ ! -e "$tmp/none" ]
+train "${tiny[@]}" --steps 1 --set train.weight_px=0 --set train.weight_py_x=0 --set train.weight_pxy=1 --set sgld.class_cond=1 \
+    --set pcd.class_parts=1 --out "$tmp/p" >/dev/null
+expect "calibration of log p(x|y)" 0 "accuracy" calibration --model "$tmp/p/last.safetensors" --count 20 --fit-count 50 --quiet
+
 # Without a T everything else is there. One image has none.
 expect "too few images for a temperature" 0 "There is no T" calibration "${some[@]}" --count 50 --fit-count 1 --json "$tmp/o.json"
 verdict "the errors are there, T is null" "$(json "$tmp/o.json" 'o["temperature"], o["scaled"], o["ece"]')" test \

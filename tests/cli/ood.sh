@@ -51,6 +51,15 @@ ood "${some[@]}" --ood interp --input-noise 0.03 --json "$tmp/g.json" >/dev/null
 areas='[r["auroc"] for r in o["results"] if r["out"] == "interp"]'
 verdict "noise changes figures" "same" test "$(json "$tmp/g.json" "$areas")" != "$(json "$tmp/a.json" "$areas")"
 
+# A model of log p(x) alone has no other score.
+ebm=$(dirname "$0")/../../examples/models/fashion-mnist-ebm.safetensors
+expect "ood without classes" 0 "log_px" ood --model "$ebm" --count 20 --quiet --ood noise --bootstrap 0 --json "$tmp/i.json" --out "$tmp/i"
+verdict "two scores, and why" "$(json "$tmp/i.json" 'o["results"], o["no_classes"]')" test \
+    "$(json "$tmp/i.json" '[r["score"] for r in o["results"]], "trained without labels" in o["no_classes"], "left out" in o["protocol"]')" = \
+    "(['log_px', 'mass'], True, True)"
+verdict "two pictures" "$(ls "$tmp/i")" test "$(ls "$tmp/i" | tr '\n' ' ')" = "log_px.svg mass.svg "
+verdict "six scores have their classes" "$(json "$tmp/a.json" 'o["no_classes"]')" test "$(json "$tmp/a.json" 'o["no_classes"]')" = None
+
 # What does not fit, before any work.
 npy "$tmp/large.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 32, 32), }" 6144
 expect "ood, images of another size" 1 "--ood folder:DIR,size=28x28,grey" ood "${some[@]}" --ood noise --ood "npy:$tmp/large.npy" --out "$tmp/none"
