@@ -59,8 +59,8 @@ done
 out=(--out "$tmp/none")
 # A set whose splits are the same images wants another to test on.
 one_set=(--data "idx:$images,$labels") other=idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz
-expect "semisup, tested on what it learnt" 2 "say --test KIND" semisup "${some[@]}" "${out[@]}" "${one_set[@]}"
-expect "semisup, the same by its name" 2 "say --test KIND" semisup "${some[@]}" "${out[@]}" "${one_set[@]}" --test "${one_set[1]}"
+expect "semisup, tested on what it learnt" 2 "say --test KIND" semisup "${some[@]}" --steps 5 "${out[@]}" "${one_set[@]}"
+expect "semisup, the same by its name" 2 "say --test KIND" semisup "${some[@]}" --steps 5 "${out[@]}" "${one_set[@]}" --test "${one_set[1]}"
 expect "semisup, another test set" 0 "Test accuracy" semisup "${some[@]}" --steps 50 "${one_set[@]}" --test "$other" --out "$tmp/d" --json "$tmp/d.json"
 verdict "figures of that set" "$(json "$tmp/d.json" 'o["runs"]')" test "$(json "$tmp/d.json" 'o["runs"], o["train_data"], o["data"]["spec"]')" = \
     "$(json "$tmp/a.json" 'o["runs"], sys.argv[3], sys.argv[4]' "${one_set[1]}" "$other")"
