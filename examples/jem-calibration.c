@@ -8,7 +8,8 @@
  *     ECE = sum_b count_b / n |accuracy_b - confidence_b|        MCE = the largest of a bin
  *
  * The same again with all logits divided by one temperature T, fitted to images that neither
- * the training nor the test has: what a classifier gains by the simplest of repairs. */
+ * the training nor the test has: what a classifier gains by the simplest of repairs. Where there
+ * are no such images, or no T fits, that part is left out and the output says why. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -18,6 +19,7 @@
 
 #include <jem/jem.h>
 
+#include "support/class_meaning.h"
 #include "support/cli.h"
 #include "support/data.h"
 #include "support/evaluate.h"
@@ -56,13 +58,16 @@ static const struct cli_option options[] = {
      .max = MOST_BINS},
     {"Images that the temperature is fitted to", "validation", "N",
      "training images that jem-train held out; -1: as many as train.json beside the model "
-     "says, "
-     "or else 5000, or a tenth of a small set",
+     "says, or else it is assumed to be 5000, or a tenth of a small set",
      "-1", .integer = &arg.validation, .min = -1, .max = INT64_MAX},
-    {NULL, "split-seed", "N", "which ones these are (default: as train.json says, or else 1)",
-     NULL, .integer = &arg.split_seed},
-    {NULL, "fit-data", "KIND", "instead of these: the training split of another data set", NULL,
-     .text = &arg.fit_data},
+    {NULL, "split-seed", "N",
+     "which ones these are (default: as train.json says, or else it is assumed to be 1)", NULL,
+     .integer = &arg.split_seed},
+    {NULL, "fit-data", "KIND",
+     "instead of these: all of the training split of another data set, or with --validation "
+     "what jem-train held out of it; --data idx, npy and others without a training split of "
+     "their own have no temperature but with this",
+     NULL, .text = &arg.fit_data},
     {NULL, "fit-count", "N", "only N of them, evenly spaced; 0: all", "0",
      .integer = &arg.fit_count, .max = INT64_MAX},
     {"Results", "out", "DIR", "folder for reliability.svg and reliability-scaled.svg", NULL,
@@ -107,9 +112,49 @@ struct calibration {
     struct progress progress;
     struct image_input test, fit;
     int64_t n, n_fit; /* those of them that have a label */
+    struct holdout held_out;
     struct temperature t;
     struct figures as_is, scaled;
 };
+
+/* Is T fitted to images that jem-train held out, or to all of --fit-data? */
+static int fits_held_out(void)
+{
+    return arg.fit_data == NULL || arg.validation >= 0;
+}
+
+static const char *fit_spec(void)
+{
+    return arg.fit_data != NULL ? arg.fit_data : arg.data;
+}
+
+static int has_temperature(const struct calibration *c)
+{
+    return c->t.why_not[0] == '\0';
+}
+
+/* T must not be fitted to the images it is tested on, which are both splits of a set without
+ * splits. */
+static int check_arguments(struct calibration *c)
+{
+    const int seed = arg.split_seed != INT64_MIN, asked = arg.validation >= 0 || seed;
+    int own;
+    const int rc = data_own_splits(arg.data, &own);
+
+    if (rc != EXIT_OK)
+        return rc;
+    if (arg.fit_data != NULL && seed && !fits_held_out())
+        return report_usage("--split-seed with --fit-data wants --validation N as well");
+    if (own || (arg.fit_data != NULL && strcmp(arg.fit_data, arg.data) != 0))
+        return CLI_GO;
+    if (asked || arg.fit_data != NULL)
+        return report_usage("--data %s: training and test split are the same images, so the "
+                            "temperature wants others: say --fit-data KIND",
+                            arg.data);
+    temperature_none(&c->t, "training and test split of this data set are the same images; "
+                            "name others with --fit-data KIND");
+    return CLI_GO;
+}
 
 static void labelled_free(struct labelled *l)
 {
@@ -188,27 +233,35 @@ static int look_at(struct calibration *c, const char *what, const struct image_i
 }
 
 /* The images that jem-train held out. */
-static int read_held_out(const struct calibration *c, struct image_input *out)
+static int read_held_out(struct calibration *c)
 {
-    int64_t n = 0, count = arg.validation, seed = 1;
+    const int64_t *count = arg.validation >= 0 ? &arg.validation : NULL;
+    const int64_t *seed = arg.split_seed != INT64_MIN ? &arg.split_seed : NULL;
+    struct holdout *h = &c->held_out;
+    int64_t n = 0;
     jem_dataset *all = NULL, *rest = NULL, *held_out = NULL;
-    int rc = holdout_recorded(arg.model, count < 0 ? &count : &n, &seed);
+    int rc = data_open(c->e.ctx, fit_spec(), "train", &all);
 
-    seed = arg.split_seed == INT64_MIN ? seed : arg.split_seed;
-    if (rc == EXIT_OK)
-        rc = data_open(c->e.ctx, arg.data, "train", &all);
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_size(all, &n));
-    count = count < 0 ? holdout_default(n) : count;
-    if (rc == EXIT_OK && (count < 1 || count >= n))
-        rc = report_usage(
-            "the temperature wants images that the training held out, and of %" PRId64
-            " training images that was %" PRId64 ": say --validation N or --fit-data KIND",
-            n, count);
     if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_split(all, count, seed, &rest, &held_out));
+        rc = holdout_find(arg.model, count, seed, n, h);
+    if (rc == EXIT_OK && count != NULL && (h->count < 1 || h->count >= n))
+        rc = report_usage("--validation: of %" PRId64 " training images 1 to %" PRId64
+                          " can be held out, not %" PRId64,
+                          n, n - 1, h->count);
+    if (rc == EXIT_OK && (h->count < 1 || h->count >= n)) {
+        temperature_none(&c->t,
+                         "of %" PRId64 " training images %" PRId64
+                         " were held out; say --validation N or --fit-data KIND",
+                         n, h->count);
+        jem_dataset_free(all);
+        return EXIT_OK;
+    }
     if (rc == EXIT_OK)
-        rc = image_input_dataset(held_out, arg.data, arg.fit_count, c->e.shape, out);
+        rc = report_jem(jem_dataset_split(all, h->count, h->split_seed, &rest, &held_out));
+    if (rc == EXIT_OK)
+        rc = image_input_dataset(held_out, fit_spec(), arg.fit_count, c->e.shape, &c->fit);
     jem_dataset_free(all);
     jem_dataset_free(rest);
     jem_dataset_free(held_out);
@@ -220,35 +273,45 @@ static int read_images(struct calibration *c)
     const int64_t size = c->e.shape[0] * c->e.shape[1] * c->e.shape[2];
     int rc = experiment_data(&c->e, arg.data, "test", arg.count, 1, &c->test);
 
-    if (rc == EXIT_OK && arg.fit_data != NULL)
+    if (rc == EXIT_OK && has_temperature(c) && fits_held_out())
+        rc = read_held_out(c);
+    else if (rc == EXIT_OK && has_temperature(c))
         rc = experiment_data(&c->e, arg.fit_data, "train", arg.fit_count, 1, &c->fit);
-    else if (rc == EXIT_OK)
-        rc = read_held_out(c, &c->fit);
     image_input_add_noise(&c->test, size, arg.input_noise, arg.seed, 0);
     image_input_add_noise(&c->fit, size, arg.input_noise, arg.seed, 1);
     return rc;
 }
 
+static int fit(struct calibration *c)
+{
+    struct labelled held_out = {0};
+    const int rc = look_at(c, "fitting the temperature", &c->fit, &held_out);
+
+    c->n_fit = held_out.n;
+    if (rc == EXIT_OK && held_out.n == 0)
+        temperature_none(&c->t, "no image that it could be fitted to has a label");
+    else if (rc == EXIT_OK)
+        temperature_fit(held_out.logits, held_out.y, held_out.n, held_out.classes, &c->t);
+    labelled_free(&held_out);
+    return rc;
+}
+
 static int calibrate(struct calibration *c)
 {
-    struct labelled seen = {0}, held_out = {0};
+    struct labelled seen = {0};
     int rc = look_at(c, "test", &c->test, &seen);
 
-    if (rc == EXIT_OK)
-        rc = look_at(c, "fitting the temperature", &c->fit, &held_out);
+    if (rc == EXIT_OK && has_temperature(c))
+        rc = fit(c);
     progress_clear(&c->progress);
     if (rc == EXIT_OK)
-        rc = temperature_fit(held_out.logits, held_out.y, held_out.n, held_out.classes, &c->t);
-    if (rc == EXIT_OK)
         rc = measure(&seen, &c->as_is);
-    if (rc == EXIT_OK) {
+    if (rc == EXIT_OK && has_temperature(c)) {
         soften(&seen, c->t.t);
         rc = measure(&seen, &c->scaled);
     }
     c->n = seen.n;
-    c->n_fit = held_out.n;
     labelled_free(&seen);
-    labelled_free(&held_out);
     return rc;
 }
 
@@ -264,6 +327,11 @@ static int print_errors(const struct calibration *c)
         return report_no_memory();
     for (int i = 0; i < 2; i++) {
         table_cell(t, "%s", i == 0 ? "as they are" : "divided by T");
+        if (i == 1 && !has_temperature(c)) {
+            for (int column = 0; column < 6; column++)
+                table_cell(t, "-");
+            continue;
+        }
         table_cell(t, "%.2f %%", 100 * both[i]->accuracy);
         table_cell(t, "%.2f %%", 100 * both[i]->ece);
         table_cell(t, "%.2f %%", 100 * both[i]->mce);
@@ -307,6 +375,10 @@ static void print_temperature(const struct calibration *c)
 {
     const struct temperature *t = &c->t;
 
+    if (!has_temperature(c)) {
+        printf("\nT = -\n"); /* why: in the protocol, below */
+        return;
+    }
     printf("\nT = %.6f, fitted to %" PRId64 " images in %d steps: NLL of these %.6f before, "
            "%.6f after.\n",
            t->t, c->n_fit, t->steps, t->nll_before, t->nll);
@@ -385,40 +457,101 @@ static void add_figures(json_t *json, const struct figures *m)
     json_object_set_new(json, "bins", bins);
 }
 
+/* Where the images come from that T is fitted to. */
+static json_t *fit_json(const struct calibration *c)
+{
+    const int any = c->fit.n > 0;
+    json_t *fit = json_pack("{ss? ss sb sn sn sb}", "data", any ? fit_spec() : NULL, "split",
+                            "train", "held_out", any && fits_held_out(), "count", "split_seed",
+                            "assumed", c->held_out.assumed);
+
+    if (c->held_out.count > 0) {
+        json_set_number(fit, "count", (double)c->held_out.count);
+        json_set_number(fit, "split_seed", (double)c->held_out.split_seed);
+    }
+    json_set_number(fit, "n", (double)c->n_fit);
+    json_object_set_new(fit, "no_temperature",
+                        has_temperature(c) ? json_null() : json_string(c->t.why_not));
+    return fit;
+}
+
 static void add_to_json(struct calibration *c)
 {
-    json_t *scaled = json_object(), *fit = json_object();
+    json_t *scaled = json_object(), *t = json_object();
 
     add_figures(c->e.json, &c->as_is);
     json_set_number(c->e.json, "n", (double)c->n);
+    json_object_set_new(c->e.json, "fit", fit_json(c));
     add_figures(scaled, &c->scaled);
-    json_object_set_new(c->e.json, "scaled", scaled);
-    json_set_number(fit, "t", c->t.t);
-    json_set_number(fit, "n", (double)c->n_fit);
-    json_set_number(fit, "nll_before", c->t.nll_before);
-    json_set_number(fit, "nll", c->t.nll);
-    json_set_number(fit, "slope", -c->t.slope);
-    json_set_number(fit, "curvature", c->t.curvature);
-    json_set_number(fit, "steps", c->t.steps);
-    json_object_set_new(c->e.json, "temperature", fit);
+    json_set_number(t, "t", c->t.t);
+    json_set_number(t, "n", (double)c->n_fit);
+    json_set_number(t, "nll_before", c->t.nll_before);
+    json_set_number(t, "nll", c->t.nll);
+    json_set_number(t, "slope", -c->t.slope);
+    json_set_number(t, "curvature", c->t.curvature);
+    json_set_number(t, "steps", c->t.steps);
+    json_object_set(c->e.json, "scaled", has_temperature(c) ? scaled : json_null());
+    json_object_set(c->e.json, "temperature", has_temperature(c) ? t : json_null());
+    json_decref(scaled);
+    json_decref(t);
+}
+
+/* A sentence on T. */
+static void describe_fit(const struct calibration *c, char *out, size_t room)
+{
+    const struct holdout *h = &c->held_out;
+    char which[64];
+
+    snprintf(which, sizeof which, "%" PRId64 " (split seed %" PRId64 ")", h->count,
+             h->split_seed);
+    if (!has_temperature(c))
+        snprintf(out, room, "There is no T: %s.", c->t.why_not);
+    else if (!fits_held_out())
+        snprintf(out, room,
+                 "T minimises the NLL of %" PRId64
+                 " training images of %s, none of which the model may have been trained on.",
+                 c->n_fit, arg.fit_data);
+    else if (h->assumed)
+        snprintf(out, room,
+                 "T minimises the NLL of %" PRId64 " training images of %s. It is assumed, "
+                 "and nothing beside the model says, that they are of the %s held out of the "
+                 "training by default; where that is not so, T is fitted to images the model "
+                 "was trained on.",
+                 c->n_fit, fit_spec(), which);
+    else
+        snprintf(out, room,
+                 "T minimises the NLL of %" PRId64 " training images of %s, of the %s held "
+                 "out of the training.",
+                 c->n_fit, fit_spec(), which);
 }
 
 static void say_protocol(struct calibration *c)
 {
-    char noise[96];
+    char noise[96], fitted[1024];
 
     snprintf(noise, sizeof noise,
              arg.input_noise > 0 ? "with Gaussian noise of standard deviation %g on all images"
                                  : "without noise on the images",
              arg.input_noise);
+    describe_fit(c, fitted, sizeof fitted);
     experiment_set_protocol(
         &c->e,
         "%" PRId64 " labelled test images, %s; %" PRId64
         " equal bins (lo, hi] of max p(y|x), an empty bin counting nothing; classwise ECE: the "
         "mean over the classes of the ECE of p(k|x); Brier: the mean of the summed squares, 0 "
-        "to 2; T minimises the NLL of %" PRId64 " images %s.",
-        c->n, noise, arg.bins, c->n_fit,
-        arg.fit_data != NULL ? "of --fit-data" : "that jem-train holds out of the training");
+        "to 2. %s",
+        c->n, noise, arg.bins, fitted);
+}
+
+/* The model must have learned the classes. */
+static int check_model(const struct calibration *c)
+{
+    const char *why = NULL;
+    const int rc = class_meaning(arg.model, c->e.shape[3], &why);
+
+    return rc == EXIT_OK && why != NULL
+               ? report_failed("%s has no calibration: %s", arg.model, why)
+               : rc;
 }
 
 static int run(struct calibration *c)
@@ -426,6 +559,8 @@ static int run(struct calibration *c)
     int rc = experiment_open(arg.model, arg.backend, arg.threads, arg.seed, &c->e);
 
     progress_start(&c->progress, arg.quiet);
+    if (rc == EXIT_OK)
+        rc = check_model(c);
     if (rc == EXIT_OK)
         rc = read_images(c);
     if (rc == EXIT_OK && arg.out != NULL)
@@ -440,7 +575,7 @@ static int run(struct calibration *c)
     rc = print_bins(c);
     if (rc == EXIT_OK && arg.out != NULL)
         rc = draw(&c->as_is, "As it is", "reliability.svg");
-    if (rc == EXIT_OK && arg.out != NULL)
+    if (rc == EXIT_OK && arg.out != NULL && has_temperature(c))
         rc = draw(&c->scaled, "With temperature", "reliability-scaled.svg");
     say_protocol(c);
     experiment_print_protocol(&c->e);
@@ -453,6 +588,8 @@ int main(int argc, char **argv)
     struct calibration c = {0};
     int rc = cli_parse(&command_line, argc, argv);
 
+    if (rc == CLI_GO)
+        rc = check_arguments(&c);
     if (rc == CLI_GO)
         rc = report_flush(run(&c));
     image_input_free(&c.test);

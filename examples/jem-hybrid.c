@@ -13,6 +13,7 @@
 
 #include <jem/jem.h>
 
+#include "support/class_meaning.h"
 #include "support/cli.h"
 #include "support/data.h"
 #include "support/evaluate.h"
@@ -124,7 +125,8 @@ struct hybrid {
     struct experiment e;
     struct progress progress;
     struct image_input test;
-    double accuracy; /* NaN: the model has no classes */
+    double accuracy;        /* NaN: the model has no classes, */
+    const char *no_classes; /* for this reason */
     jem_dataset *train;
     struct features features;
     struct hybrid_samples samples;
@@ -210,11 +212,11 @@ static void tear_down(struct hybrid *h)
 static int classify(struct hybrid *h)
 {
     struct evaluation e;
-    int rc;
+    int rc = class_meaning(arg.model, h->e.shape[3], &h->no_classes);
 
     h->accuracy = (double)NAN;
-    if (h->e.shape[3] < 2)
-        return EXIT_OK;
+    if (rc != EXIT_OK || h->no_classes != NULL)
+        return rc;
     rc = evaluate_images(h->e.model, h->test.x, h->test.n, arg.batch, &e);
     if (rc == EXIT_OK)
         rc = evaluate_with_labels(&e, h->test.labels);
@@ -460,13 +462,15 @@ static void describe_features(const struct hybrid *h, char *out, size_t room)
 
 static void set_protocol(struct hybrid *h)
 {
-    char accuracy[96] = "No accuracy, the model has one class.", features[512];
+    char accuracy[256], features[512];
     char top[160] = "All samples count.";
 
     if (isfinite(h->accuracy))
         snprintf(accuracy, sizeof accuracy,
                  "Accuracy of argmax p(y|x) on %" PRId64 " test images, without noise.",
                  h->test.n);
+    else
+        snprintf(accuracy, sizeof accuracy, "No accuracy: %s.", h->no_classes);
     if (arg.chains == 0) {
         experiment_set_protocol(&h->e, "%s", accuracy);
         return;
@@ -504,6 +508,8 @@ static int write_json(struct hybrid *h)
     const struct row *r = judged(h);
 
     json_set_number(json, "accuracy", h->accuracy);
+    json_object_set_new(json, "no_classes",
+                        h->no_classes == NULL ? json_null() : json_string(h->no_classes));
     json_set_number(json, "is_mean", any ? r->is_mean : (double)NAN);
     json_set_number(json, "is_std", any ? r->is_std : (double)NAN);
     json_set_number(json, "frechet", any ? r->frechet : (double)NAN);

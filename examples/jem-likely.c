@@ -20,6 +20,7 @@
 #include <jem/jem.h>
 
 #include "support/checkpoint.h"
+#include "support/class_meaning.h"
 #include "support/cli.h"
 #include "support/data.h"
 #include "support/evaluate.h"
@@ -96,6 +97,7 @@ struct ranked {
 struct likely {
     struct experiment e;
     struct progress progress;
+    const char *no_classes; /* why there is only log p(x); NULL: there is all */
     struct ranked set[2];
     int sets;
     struct table *captions; /* of all pictures */
@@ -167,6 +169,8 @@ static int score(struct likely *l, struct ranked *r)
         r->score[LOG_PX][i] = (double)r->e.log_px[i];
         r->score[LOG_PXY][i] = (double)f[r->y[i]];
         r->score[LOG_PY][i] = classes > 1 ? log_posterior(f, classes, r->y[i]) : 0;
+        if (l->no_classes != NULL)
+            r->e.pred[i] = -1; /* none */
     }
     return rc;
 }
@@ -278,10 +282,12 @@ static int draw(struct likely *l, const struct ranked *r, int s, int by_class, i
 
 static int draw_all(struct likely *l, const struct ranked *r)
 {
+    const int scores = l->no_classes == NULL ? SCORES : LOG_PX + 1;
+    const int ways = l->no_classes == NULL ? 2 : 1; /* overall, by class */
     int rc = EXIT_OK;
 
-    for (int s = 0; s < SCORES; s++)
-        for (int by_class = s == LOG_PXY; by_class < 2; by_class++)
+    for (int s = 0; s < scores; s++)
+        for (int by_class = s == LOG_PXY; by_class < ways; by_class++)
             for (int least = 0; least < 2 && rc == EXIT_OK; least++)
                 rc = draw(l, r, s, by_class, least);
     return rc;
@@ -311,6 +317,8 @@ static int set_up(struct likely *l)
     l->set[0].name = "test";
     l->set[1].name = "samples";
     l->sets = arg.samples != NULL ? 2 : 1;
+    if (rc == EXIT_OK)
+        rc = class_meaning(arg.model, l->e.shape[3], &l->no_classes);
     if (rc == EXIT_OK)
         rc = experiment_data(&l->e, arg.data, "test", arg.count, 1, &l->set[0].in);
     if (rc == EXIT_OK && arg.samples != NULL)
@@ -350,11 +358,14 @@ static int run(struct likely *l)
         "the "
         "prediction. Equal scores in the order of the images. Values beyond the range of an "
         "image "
-        "are cut in the pictures, not before scoring.",
+        "are cut in the pictures, not before scoring.%s%s%s",
         l->set[0].in.n,
         arg.samples == NULL                    ? ""
         : file_has_ending(arg.samples, ".npy") ? " and samples from an array"
-                                               : " and samples from a replay buffer");
+                                               : " and samples from a replay buffer",
+        l->no_classes == NULL ? ""
+                              : " Predictions and pictures that need classes are left out: ",
+        l->no_classes == NULL ? "" : l->no_classes, l->no_classes == NULL ? "" : ".");
     experiment_print_protocol(&l->e);
     json_object_set(l->e.json, "pictures", l->pictures);
     return experiment_write(&l->e, arg.json);

@@ -5,11 +5,14 @@
  * Each image gets six scores, which all grow with "in-distribution":
  *
  *     log_px      log p(x) + log Z = logsumexp_y f(x)[y]
- *     prob_y      max_y p(y|x)                        Hendrycks and Gimpel 2017
  *     mass        -|| d log p(x) / dx ||_2            "approximate mass", JEM section 5.3.3
- *     energy_t    T logsumexp_y f(x)[y] / T           Liu et al. 2020
+ *     prob_y      max_y p(y|x)                        Hendrycks and Gimpel 2017
+ *     energy_t    T logsumexp_y f(x)[y] / T           Liu et al. 2020; T = 1 is log_px
  *     max_logit   max_y f(x)[y]                       Hendrycks et al. 2022
  *     entropy     sum_y p(y|x) log p(y|x)             minus the entropy of p(y|x)
+ *
+ * A model that learnt no classes has the first two only: what its single outputs f(x)[y] are was
+ * left to chance, but for their logsumexp.
  *
  * For each score and each set of other images: AUROC with a bootstrap interval, the area under
  * the precision-recall curve in both directions, and the false positives at 95 % recall. */
@@ -23,6 +26,7 @@
 #include <jem/jem.h>
 
 #include "support/bootstrap.h"
+#include "support/class_meaning.h"
 #include "support/cli.h"
 #include "support/data.h"
 #include "support/experiment.h"
@@ -36,8 +40,9 @@
 #include "support/settings.h"
 #include "support/table.h"
 
-#define BATCH 250
-#define TPR   0.95
+#define BATCH       250
+#define TPR         0.95
+#define SCORE_TITLE 64
 
 static struct {
     const char *model, *data, *out, *json, *backend;
@@ -62,8 +67,11 @@ static const struct cli_option options[] = {
     {NULL, "input-noise", "STD",
      "standard deviation of Gaussian noise on all images; the official code has 0.03", "0",
      .real = &arg.input_noise},
-    {"Measures", "temperature", "T", "of the score energy_t; with 1 it is log_px", "1",
-     .real = &arg.temperature},
+    {"Measures", "temperature", "T",
+     "of the score energy_t = T logsumexp f(x)/T; 1, as Liu et al. 2020 use it, makes it "
+     "log_px, "
+     "and near 0 it is max_logit",
+     "10", .real = &arg.temperature},
     {NULL, "bootstrap", "N", "draws for the interval of the AUROC; 0: no interval", "200",
      .integer = &arg.bootstrap, .max = 1000000},
     {NULL, "seed", "N", "of the images made here, of the noise and of the bootstrap", "1",
@@ -90,14 +98,14 @@ static const struct cli command_line = {
     .count = (int)(sizeof options / sizeof options[0]),
 };
 
-enum { LOG_PX, PROB_Y, MASS, ENERGY_T, MAX_LOGIT, ENTROPY, SCORES };
+enum { LOG_PX, MASS, PROB_Y, ENERGY_T, MAX_LOGIT, ENTROPY, SCORES, OF_DENSITY = PROB_Y };
 
 static const struct {
     const char *name, *axis;
 } scores[SCORES] = {
     {"log_px", "log p(x) + log Z (nats)"},
-    {"prob_y", "max p(y|x)"},
     {"mass", "-||d log p(x)/dx|| (nats per unit of x)"},
+    {"prob_y", "max p(y|x)"},
     {"energy_t", "T logsumexp f(x)/T (nats)"},
     {"max_logit", "max f(x)[y] (nats)"},
     {"entropy", "minus the entropy of p(y|x) (nats)"},
@@ -116,6 +124,8 @@ struct result {
 struct detection {
     struct experiment e;
     struct progress progress;
+    const char *no_classes; /* why the classes mean nothing; NULL: they mean something */
+    int scores;             /* the first so many */
     struct image_input in;
     struct scored in_scores;
     int64_t sets;
@@ -263,11 +273,21 @@ static int detect(struct detection *d)
         struct scored *out = &d->set_scores[k];
 
         rc = score(d, d->set[k].name, &d->set[k].images, out);
-        for (int s = 0; s < SCORES && rc == EXIT_OK; s++)
+        for (int s = 0; s < d->scores && rc == EXIT_OK; s++)
             rc = compare(d->e.ctx, in->of[s], in->n, out->of[s], out->n, &d->result[k][s]);
     }
     progress_clear(&d->progress);
     return rc;
+}
+
+/* The name of a score for people: with T, where it has one. */
+static const char *title_of(int s, char out[SCORE_TITLE])
+{
+    if (s == ENERGY_T)
+        snprintf(out, SCORE_TITLE, "%s, T = %g", scores[s].name, arg.temperature);
+    else
+        snprintf(out, SCORE_TITLE, "%s", scores[s].name);
+    return out;
 }
 
 static int print_results(const struct detection *d)
@@ -276,18 +296,19 @@ static int print_results(const struct detection *d)
                                            ">AUROC",       ">95 %", ">AUPR in", ">AUPR out",
                                            ">FPR95",       NULL};
     struct table *t = table_create(headings);
+    char title[SCORE_TITLE];
     int rc;
 
     if (t == NULL)
         return report_no_memory();
     for (int64_t k = 0; k < d->sets; k++)
-        for (int s = 0; s < SCORES; s++) {
+        for (int s = 0; s < d->scores; s++) {
             const struct result *r = &d->result[k][s];
 
             table_cell(t, "%s", s == 0 ? d->set[k].name : "");
             table_cell(t, "%" PRId64, d->set_scores[k].n);
             table_cell(t, "%" PRId64, d->in_scores.n);
-            table_cell(t, "%s", scores[s].name);
+            table_cell(t, "%s", title_of(s, title));
             table_cell(t, "%.4f", r->auroc);
             if (arg.bootstrap > 0)
                 table_cell(t, "%.4f to %.4f", r->low, r->high);
@@ -307,15 +328,15 @@ static int draw(const struct detection *d)
 {
     const size_t sets = (size_t)d->sets + 1;
     struct histogram *h = calloc(sets, sizeof *h);
-    char title[96], file[64];
+    char title[96], file[64], score_title[SCORE_TITLE];
     int rc = h == NULL ? report_no_memory() : EXIT_OK;
 
-    for (int s = 0; s < SCORES && rc == EXIT_OK; s++) {
+    for (int s = 0; s < d->scores && rc == EXIT_OK; s++) {
         h[0] = (struct histogram){"test images", d->in_scores.of[s], d->in_scores.n};
         for (size_t k = 1; k < sets; k++)
             h[k] = (struct histogram){d->set[k - 1].name, d->set_scores[k - 1].of[s],
                                       d->set_scores[k - 1].n};
-        snprintf(title, sizeof title, "%s: test images and others", scores[s].name);
+        snprintf(title, sizeof title, "%s: test images and others", title_of(s, score_title));
         snprintf(file, sizeof file, "%s.svg", scores[s].name);
         rc = histogram_write(arg.out, file, title, scores[s].axis, h, sets);
     }
@@ -328,13 +349,15 @@ static void add_to_json(struct detection *d)
     json_t *results = json_array();
 
     for (int64_t k = 0; k < d->sets; k++)
-        for (int s = 0; s < SCORES; s++) {
+        for (int s = 0; s < d->scores; s++) {
             const struct result *r = &d->result[k][s];
             json_t *one = json_object();
 
             json_object_set_new(one, "out", json_string(d->set[k].name));
             json_object_set_new(one, "spec", json_string(d->set[k].spec));
             json_object_set_new(one, "score", json_string(scores[s].name));
+            if (s == ENERGY_T)
+                json_set_number(one, "temperature", arg.temperature);
             json_set_number(one, "auroc", r->auroc);
             json_set_number(one, "auroc_low", r->low);
             json_set_number(one, "auroc_high", r->high);
@@ -346,13 +369,15 @@ static void add_to_json(struct detection *d)
             json_array_append_new(results, one);
         }
     json_object_set_new(d->e.json, "results", results);
+    json_object_set_new(d->e.json, "no_classes",
+                        d->no_classes == NULL ? json_null() : json_string(d->no_classes));
     json_set_number(d->e.json, "temperature", arg.temperature);
     json_set_number(d->e.json, "bootstrap", (double)arg.bootstrap);
 }
 
 static void say_protocol(struct detection *d)
 {
-    char noise[96], interval[160] = "no interval";
+    char noise[96], interval[160] = "no interval", classes[256];
 
     snprintf(noise, sizeof noise,
              arg.input_noise > 0 ? "Gaussian noise of standard deviation %g on all images"
@@ -363,6 +388,13 @@ static void say_protocol(struct detection *d)
                  "its 95 %% interval from %" PRId64
                  " bootstrap draws, each set drawn anew at its size",
                  arg.bootstrap);
+    if (d->no_classes == NULL)
+        snprintf(classes, sizeof classes,
+                 "energy_t is T logsumexp f(x)/T with T = %g (T = 1 is log_px)",
+                 arg.temperature);
+    else
+        snprintf(classes, sizeof classes, "Scores that need classes are left out: %s",
+                 d->no_classes);
     experiment_set_protocol(
         &d->e,
         "Sign: a higher score means in-distribution; the positives are the %" PRId64
@@ -371,15 +403,20 @@ static void say_protocol(struct detection *d)
         "higher, ties one half; %s. AUPR is the average precision and depends on n in and n. "
         "FPR95: the share of the others above the threshold that keeps 95 %% of the test "
         "images. "
-        "energy_t has T = %g. There is %s; interp: means of two test images. In the histograms "
+        "%s. There is %s; interp: "
+        "means of two test images. In the histograms "
         "the "
         "outermost bins hold what lies beyond, and bins above 40 %% are cut.",
-        d->in_scores.n, interval, arg.temperature, noise);
+        d->in_scores.n, interval, classes, noise);
 }
 
 static int run(struct detection *d)
 {
     int rc = experiment_open(arg.model, arg.backend, arg.threads, arg.seed, &d->e);
+
+    if (rc == EXIT_OK)
+        rc = class_meaning(arg.model, d->e.shape[3], &d->no_classes);
+    d->scores = d->no_classes == NULL ? SCORES : OF_DENSITY;
 
     progress_start(&d->progress, arg.quiet);
     if (rc == EXIT_OK)

@@ -40,7 +40,7 @@
 #define MOST_SIZES 16
 
 static struct {
-    const char *data, *labels, *out, *json, *backend;
+    const char *data, *test, *labels, *out, *json, *backend;
     struct cli_list presets, sets;
     int64_t seeds, seed, steps, validation, split_seed, validate_every, count, threads;
     int quiet;
@@ -48,6 +48,10 @@ static struct {
 
 static const struct cli_option options[] = {
     {"Data and labels", "data", "KIND", DATA_HELP, "fashion-mnist", .text = &arg.data},
+    {NULL, "test", "KIND",
+     "the test images, the test split of another data set; needed where both splits of --data "
+     "are the same images (idx, npy, ...)",
+     NULL, .text = &arg.test},
     {NULL, "labels", "N,...", "labelled images per class; each number is a comparison",
      "10,100", .text = &arg.labels},
     {NULL, "seeds", "N", "trainings of each, with seeds of their own", "3",
@@ -113,10 +117,24 @@ struct semisup {
     struct outcome (*runs)[KINDS]; /* per size, per seed */
 };
 
+static const char *test_spec(void)
+{
+    return arg.test != NULL ? arg.test : arg.data;
+}
+
 static int check_arguments(void)
 {
+    int own, rc;
+
     if (arg.out == NULL)
         return report_usage("--out DIR is missing: where should the models go?");
+    rc = data_own_splits(arg.data, &own);
+    if (rc != EXIT_OK)
+        return rc;
+    if (!own && strcmp(test_spec(), arg.data) == 0)
+        return report_usage("--data %s: training and test split are the same images, which "
+                            "would be tested on what they were trained on: say --test KIND",
+                            arg.data);
     return CLI_GO;
 }
 
@@ -188,7 +206,7 @@ static int open_data(struct semisup *s)
     jem_dataset_free(all);
     s->n = n - s->n_held;
     if (rc == EXIT_OK)
-        rc = experiment_data(&s->e, arg.data, "test", arg.count, 1, &s->test);
+        rc = experiment_data(&s->e, test_spec(), "test", arg.count, 1, &s->test);
     return rc;
 }
 
@@ -412,6 +430,7 @@ static void add_to_json(struct semisup *s)
         }
         json_array_append_new(summary, one);
     }
+    json_object_set_new(s->e.json, "train_data", json_string(arg.data));
     json_set_number(s->e.json, "n_train", (double)s->n);
     json_set_number(s->e.json, "n_validation", (double)s->n_held);
     json_object_set_new(s->e.json, "runs", runs);
@@ -428,9 +447,10 @@ static void say_protocol(struct semisup *s)
         "the "
         "same initial weights, labelled batches and steps, and keep the weights that classify "
         "%" PRId64 " held-out labelled images best: labels beyond the N, which a real shortage "
-        "would not leave. Accuracy on %" PRId64 " test images, mean +- standard deviation over "
+        "would not leave. Accuracy on %" PRId64
+        " test images of %s, mean +- standard deviation over "
         "%" PRId64 " seeds (divisor: one less); the difference is taken seed by seed.",
-        s->n, s->n_held, s->test.n, arg.seeds);
+        s->n, s->n_held, s->test.n, test_spec(), arg.seeds);
 }
 
 static int run(struct semisup *s)

@@ -123,6 +123,22 @@ int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset
     return kind != NULL ? kind->open(ctx, kind, where, split, out) : rc;
 }
 
+int data_own_splits(const char *spec, int *own)
+{
+    const char *where = NULL;
+    int rc;
+    const struct data_kind *kind = parse_spec(spec, "train", &where, &rc);
+
+    *own = 1;
+    if (kind == NULL)
+        return rc;
+    if (kind->open == data_open_folder)
+        return data_folder_splits(kind, where, own);
+    *own = kind->open != data_open_idx && kind->open != data_open_npy &&
+           kind->open != data_open_images;
+    return EXIT_OK;
+}
+
 int data_list_files(const char *spec, const char *split, struct data_files *out)
 {
     const char *where = NULL;

@@ -42,6 +42,10 @@ int data_print_kinds(void);
 /* `split` is "train" or "test". Errors say what to install or to download. */
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out);
 
+/* *own = 0 where training and test split are the same images, so that what is fitted or trained
+ * on the one must not be tested on the other. */
+int data_own_splits(const char *spec, int *own);
+
 /* The files of a data set, for kinds whose files have names of their own; others: count 0. */
 #define DATA_FILES 5
 struct data_files {

@@ -233,6 +233,18 @@ int data_open_folder(jem_context *ctx, const struct data_kind *kind, const char 
     return rc;
 }
 
+int data_folder_splits(const struct data_kind *kind, const char *where, int *own)
+{
+    char train[FILE_PATH_BYTES], test[FILE_PATH_BYTES];
+    struct image_options how = {.channels = 0};
+    int rc = image_options_read(kind, where, &how);
+
+    if (rc == EXIT_OK)
+        rc = find_split(how.folder, "test", train, test);
+    *own = rc == EXIT_OK && strcmp(train, test) != 0;
+    return rc;
+}
+
 const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y)
 {
     static char text[NAME_BYTES];

@@ -51,6 +51,9 @@ int data_cifar_files(const struct data_kind *kind, const char *where, const char
 int data_svhn_files(const struct data_kind *kind, const char *where, const char *split,
                     struct data_files *out);
 
+/* data_own_splits() of a folder. */
+int data_folder_splits(const struct data_kind *kind, const char *where, int *own);
+
 /* data_class_name() of kinds that say in their folder or options what the classes are; y >= 0. */
 const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y);
 const char *data_celeba_class(const struct data_kind *kind, const char *where, int64_t y);

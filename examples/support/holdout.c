@@ -17,7 +17,20 @@ int64_t holdout_default(int64_t n)
     return n / 10 < MOST ? n / 10 : MOST;
 }
 
-int holdout_recorded(const char *model, int64_t *count, int64_t *split_seed)
+/* One of the two numbers. */
+static int64_t choose(const int64_t *given, const json_t *recorded, int64_t fallback,
+                      int *assumed)
+{
+    if (given != NULL)
+        return *given;
+    if (json_is_integer(recorded))
+        return json_integer_value(recorded);
+    *assumed = 1;
+    return fallback;
+}
+
+int holdout_find(const char *model, const int64_t *count, const int64_t *split_seed, int64_t n,
+                 struct holdout *out)
 {
     char path[FILE_PATH_BYTES], folder[FILE_PATH_BYTES];
     json_t *record = NULL;
@@ -27,10 +40,11 @@ int holdout_recorded(const char *model, int64_t *count, int64_t *split_seed)
         rc = file_join(path, folder, "train.json");
     if (rc == EXIT_OK)
         rc = json_read_file(path, &record);
-    if (json_is_integer(json_object_get(record, "validation")))
-        *count = json_integer_value(json_object_get(record, "validation"));
-    if (json_is_integer(json_object_get(record, "split_seed")))
-        *split_seed = json_integer_value(json_object_get(record, "split_seed"));
+    out->assumed = 0;
+    out->count =
+        choose(count, json_object_get(record, "validation"), holdout_default(n), &out->assumed);
+    out->split_seed = choose(split_seed, json_object_get(record, "split_seed"),
+                             HOLDOUT_SPLIT_SEED, &out->assumed);
     json_decref(record);
     return rc;
 }

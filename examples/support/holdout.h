@@ -6,11 +6,20 @@
 
 #include <stdint.h>
 
+#define HOLDOUT_SPLIT_SEED 1 /* unless --split-seed says otherwise */
+
+struct holdout {
+    int64_t count, split_seed;
+    int assumed; /* a part of it is only jem-train's default: nobody said so */
+};
+
 /* How many of n images that is unless --validation says otherwise. */
 int64_t holdout_default(int64_t n);
 
-/* What train.json beside a model says it was; what the file does not say, and all of it where
- * there is no file, is left alone. */
-int holdout_recorded(const char *model, int64_t *count, int64_t *split_seed);
+/* How it was for a model: `count` and `split_seed` where the user gave them, or else what
+ * train.json beside the model says, or else what jem-train does with n images unless it is told
+ * otherwise. NULL: not given. */
+int holdout_find(const char *model, const int64_t *count, const int64_t *split_seed, int64_t n,
+                 struct holdout *out);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include <inttypes.h>
 #include <math.h>
-
-#include "report.h"
+#include <stdarg.h>
+#include <stdio.h>
 
 #define STEPS  200
 #define SLOPE  1e-10 /* in log b: a change of T by 1 % then changes NLL by less than 1e-12 */
@@ -57,39 +57,56 @@ static double slope_at(const struct logits *l, double b)
     return slope;
 }
 
-/* Ends low < high of b, with NLL falling at the one and rising at the other. */
-static int bracket(const struct logits *l, double *low, double *high)
+void temperature_none(struct temperature *out, const char *format, ...)
+{
+    va_list args;
+
+    *out = (struct temperature){(double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN,
+                                (double)NAN, (double)NAN, 0,           ""};
+    va_start(args, format);
+    vsnprintf(out->why_not, sizeof out->why_not, format, args);
+    va_end(args);
+}
+
+/* Ends low < high of b, with NLL falling at the one and rising at the other; 0: there are none,
+ * and the reason is in `out`. */
+static int bracket(const struct logits *l, double *low, double *high, struct temperature *out)
 {
     *high = 1;
     while (!(slope_at(l, *high) > 0)) {
         *high *= 2;
-        if (*high > WIDEST)
-            return report_failed("no temperature fits: the NLL of the %" PRId64 " images falls "
-                                 "without end as T goes to 0, which means that (nearly) all "
-                                 "are classified rightly; fit to more, or other, images",
-                                 l->n);
+        if (*high > WIDEST) {
+            temperature_none(out,
+                             "the NLL of the %" PRId64 " images falls without end as T goes to "
+                             "0, which means that (nearly) all are classified rightly; fit to "
+                             "more, or other, images",
+                             l->n);
+            return 0;
+        }
     }
     *low = *high / 2;
     while (!(slope_at(l, *low) < 0)) {
         *low /= 2;
-        if (*low < 1 / WIDEST)
-            return report_failed("no temperature fits: the NLL of the %" PRId64 " images falls "
-                                 "without end as T grows, which means that the logits say "
-                                 "nothing about the labels",
-                                 l->n);
+        if (*low < 1 / WIDEST) {
+            temperature_none(out,
+                             "the NLL of the %" PRId64 " images falls without end as T grows, "
+                             "which means that the logits say nothing about the labels",
+                             l->n);
+            return 0;
+        }
     }
-    return EXIT_OK;
+    return 1;
 }
 
-int temperature_fit(const float *logits, const int32_t *y, int64_t n, int64_t classes,
-                    struct temperature *out)
+void temperature_fit(const float *logits, const int32_t *y, int64_t n, int64_t classes,
+                     struct temperature *out)
 {
     const struct logits l = {logits, y, n, classes};
     double low = 0, high = 0, b, slope, curvature;
-    int rc = bracket(&l, &low, &high);
 
-    if (rc != EXIT_OK)
-        return rc;
+    if (!bracket(&l, &low, &high, out))
+        return;
+    out->why_not[0] = '\0';
     out->nll_before = nll_at(&l, 1, &slope, &curvature);
     b = (low + high) / 2;
     for (out->steps = 1; out->steps < STEPS; out->steps++) {
@@ -113,8 +130,8 @@ int temperature_fit(const float *logits, const int32_t *y, int64_t n, int64_t cl
     out->nll_hotter = nll_at(&l, b / NEARBY, &slope, &curvature);
     if (!(fabs(out->slope) < SLOPE) || !(out->curvature > 0) ||
         !(out->nll <= fmin(out->nll_colder, out->nll_hotter)))
-        return report_failed("the temperature did not converge: after %d steps T = %.9g, slope "
-                             "of NLL in log T %.3g, curvature %.3g",
-                             out->steps, out->t, -out->slope, out->curvature);
-    return EXIT_OK;
+        temperature_none(out,
+                         "the fit did not converge: after %d steps T = %.9g, slope of NLL in "
+                         "log T %.3g, curvature %.3g",
+                         out->steps, out->t, -out->slope, out->curvature);
 }

@@ -15,16 +15,21 @@
 #include <stdint.h>
 
 struct temperature {
-    double t;                      /* T */
+    double t;                      /* T; NaN, as all that follow: none, see why_not */
     double nll_before, nll;        /* at T = 1 and at T, in nats */
     double slope, curvature;       /* at T: NLL' and NLL'' as derivatives in log b */
     double nll_colder, nll_hotter; /* at T / 1.01 and T * 1.01: both larger at a minimum */
     int steps;                     /* of Newton's method and of bisection */
+    char why_not[256];             /* why there is no T; empty: there is */
 };
 
-/* Fit to n logits with labels in [0, classes). Fails, with the reason, where NLL has no minimum
- * at a positive T, or where the slope does not come down to rounding. */
-int temperature_fit(const float *logits, const int32_t *y, int64_t n, int64_t classes,
-                    struct temperature *out);
+/* Fit to n logits with labels in [0, classes). There is no T where NLL has no minimum at a
+ * positive one, or where the slope does not come down to rounding. */
+void temperature_fit(const float *logits, const int32_t *y, int64_t n, int64_t classes,
+                     struct temperature *out);
+
+/* No T, for a reason given like printf's. */
+void temperature_none(struct temperature *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -38,8 +38,8 @@ def scores(name):
     log_p = f - lse(f)[:, None]
     return {
         "log_px": log_px,
-        "prob_y": p.max(axis=1),
         "mass": mass,
+        "prob_y": p.max(axis=1),
         "energy_t": (T * lse(f / T)).astype(np.float32),
         "max_logit": f.max(axis=1).astype(np.float32),
         "entropy": (np.exp(log_p) * log_p).sum(axis=1).astype(np.float32),

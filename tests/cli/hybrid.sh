@@ -53,6 +53,13 @@ expect "uniform starts" 0 "from uniform noise" hybrid --model "$model" "${small[
 expect "accuracy only" 0 "accuracy" hybrid --model "$model" "${data[@]}" --chains 0 --json "$tmp/a.json"
 verdict "has no other figure" "$(json "$tmp/a.json" 'o')" test "$(json "$tmp/a.json" '(o["frechet"], o["is_mean"], o["features"], o["n_samples"], o["rows"])')" = "(None, None, None, 0, [])"
 
+# A model of log p(x) alone has no accuracy.
+ebm=$(dirname "$0")/../../examples/models/fashion-mnist-ebm.safetensors
+expect "no classes, no accuracy" 0 "No accuracy: the model was trained without labels" hybrid --model "$ebm" --data fashion-mnist --count 20 \
+    --chains 0 --quiet --json "$tmp/e.json"
+verdict "null, and why" "$(json "$tmp/e.json" 'o')" test "$(json "$tmp/e.json" 'o["accuracy"], "trained without labels" in o["no_classes"]')" = "(None, True)"
+verdict "with classes no such reason" "$(json "$tmp/a.json" 'o')" test "$(json "$tmp/a.json" 'o["accuracy"] > 0, o["no_classes"]')" = "(True, None)"
+
 # What does not fit, before any chain: a million steps would take an hour.
 long=(--model "$model" --data "$set" --quiet --steps 1000000)
 expect "no features" 2 "or --features MODEL" hybrid "${long[@]}"

@@ -25,6 +25,13 @@ expect "fewer images than places" 0 "pictures" likely --model "$model" --count 3
 verdict "three images, three captions" "$(json "$tmp/d.json" 'o["pictures"][0]')" test \
     "$(json "$tmp/d.json" '[len(p["images"]) for p in o["pictures"]]')" = "[3, 3, 3, 3, 3, 3, 3, 3, 3, 3]"
 
+# A model of log p(x) alone ranks by it, predicts nothing, and says why.
+ebm=$(dirname "$0")/../../examples/models/fashion-mnist-ebm.safetensors
+expect "likely without classes" 0 "captions.txt" likely --model "$ebm" --count 20 --quiet --out "$tmp/p" --json "$tmp/p.json"
+verdict "two pictures, no prediction" "$(ls "$tmp/p")" test \
+    "$(json "$tmp/p.json" '[p["file"] for p in o["pictures"]], {i["prediction"] for p in o["pictures"] for i in p["images"]}, "trained without labels" in o["protocol"]')" = \
+    "(['test-log_px-most.png', 'test-log_px-least.png'], {-1}, True)"
+
 # What does not fit, before any work.
 none=(--model "$model" --out "$tmp/none")
 npy "$tmp/x.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352

@@ -17,6 +17,14 @@ verdict "six scores against four sets" "$(json "$tmp/a.json" 'len(o["results"])'
 for key in results protocol model_md5 data seed seconds; do
     verdict "ood: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
 done
+aurocs='[[r["auroc"] for r in o["results"] if r["score"] == name] for name in ("log_px", "energy_t")]'
+verdict "energy_t is not log_px again" "$(json "$tmp/a.json" "$aurocs")" json "$tmp/a.json" "(lambda a: 1 / (a[0] != a[1]))($aurocs)"
+verdict "the table names T" "no" grep -q "energy_t, T = 10 " "$tmp/out"
+verdict "the protocol says what energy_t is" "no" grep -q "energy_t is T logsumexp f(x)/T with T = 10 (T = 1 is log_px)" <(tr '\n' ' ' <"$tmp/out")
+verdict "so does the JSON" "$(json "$tmp/a.json" 'o["results"]')" test \
+    "$(json "$tmp/a.json" '{(r["score"], r["temperature"]) for r in o["results"] if "temperature" in r}')" = "{('energy_t', 10)}"
+ood "${some[@]}" --temperature 1 --json "$tmp/1.json" >/dev/null
+verdict "with T = 1 it is log_px" "$(json "$tmp/1.json" "$aurocs")" json "$tmp/1.json" "(lambda a: 1 / (a[0] == a[1]))($aurocs)"
 for score in log_px prob_y mass energy_t max_logit entropy; do
     verdict "$score.svg is XML with all sets" "$tmp/a/$score.svg" "$python" -c '
 import sys, xml.etree.ElementTree as et
@@ -42,6 +50,15 @@ verdict "no bootstrap, no interval" "$(json "$tmp/f.json" 'o["results"]')" test 
 ood "${some[@]}" --ood interp --input-noise 0.03 --json "$tmp/g.json" >/dev/null
 areas='[r["auroc"] for r in o["results"] if r["out"] == "interp"]'
 verdict "noise changes figures" "same" test "$(json "$tmp/g.json" "$areas")" != "$(json "$tmp/a.json" "$areas")"
+
+# A model of log p(x) alone has no other score.
+ebm=$(dirname "$0")/../../examples/models/fashion-mnist-ebm.safetensors
+expect "ood without classes" 0 "log_px" ood --model "$ebm" --count 20 --quiet --ood noise --bootstrap 0 --json "$tmp/i.json" --out "$tmp/i"
+verdict "two scores, and why" "$(json "$tmp/i.json" 'o["results"], o["no_classes"]')" test \
+    "$(json "$tmp/i.json" '[r["score"] for r in o["results"]], "trained without labels" in o["no_classes"], "left out" in o["protocol"]')" = \
+    "(['log_px', 'mass'], True, True)"
+verdict "two pictures" "$(ls "$tmp/i")" test "$(cd "$tmp/i" && echo *)" = "log_px.svg mass.svg"
+verdict "six scores have their classes" "$(json "$tmp/a.json" 'o["no_classes"]')" test "$(json "$tmp/a.json" 'o["no_classes"]')" = None
 
 # What does not fit, before any work.
 npy "$tmp/large.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 32, 32), }" 6144

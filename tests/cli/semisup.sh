@@ -14,8 +14,9 @@ ln -s "$fashion/t10k-images-idx3-ubyte.gz" "$fashion/t10k-labels-idx1-ubyte.gz" 
 some=(--data "mnist:$tmp" --count 500 --quiet --set model.arch=small --set model.filters=4 --set train.batch=16
     --set sgld.steps=2 --set pcd.capacity=100 --set train.lr=0.003 --set train.crop_pad=0 --set train.flip=0
     --validate-every 20 --labels "2,10" --seeds 2)
-expect "semisup" 0 "the difference is taken seed by seed" semisup "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json"
+expect "semisup" 0 "Test accuracy" semisup "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json"
 verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
+verdict "semisup prints its protocol" "no" grep -q "the difference is taken seed by seed" <(tr '\n' ' ' <"$tmp/out")
 for key in runs summary settings protocol model_md5 data seed seconds; do
     verdict "semisup: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
 done
@@ -56,6 +57,16 @@ for other in classifier-10-seed1 classifier-2-seed2; do
 done
 
 out=(--out "$tmp/none")
+# A set whose splits are the same images wants another to test on.
+one_set=(--data "idx:$images,$labels") other=idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz
+expect "semisup, tested on what it learnt" 2 "say --test KIND" semisup "${some[@]}" --steps 5 "${out[@]}" "${one_set[@]}"
+expect "semisup, the same by its name" 2 "say --test KIND" semisup "${some[@]}" --steps 5 "${out[@]}" "${one_set[@]}" --test "${one_set[1]}"
+expect "semisup, another test set" 0 "Test accuracy" semisup "${some[@]}" --steps 50 "${one_set[@]}" --test "$other" --out "$tmp/d" --json "$tmp/d.json"
+verdict "figures of that set" "$(json "$tmp/d.json" 'o["runs"]')" test "$(json "$tmp/d.json" 'o["runs"], o["train_data"], o["data"]["spec"]')" = \
+    "$(json "$tmp/a.json" 'o["runs"], sys.argv[3], sys.argv[4]' "${one_set[1]}" "$other")"
+npy "$tmp/x.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352
+npy "$tmp/y.npy" "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }" 12
+expect "semisup, a test set of other classes" 1 "has 8 classes" semisup "${some[@]}" "${out[@]}" --test "npy:$tmp/x.npy,$tmp/y.npy,classes=8"
 expect "semisup, too many labels" 1 "has only" semisup "${some[@]}" "${out[@]}" --labels 10,300
 expect "semisup, no labels" 2 "at least 1" semisup "${some[@]}" "${out[@]}" --labels 0
 expect "semisup, labels that are no numbers" 2 "joined by commas" semisup "${some[@]}" "${out[@]}" --labels "10;20"

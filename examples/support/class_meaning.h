@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EXAMPLES_SUPPORT_CLASS_MEANING_H
+#define EXAMPLES_SUPPORT_CLASS_MEANING_H
+
+/* Did a training teach a model its classes? What knows log p(x) alone has outputs f(x)[y] as any
+ * model, but p(y|x) of it, and so its accuracy, means nothing. */
+
+#include <stdint.h>
+
+/* *why: NULL where the classes mean something, or where the file does not say how it was trained;
+ * otherwise the reason, to follow "no accuracy: ". `classes`: how many the model has. */
+int class_meaning(const char *model, int64_t classes, const char **why);
+
+#endif
