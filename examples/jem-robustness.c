@@ -74,14 +74,16 @@ static const struct cli_option options[] = {
      .min = 1, .max = 100000},
     {NULL, "restarts", "N", "random starts of these; the worst counts (paper: 20)", "1",
      .integer = &arg.restarts, .min = 1, .max = 10000},
-    {NULL, "eot", "N", "gradients with fresh noise that are averaged into one", "1",
+    {NULL, "eot", "N",
+     "gradients, and margins that square and noise compare, averaged over fresh noise", "1",
      .integer = &arg.eot, .min = 1, .max = 10000},
     {NULL, "eval-draws", "N",
      "draws of the defence's noise, all fresh, that decide whether an attack succeeded, by "
      "majority",
      "5", .integer = &arg.votes, .min = 1, .max = 10000},
     {NULL, "queries", "N",
-     "questions per image that square, hopskipjump and pointwise may ask (AutoAttack: 5000)",
+     "questions per image that square, hopskipjump and pointwise may ask (AutoAttack: 5000); "
+     "square asks 2 x --eot per proposal where the defence has noise",
      "1000", .integer = &arg.queries, .min = 1, .max = 10000000},
     {NULL, "noises", "N", "draws of noise per image and eps; the worst counts", "10",
      .integer = &arg.noises, .min = 1, .max = 100000},

@@ -107,6 +107,49 @@ int attack_margins(struct attack *a, const struct attack_images *im, const int64
     return rc;
 }
 
+int attack_score(struct attack *a, const struct attack_images *im, const int64_t *list,
+                 int64_t count, const float *at, int64_t draw, int64_t draws, double *margin,
+                 double *loss)
+{
+    struct defence *d = a->victim;
+    int rc = EXIT_OK;
+
+    draws = d->random ? draws : 1;
+    d->draw = draw;
+    gather(a, im, list, count, at);
+    for (int64_t t = 0; t < draws && rc == EXIT_OK; t++) {
+        rc = defence_logits(d, a->x, count, a->logits);
+        for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
+            const int64_t to = list[i];
+            const double *f = a->logits + i * d->classes;
+
+            margin[to] =
+                (t > 0 ? margin[to] : 0) + defence_margin(d, f, a->y[i]) / (double)draws;
+            if (loss != NULL)
+                loss[to] = (t > 0 ? loss[to] : 0) + defence_loss(d, f, a->y[i]) / (double)draws;
+        }
+    }
+    return rc;
+}
+
+int attack_keep_better(struct attack *a, struct attack_images *im, const int64_t *list,
+                       int64_t count, const float *at, int64_t draws, double *margin,
+                       double *best)
+{
+    const int64_t size = a->victim->size, draw = a->victim->draw;
+    int rc = attack_score(a, im, list, count, im->best, draw, draws, best, NULL);
+
+    if (rc == EXIT_OK)
+        rc = attack_score(a, im, list, count, at, draw, draws, margin, NULL);
+    for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
+        const int64_t g = list[i];
+
+        if (margin[g] < best[g])
+            memcpy(im->best + g * size, at + g * size, (size_t)size * sizeof at[0]);
+    }
+    return rc;
+}
+
 int attack_gradients(struct attack *a, const struct attack_images *im, const int64_t *list,
                      int64_t count, const float *at, float *grad, double *margin, double *loss)
 {
