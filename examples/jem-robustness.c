@@ -396,9 +396,13 @@ static int run_smallest(struct study *s, const struct attack_kind *kind,
                         struct robustness_row *row, int64_t count)
 {
     struct attack_images im = gather(s, count, 0);
-    const int rc = count > 0 ? kind->smallest(&s->attack, &im) : EXIT_OK;
+    int rc = EXIT_OK;
 
+    s->attack.no_start = 0;
+    if (count > 0)
+        rc = kind->smallest(&s->attack, &im);
     row->smallest = 1;
+    row->no_start = s->attack.no_start;
     for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
         row->reach[s->standing[i]] = s->distance[i] / 2;
         memcpy(s->all + s->standing[i] * s->size, s->best + i * s->size,
@@ -468,6 +472,8 @@ static int run_defence(struct study *s, int64_t refine)
         .queries = arg.queries,
         .noises = arg.noises,
         .votes = arg.votes,
+        .set = s->in.x,
+        .set_count = s->in.n,
         .widest = 2 * s->result.eps.value[s->result.eps.count - 1],
         .seed = arg.seed,
         .progress = &s->progress,

@@ -11,7 +11,8 @@
 
 #include "report.h"
 
-#define FURTHER 10 /* tries of attack_confirm() */
+#define FURTHER 10 /* tries of attack_confirm() outwards */
+#define BACK    4  /* and towards the start */
 
 const struct attack_kind attack_kinds[] = {
     {"pgd", "projected gradient descent from a random start", attack_pgd, NULL, 1},
@@ -262,8 +263,25 @@ void attack_ascend(const struct attack *a, const float *grad, double by, float *
         at[j] += (float)(by * (double)grad[j] / sqrt(squares));
 }
 
-int attack_confirm(struct attack *a, struct attack_images *im)
+/* Try t = 1, 2, ... of attack_confirm() for image g. */
+static void go_on(const struct attack *a, struct attack_images *im, const float *start, int t,
+                  int64_t g)
 {
+    const int64_t size = a->victim->size;
+
+    for (int64_t j = g * size; j < (g + 1) * size; j++) {
+        const double x = (double)im->x[j], at = (double)im->best[j];
+        const double to = t <= FURTHER
+                              ? x + 1.1 * (at - x)
+                              : at + ((double)start[j] - at) / (double)(FURTHER + BACK + 1 - t);
+
+        im->best[j] = (float)fmin(fmax(to, -1), 1);
+    }
+}
+
+int attack_confirm(struct attack *a, struct attack_images *im, const float *start)
+{
+    const int tries = start != NULL ? FURTHER + BACK : FURTHER;
     const int64_t size = a->victim->size;
     int64_t *list = attack_everyone(im->n), count = 0;
     uint8_t *wrong = calloc((size_t)im->n, 1);
@@ -272,13 +290,9 @@ int attack_confirm(struct attack *a, struct attack_images *im)
     for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++)
         if (isfinite(im->distance[i]))
             list[count++] = i;
-    for (int t = 0; t <= FURTHER && rc == EXIT_OK && count > 0; t++) {
-        for (int64_t i = 0; i < count * size && t > 0; i++) {
-            const int64_t j = list[i / size] * size + i % size;
-            const double x = (double)im->x[j];
-
-            im->best[j] = (float)fmin(fmax(x + 1.1 * ((double)im->best[j] - x), -1), 1);
-        }
+    for (int t = 0; t <= tries && rc == EXIT_OK && count > 0; t++) {
+        for (int64_t i = 0; i < count && t > 0; i++)
+            go_on(a, im, start, t, list[i]);
         rc = attack_verdict(a, im, list, count, im->best, wrong);
         if (rc == EXIT_OK)
             count = attack_drop(list, count, wrong);

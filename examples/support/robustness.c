@@ -90,7 +90,7 @@ struct robustness_row *robustness_add(struct robustness *r, const char *attack,
         report_no_memory();
         return NULL;
     }
-    rows[r->count] = (struct robustness_row){attack, gradient, refine, 0, reach};
+    rows[r->count] = (struct robustness_row){attack, gradient, refine, 0, 0, reach};
     return &rows[r->count++];
 }
 
@@ -143,6 +143,16 @@ static void print_share(struct table *t, const struct robustness *r,
                100 * high);
 }
 
+static void print_no_start(const struct robustness *r)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->rows[i].no_start > 0)
+            printf("\n%" PRId64 " of %" PRId64 " images not attacked by %s on JEM-%" PRId64
+                   ", and counted as right: no start, all noise\nand the other images tried "
+                   "are of their class for the model\n",
+                   r->rows[i].no_start, r->n, r->rows[i].attack, r->rows[i].refine);
+}
+
 int robustness_print(const struct robustness *r)
 {
     const char *headings[ROBUSTNESS_EPS + 6] = {"defence", "attack", "gradient", ">eps 0"};
@@ -185,6 +195,7 @@ int robustness_print(const struct robustness *r)
     if (medians)
         printf("\nmedian: of the smallest perturbations found, 0 for images that are wrong "
                "without one\n");
+    print_no_start(r);
     return rc;
 }
 
@@ -229,9 +240,9 @@ json_t *robustness_smallest(const struct robustness *r)
 
         if (!row->smallest)
             continue;
-        o = json_pack("{ss ss sI ss sI}", "attack", row->attack, "norm", r->norm,
+        o = json_pack("{ss ss sI ss sI sI}", "attack", row->attack, "norm", r->norm,
                       "refine_steps", (json_int_t)row->refine, "gradient", row->gradient, "n",
-                      (json_int_t)r->n);
+                      (json_int_t)r->n, "no_start", (json_int_t)row->no_start);
         json_set_number(o, "median", median(row->reach, r->n));
         json_array_append_new(list, o);
     }

@@ -36,6 +36,8 @@ static void open_run(struct run *r, const struct world *w, enum attack_norm norm
                                 .queries = 3000,
                                 .noises = 5,
                                 .votes = 5,
+                                .set = w->x,
+                                .set_count = N,
                                 .widest = 0.1,
                                 .seed = 7};
     must(attack_open(&r->attack, N));
@@ -201,6 +203,37 @@ static void check_pointwise(const struct world *w)
     close_run(&r);
 }
 
+/* Where all noise is of an image's class, another image is a start; without one the image is said
+ * not to have been attacked. */
+static void check_starts(const struct world *w, const char *name, double input_noise)
+{
+    struct run r;
+    int attacked = 0;
+
+    open_run(&r, w, ATTACK_L2, 1);
+    make_noisy(&r, w, input_noise);
+    must(attack_find(name)->smallest(&r.attack, &r.images));
+    for (int i = 0; i < N; i++)
+        attacked += isfinite(r.distance[i]);
+    say(attacked == N && r.attack.no_start == 0,
+        named(input_noise > 0 ? "starts at other images, through noise"
+                              : "starts at other images",
+              name, ATTACK_L2),
+        "%d of %d attacked, %d without a start", attacked, N, (int)r.attack.no_start);
+    if (input_noise <= 0)
+        say(count_wrong(w, &r) == N && beyond(&r, 0) <= 1e-6,
+            named("and ends wrong", name, ATTACK_L2), "%d of %d", count_wrong(w, &r), N);
+    r.attack.set_count = 1; /* of class 0 */
+    must(attack_find(name)->smallest(&r.attack, &r.images));
+    attacked = 0;
+    for (int i = 0; i < N; i++)
+        attacked += isfinite(r.distance[i]);
+    say(attacked == N / 2 && r.attack.no_start == N / 2,
+        named("counts images without a start", name, ATTACK_L2),
+        "%d of %d attacked, %d without a start", attacked, N, (int)r.attack.no_start);
+    close_run(&r);
+}
+
 /* pgd on `other` though another model is the victim: as near the best there as pgd itself. */
 static void check_transfer(const struct world *victim, const struct world *other,
                            enum attack_norm norm, double share)
@@ -276,7 +309,7 @@ static void check_confirm(const struct world *w)
             r.best[i * SIZE + j] = (float)fmin(fmax(x - (slope > 0 ? by : -by), -1), 1);
         }
     }
-    must(attack_confirm(&r.attack, &r.images));
+    must(attack_confirm(&r.attack, &r.images, NULL));
     for (int i = 0; i < N; i++) {
         given_up += i % 2 != 0 && !isfinite(r.distance[i]);
         pushed += i % 2 == 0 && r.distance[i] >= r.smallest[i] &&
@@ -386,6 +419,13 @@ int main(void)
     check_confirm(&two);
     close_world(&two);
     close_world(&other);
+
+    open_lopsided(&two, 4);
+    for (int noisy = 0; noisy < 2; noisy++) {
+        check_starts(&two, "hopskipjump", noisy * 0.1);
+        check_starts(&two, "pointwise", noisy * 0.1);
+    }
+    close_world(&two);
 
     open_world(&five, CLASSES, 20, 3); /* steep, so that walks turn */
     check_apgd_twin(&five);
