@@ -18,6 +18,11 @@
 #include "svg_file.h"
 #include "table.h"
 
+/* Of the largest eps: how far apart curves are drawn, whose intervals would hide each other; and
+ * what is free at both ends. 16 curves fit. */
+#define APART  0.008
+#define MARGIN 0.07
+
 /* "0.031" or "8/255"; NaN when it is neither. */
 static double parse_one(const char *text)
 {
@@ -249,9 +254,9 @@ json_t *robustness_smallest(const struct robustness *r)
     return list;
 }
 
-/* One curve with its intervals, from eps 0 on. */
+/* One curve with its intervals, from eps 0 on, moved sideways by `shift`. */
 static void draw_curve(plot *p, const struct robustness *r, const struct robustness_row *row,
-                       int colour)
+                       int colour, double shift)
 {
     double x[ROBUSTNESS_EPS + 1] = {0}, y[ROBUSTNESS_EPS + 1];
     char name[64];
@@ -261,12 +266,12 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
         const int64_t right = robustness_right(r, row, eps);
         double ends[2];
 
-        x[e] = eps;
+        x[e] = eps + shift;
         y[e] = 100.0 * (double)right / (double)r->n;
         experiment_share_interval(right, r->n, &ends[0], &ends[1]);
         ends[0] *= 100;
         ends[1] *= 100;
-        plot_line(p, (double[]){eps, eps}, ends, 2, colour, NULL);
+        plot_line(p, (double[]){x[e], x[e]}, ends, 2, colour, NULL);
     }
     snprintf(name, sizeof name, "JEM-%" PRId64 "%s%s", row->refine,
              strcmp(row->gradient, "none") == 0 ? "" : ", ",
@@ -277,24 +282,31 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
 static int draw_attack(const struct robustness *r, const char *attack, const char *folder)
 {
     const double last = r->eps.value[r->eps.count - 1];
-    char name[64], title[96], label[64];
+    char name[64], title[96], label[96];
     struct svg_file svg;
     plot p;
-    int colour = 0, rc;
+    int curves = 0, colour = 0, rc;
 
+    for (int i = 0; i < r->count; i++)
+        curves += strcmp(r->rows[i].attack, attack) == 0;
     snprintf(name, sizeof name, "%s.svg", attack);
     rc = svg_open(&svg, folder, name, 1);
     if (rc != EXIT_OK)
         return rc;
     snprintf(title, sizeof title, "Accuracy under attack: %s, %" PRId64 " images", attack,
              r->n);
-    snprintf(label, sizeof label, "eps (%s, of images in [0, 1])",
-             strcmp(r->norm, "l2") == 0 ? "L2" : "L-inf");
+    snprintf(label, sizeof label, "eps (%s, of images in [0, 1])%s",
+             strcmp(r->norm, "l2") == 0 ? "L2" : "L-inf",
+             curves > 1 ? "; curves drawn a little apart" : "");
     svg_begin_plot(&svg);
-    plot_begin(&p, svg.out, title, label, "accuracy (%)", 0, last * 1.02, 0, 100);
+    plot_begin(&p, svg.out, title, label, "accuracy (%)", -MARGIN * last, (1 + MARGIN) * last,
+               0, 100);
     for (int i = 0; i < r->count; i++)
-        if (strcmp(r->rows[i].attack, attack) == 0)
-            draw_curve(&p, r, &r->rows[i], colour++);
+        if (strcmp(r->rows[i].attack, attack) == 0) {
+            draw_curve(&p, r, &r->rows[i], colour,
+                       (colour - (curves - 1) / 2.0) * APART * last);
+            colour++;
+        }
     plot_end(&p);
     svg_end_plot(&svg);
     return svg_close(&svg);
