@@ -23,6 +23,7 @@
 #include "support/progress.h"
 #include "support/report.h"
 #include "support/robustness.h"
+#include "support/robustness_protocol.h"
 #include "support/settings.h"
 
 #define SHOWN      10 /* images in adversarial.png */
@@ -34,7 +35,7 @@ static struct {
     int64_t count, seed, chains, steps, restarts, eot, votes, queries, noises, threads;
     double input_noise;
     int quiet;
-} arg;
+} arg = {.input_noise = -1}; /* what the norm says */
 
 static const struct cli_option options[] = {
     {"Model, images and results", "model", "FILE", "a model or a training (.safetensors)", NULL,
@@ -51,9 +52,9 @@ static const struct cli_option options[] = {
     {NULL, "chains", "N", "chains per image, whose logits are averaged (paper: 5)", "1",
      .integer = &arg.chains, .min = 1, .max = 1000},
     {NULL, "input-noise", "STD",
-     "Gaussian noise that each chain begins with, of images in [-1, 1]; the official code has "
-     "0.03 for L-inf, 0 for L2",
-     "0.03", .real = &arg.input_noise},
+     "Gaussian noise that each chain begins with, of images in [-1, 1]; without it 0.03 for "
+     "linf and 0 for l2, as the official code has it",
+     NULL, .real = &arg.input_noise},
     {NULL, "preset", "NAME", "sgld.* of a preset instead of the model's own; may be repeated",
      NULL, .list = &arg.presets},
     {NULL, "set", "NAME=VALUE", "one setting, for example sgld.step_size=1", NULL,
@@ -74,14 +75,16 @@ static const struct cli_option options[] = {
      .min = 1, .max = 100000},
     {NULL, "restarts", "N", "random starts of these; the worst counts (paper: 20)", "1",
      .integer = &arg.restarts, .min = 1, .max = 10000},
-    {NULL, "eot", "N", "gradients with fresh noise that are averaged into one", "1",
+    {NULL, "eot", "N",
+     "gradients, and margins that square and noise compare, averaged over fresh noise", "1",
      .integer = &arg.eot, .min = 1, .max = 10000},
     {NULL, "eval-draws", "N",
      "draws of the defence's noise, all fresh, that decide whether an attack succeeded, by "
      "majority",
      "5", .integer = &arg.votes, .min = 1, .max = 10000},
     {NULL, "queries", "N",
-     "questions per image that square, hopskipjump and pointwise may ask (AutoAttack: 5000)",
+     "questions per image that square, hopskipjump and pointwise may ask (AutoAttack: 5000); "
+     "square asks 2 x --eot per proposal where the defence has noise",
      "1000", .integer = &arg.queries, .min = 1, .max = 10000000},
     {NULL, "noises", "N", "draws of noise per image and eps; the worst counts", "10",
      .integer = &arg.noises, .min = 1, .max = 100000},
@@ -103,9 +106,11 @@ static const char notes[] =
     "  hopskipjump  HopSkipJump (Chen et al. 2020), successor of the boundary attack; asks "
     "for\n"
     "               classes only\n"
-    "  pointwise    Pointwise attack (Schott et al. 2019); asks for classes only\n"
+    "  pointwise    Pointwise attack (Schott et al. 2019); asks for classes only; --norm l2\n"
     "  noise        uniform noise\n"
     "  transfer     pgd on --source, scored by --model\n"
+    "\nGradients: straight usually flatters the defence; exact is 0 where sgld.clamp_x\n"
+    "acted, which can mask gradients. Of the two the smaller accuracy counts.\n"
     "\nExamples:\n"
     "  jem-robustness --model demo/best.safetensors --out robust --json robust.json\n"
     "  jem-robustness --model demo/best.safetensors --norm l2 --attack apgd --attack square\n";
@@ -156,6 +161,9 @@ static int check_attacks(void)
     for (int64_t i = 0; i < arg.attacks.count; i++) {
         if (attack_find(arg.attacks.items[i]) == NULL)
             return report_usage("--attack %s: unknown", arg.attacks.items[i]);
+        if (strcmp(arg.attacks.items[i], "pointwise") == 0 && strcmp(arg.norm, "l2") != 0)
+            return report_usage("--attack pointwise changes few values, but these by as much "
+                                "as there is, which is no attack in L-inf: it needs --norm l2");
         transfer |= strcmp(arg.attacks.items[i], "transfer") == 0;
     }
     if (transfer && arg.source == NULL)
@@ -173,6 +181,8 @@ static int check_arguments(void)
         return report_usage("--model FILE is missing");
     if (strcmp(arg.norm, "linf") != 0 && strcmp(arg.norm, "l2") != 0)
         return report_usage("--norm %s: must be linf or l2", arg.norm);
+    if (arg.input_noise < 0)
+        arg.input_noise = strcmp(arg.norm, "linf") == 0 ? 0.03 : 0;
     if (strcmp(arg.gradient, "straight") != 0 && strcmp(arg.gradient, "exact") != 0 &&
         strcmp(arg.gradient, "both") != 0)
         return report_usage("--gradient %s: must be straight, exact or both", arg.gradient);
@@ -394,9 +404,13 @@ static int run_smallest(struct study *s, const struct attack_kind *kind,
                         struct robustness_row *row, int64_t count)
 {
     struct attack_images im = gather(s, count, 0);
-    const int rc = count > 0 ? kind->smallest(&s->attack, &im) : EXIT_OK;
+    int rc = EXIT_OK;
 
+    s->attack.no_start = 0;
+    if (count > 0)
+        rc = kind->smallest(&s->attack, &im);
     row->smallest = 1;
+    row->no_start = s->attack.no_start;
     for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
         row->reach[s->standing[i]] = s->distance[i] / 2;
         memcpy(s->all + s->standing[i] * s->size, s->best + i * s->size,
@@ -466,6 +480,8 @@ static int run_defence(struct study *s, int64_t refine)
         .queries = arg.queries,
         .noises = arg.noises,
         .votes = arg.votes,
+        .set = s->in.x,
+        .set_count = s->in.n,
         .widest = 2 * s->result.eps.value[s->result.eps.count - 1],
         .seed = arg.seed,
         .progress = &s->progress,
@@ -490,33 +506,13 @@ static int run_defence(struct study *s, int64_t refine)
 
 static void set_protocol(struct study *s)
 {
-    char sgld[4][64] = {"", "", "", ""};
-    static const char *const names[] = {"sgld.step_size", "sgld.noise_std", "sgld.clamp_grad",
-                                        "sgld.clamp_x"};
+    char text[ROBUSTNESS_PROTOCOL_BYTES];
+    const struct robustness_protocol protocol = {
+        &s->result, s->opts,      arg.input_noise, arg.chains,  arg.votes,
+        arg.steps,  arg.restarts, arg.eot,         arg.queries, arg.noises};
 
-    for (int i = 0; i < 4; i++)
-        settings_text(s->opts, names[i], sgld[i]);
-    experiment_set_protocol(
-        &s->e,
-        "JEM-k: Gaussian noise of %g on the image, k steps of SGLD on log p(x) (step_size %s, "
-        "noise_std %s, clamp_grad %s, clamp_x %s), logits averaged over %" PRId64
-        " such chains. First %" PRId64 " labelled test images; one that is wrong without an "
-        "attack counts as not robust. An attack on a defence with noise has succeeded when "
-        "most "
-        "of %" PRId64 " fresh draws of all its noise are wrong. Perturbations are cut to the "
-        "box [0, 1]. Gradient exact: through the SGLD steps, their noise held fixed; straight: "
-        "as "
-        "if they were not there, as the official code has it, which flatters the defence. pgd: "
-        "%" PRId64 " steps of 2.5 eps / steps from a random start, %" PRId64
-        " start(s), %" PRId64 " gradient(s) with fresh noise averaged per step, the point of "
-        "the smallest margin is kept; apgd: APGD-CE with the same numbers; pgd-min: bisection "
-        "to 1 %%. square, hopskipjump and pointwise: at most %" PRId64
-        " queries per image; noise: worst of %" PRId64
-        ". worst: an image must withstand all attacks above. Intervals: Wilson, 95 %%. The "
-        "paper's figures are those of a smallest-eps search with straight-through gradients, "
-        "20 restarts, step_size 1, noise_std 0.01, 5 chains.",
-        arg.input_noise, sgld[0], sgld[1], sgld[2], sgld[3], arg.chains, s->in.n, arg.votes,
-        arg.steps, arg.restarts, arg.eot, arg.queries, arg.noises);
+    robustness_describe(&protocol, text);
+    experiment_set_protocol(&s->e, "%s", text);
 }
 
 static int tell(struct study *s)

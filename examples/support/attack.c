@@ -11,7 +11,8 @@
 
 #include "report.h"
 
-#define FURTHER 10 /* tries of attack_confirm() */
+#define FURTHER 10 /* tries of attack_confirm() outwards */
+#define BACK    4  /* and towards the start */
 
 const struct attack_kind attack_kinds[] = {
     {"pgd", "projected gradient descent from a random start", attack_pgd, NULL, 1},
@@ -104,6 +105,49 @@ int attack_margins(struct attack *a, const struct attack_images *im, const int64
     for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
         margin[list[i]] =
             defence_margin(a->victim, a->logits + i * a->victim->classes, a->y[i]);
+    return rc;
+}
+
+int attack_score(struct attack *a, const struct attack_images *im, const int64_t *list,
+                 int64_t count, const float *at, int64_t draw, int64_t draws, double *margin,
+                 double *loss)
+{
+    struct defence *d = a->victim;
+    int rc = EXIT_OK;
+
+    draws = d->random ? draws : 1;
+    d->draw = draw;
+    gather(a, im, list, count, at);
+    for (int64_t t = 0; t < draws && rc == EXIT_OK; t++) {
+        rc = defence_logits(d, a->x, count, a->logits);
+        for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
+            const int64_t to = list[i];
+            const double *f = a->logits + i * d->classes;
+
+            margin[to] =
+                (t > 0 ? margin[to] : 0) + defence_margin(d, f, a->y[i]) / (double)draws;
+            if (loss != NULL)
+                loss[to] = (t > 0 ? loss[to] : 0) + defence_loss(d, f, a->y[i]) / (double)draws;
+        }
+    }
+    return rc;
+}
+
+int attack_keep_better(struct attack *a, struct attack_images *im, const int64_t *list,
+                       int64_t count, const float *at, int64_t draws, double *margin,
+                       double *best)
+{
+    const int64_t size = a->victim->size, draw = a->victim->draw;
+    int rc = attack_score(a, im, list, count, im->best, draw, draws, best, NULL);
+
+    if (rc == EXIT_OK)
+        rc = attack_score(a, im, list, count, at, draw, draws, margin, NULL);
+    for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
+        const int64_t g = list[i];
+
+        if (margin[g] < best[g])
+            memcpy(im->best + g * size, at + g * size, (size_t)size * sizeof at[0]);
+    }
     return rc;
 }
 
@@ -219,8 +263,25 @@ void attack_ascend(const struct attack *a, const float *grad, double by, float *
         at[j] += (float)(by * (double)grad[j] / sqrt(squares));
 }
 
-int attack_confirm(struct attack *a, struct attack_images *im)
+/* Try t = 1, 2, ... of attack_confirm() for image g. */
+static void go_on(const struct attack *a, struct attack_images *im, const float *start, int t,
+                  int64_t g)
 {
+    const int64_t size = a->victim->size;
+
+    for (int64_t j = g * size; j < (g + 1) * size; j++) {
+        const double x = (double)im->x[j], at = (double)im->best[j];
+        const double to = t <= FURTHER
+                              ? x + 1.1 * (at - x)
+                              : at + ((double)start[j] - at) / (double)(FURTHER + BACK + 1 - t);
+
+        im->best[j] = (float)fmin(fmax(to, -1), 1);
+    }
+}
+
+int attack_confirm(struct attack *a, struct attack_images *im, const float *start)
+{
+    const int tries = start != NULL ? FURTHER + BACK : FURTHER;
     const int64_t size = a->victim->size;
     int64_t *list = attack_everyone(im->n), count = 0;
     uint8_t *wrong = calloc((size_t)im->n, 1);
@@ -229,13 +290,9 @@ int attack_confirm(struct attack *a, struct attack_images *im)
     for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++)
         if (isfinite(im->distance[i]))
             list[count++] = i;
-    for (int t = 0; t <= FURTHER && rc == EXIT_OK && count > 0; t++) {
-        for (int64_t i = 0; i < count * size && t > 0; i++) {
-            const int64_t j = list[i / size] * size + i % size;
-            const double x = (double)im->x[j];
-
-            im->best[j] = (float)fmin(fmax(x + 1.1 * ((double)im->best[j] - x), -1), 1);
-        }
+    for (int t = 0; t <= tries && rc == EXIT_OK && count > 0; t++) {
+        for (int64_t i = 0; i < count && t > 0; i++)
+            go_on(a, im, start, t, list[i]);
         rc = attack_verdict(a, im, list, count, im->best, wrong);
         if (rc == EXIT_OK)
             count = attack_drop(list, count, wrong);

@@ -36,11 +36,16 @@ struct attack {
     int64_t channels, height, width; /* of the images */
     int64_t steps;                   /* of pgd and apgd */
     int64_t restarts;                /* of pgd and apgd; the worst counts */
-    int64_t eot;     /* gradients, each with fresh noise, that are averaged into one */
-    int64_t queries; /* of attacks that ask no gradient, per image */
-    int64_t noises;  /* of "noise", per image; the worst counts */
-    int64_t votes;   /* draws of the defence's noise that a verdict is the majority of */
-    double widest;   /* where the search for the smallest ball begins */
+    int64_t eot;      /* gradients, or margins, of fresh noise that are averaged into one */
+    int64_t queries;  /* of attacks that ask no gradient, per image */
+    int64_t noises;   /* of "noise", per image; the worst counts */
+    int64_t votes;    /* draws of the defence's noise that a verdict is the majority of */
+    const float *set; /* the first images of the attacked set, set_count of them, as many as
+                       * attack_open() was told at most: attacks that see the class alone may
+                       * start there. NULL with 0: none */
+    int64_t set_count;
+    int64_t no_start; /* images that the last such attack found no start for: not attacked */
+    double widest;    /* where the search for the smallest ball begins */
     int64_t seed, draw;
 
     struct progress *progress; /* or NULL */
@@ -83,11 +88,25 @@ int attack_pointwise(struct attack *a, struct attack_images *im);
 /* --- What they are made of; `list` holds the numbers of `count` images -------------------- */
 
 /* Margins (and losses, gradients of the loss) at the images list[] of `at`, with one fresh draw
- * (`eot` of them, averaged) of the defence's noise. Only entries list[] are written. */
+ * (gradients: `eot` of them, averaged) of the defence's noise. Only entries list[] are written. */
 int attack_margins(struct attack *a, const struct attack_images *im, const int64_t *list,
                    int64_t count, const float *at, double *margin);
 int attack_gradients(struct attack *a, const struct attack_images *im, const int64_t *list,
                      int64_t count, const float *at, float *grad, double *margin, double *loss);
+
+/* Margins and losses (NULL: not wanted) at the images list[] of `at`, averaged over the draws from number `draw` on: `draws` of
+ * them, or one where the victim has no noise. Two points of an image are compared on the same
+ * draws, with the same list: the smallest of margins that were seen with different noise is that
+ * of the luckiest noise. */
+int attack_score(struct attack *a, const struct attack_images *im, const int64_t *list,
+                 int64_t count, const float *at, int64_t draw, int64_t draws, double *margin,
+                 double *loss);
+
+/* Keep the points list[] of `at` that score lower on `draws` fresh draws than im->best does on the
+ * same. `margin` and `best`: room for the scores, n each. */
+int attack_keep_better(struct attack *a, struct attack_images *im, const int64_t *list,
+                       int64_t count, const float *at, int64_t draws, double *margin,
+                       double *best);
 
 /* Which images list[] of `at` are wrong by the majority of a->votes fresh draws (a tie: wrong)?
  * One draw where the victim has no noise. */
@@ -115,9 +134,10 @@ void attack_random_point(const struct attack *a, struct attack_random *r, const 
 void attack_ascend(const struct attack *a, const float *grad, double by, float *at);
 
 /* Ends of the attacks that find the smallest: where fresh noise calls im->best right after all,
- * go on in its direction, a tenth further each time, until it is wrong or the distance
- * infinite; then note all distances. */
-int attack_confirm(struct attack *a, struct attack_images *im);
+ * go on in its direction, a tenth further each time, then, with `start` (n wrong images, or NULL),
+ * towards where the attack began, until it is wrong; else its distance is infinite. Then note all
+ * distances. */
+int attack_confirm(struct attack *a, struct attack_images *im, const float *start);
 
 /* Show how far things are, when it is time to. */
 void attack_tell(struct attack *a, int64_t done, int64_t of);

@@ -9,7 +9,8 @@
  * and a step that begins at 2 eps. At checkpoints it is halved, and the walk goes back to the
  * largest loss so far, for an image whose loss rose in less than 75 % of the steps since the
  * last checkpoint, or whose step was not halved there and whose largest loss is the same as
- * then. */
+ * then. Where the victim has noise, the loss of the point with the largest one is asked for anew
+ * in each step, with the noise of that step: the walk would keep going back to a lucky point. */
 
 #include "attack_walk.h"
 
@@ -99,6 +100,22 @@ static void begin(const struct attack *a, const struct attack_images *im, struct
     w->halved[g] = 1; /* so that the second condition cannot hold at the first checkpoint */
 }
 
+/* Gradients, losses and margins at the points of the list; with noise, on the same draws the
+ * losses of those that were on top so far. */
+static int look(struct attack *a, const struct attack_images *im, struct walk *w,
+                const int64_t *list, int64_t count, int first)
+{
+    const int64_t draw = a->victim->draw;
+    int rc = EXIT_OK;
+
+    if (a->victim->random && !first)
+        rc = attack_score(a, im, list, count, w->top, draw, a->eot, w->margin, w->top_loss);
+    a->victim->draw = draw;
+    if (rc == EXIT_OK)
+        rc = attack_gradients(a, im, list, count, w->at, w->grad, w->margin, w->loss);
+    return rc;
+}
+
 static int climb(struct attack *a, struct attack_images *im, struct walk *w, int64_t *list,
                  int64_t count)
 {
@@ -107,7 +124,7 @@ static int climb(struct attack *a, struct attack_images *im, struct walk *w, int
     int rc;
 
     walk_start(a, im, w, list, count);
-    rc = attack_gradients(a, im, list, count, w->at, w->grad, w->margin, w->loss);
+    rc = look(a, im, w, list, count, 1);
     if (rc == EXIT_OK)
         count = walk_note(a, im, w, list, count);
     for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
@@ -116,7 +133,7 @@ static int climb(struct attack *a, struct attack_images *im, struct walk *w, int
         attack_tell(a, t, a->steps);
         for (int64_t i = 0; i < count; i++)
             move(a, im, w, list[i], t == 1 ? 1 : MOMENTUM);
-        rc = attack_gradients(a, im, list, count, w->at, w->grad, w->margin, w->loss);
+        rc = look(a, im, w, list, count, 0);
         if (rc == EXIT_OK)
             count = walk_note(a, im, w, list, count);
         for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {

@@ -2,14 +2,14 @@
 
 /* HopSkipJump (Chen, Jordan and Wainwright 2020), the successor of the boundary attack
  * (Brendel, Rauber and Bethge 2018): a decision-based attack, which sees the class alone. It
- * begins at noise that is wrong, and repeats
+ * begins at noise that is wrong, or another image (attack_start.h), and repeats
  *
  *     to the boundary by bisection;  the direction of the boundary's normal there from the
  *     decisions at random points around;  a step along it, halved until it is wrong
  *
  * until the queries are used up. Of all points the nearest wrong one is kept. */
 
-#include "attack.h"
+#include "attack_start.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,6 +25,7 @@
 
 struct hop {
     float *at; /* wrong points: on the boundary after a bisection */
+    float *start;
     float *trial;
     float *normal; /* estimates */
     double *low, *high, *margin;
@@ -38,6 +39,7 @@ static int hop_open(struct hop *h, int64_t n, int64_t size)
 {
     memset(h, 0, sizeof *h);
     h->at = calloc((size_t)(n * size), sizeof h->at[0]);
+    h->start = calloc((size_t)(n * size), sizeof h->start[0]);
     h->trial = calloc((size_t)(n * size), sizeof h->trial[0]);
     h->normal = calloc((size_t)(n * size), sizeof h->normal[0]);
     h->low = calloc((size_t)n, sizeof h->low[0]);
@@ -46,8 +48,8 @@ static int hop_open(struct hop *h, int64_t n, int64_t size)
     h->wrong = calloc((size_t)n, 1);
     h->list = attack_everyone(n);
     h->some = attack_everyone(n);
-    return h->at != NULL && h->trial != NULL && h->normal != NULL && h->low != NULL &&
-                   h->high != NULL && h->margin != NULL && h->wrong != NULL &&
+    return h->at != NULL && h->start != NULL && h->trial != NULL && h->normal != NULL &&
+                   h->low != NULL && h->high != NULL && h->margin != NULL && h->wrong != NULL &&
                    h->list != NULL && h->some != NULL
                ? EXIT_OK
                : report_no_memory();
@@ -56,6 +58,7 @@ static int hop_open(struct hop *h, int64_t n, int64_t size)
 static void hop_close(struct hop *h)
 {
     free(h->at);
+    free(h->start);
     free(h->trial);
     free(h->normal);
     free(h->low);
@@ -82,6 +85,7 @@ static int decide(struct attack *a, const struct attack_images *im, struct hop *
 static int find_starts(struct attack *a, const struct attack_images *im, struct hop *h)
 {
     const int64_t size = a->victim->size;
+    struct attack_starts starts;
     int64_t count = im->n;
     int rc = EXIT_OK;
 
@@ -94,6 +98,8 @@ static int find_starts(struct attack *a, const struct attack_images *im, struct 
                 h->trial[h->some[i] * size + j] = (float)attack_random_signed(&r);
         }
         rc = decide(a, im, h, h->some, count);
+        if (rc == EXIT_OK)
+            rc = attack_start_confirm(a, im, h->some, count, h->trial, h->wrong);
         for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
             if (h->wrong[h->some[i]]) {
                 const int64_t from = h->some[i] * size;
@@ -103,6 +109,12 @@ static int find_starts(struct attack *a, const struct attack_images *im, struct 
             }
         count = attack_drop(h->some, count, h->wrong);
     }
+    starts = (struct attack_starts){h->at, h->list, h->count, h->some, count, h->queries};
+    if (rc == EXIT_OK)
+        rc = attack_start_elsewhere(a, im, &starts);
+    h->count = starts.count;
+    h->queries = starts.queries;
+    memcpy(h->start, h->at, (size_t)(im->n * size) * sizeof h->at[0]);
     return rc;
 }
 
@@ -290,6 +302,8 @@ int attack_hop_skip_jump(struct attack *a, struct attack_images *im)
         if (rc == EXIT_OK)
             rc = to_boundary(a, im, &h);
     }
+    if (rc == EXIT_OK)
+        rc = attack_confirm(a, im, h.start);
     hop_close(&h);
-    return rc == EXIT_OK ? attack_confirm(a, im) : rc;
+    return rc;
 }

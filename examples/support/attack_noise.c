@@ -2,7 +2,7 @@
 
 /* Noise that knows nothing of the model: for L-inf every value uniform in [-eps, eps], for L2 a
  * random direction of length eps; then the box. Of several draws the one with the smallest
- * margin is kept. */
+ * margin is kept, where the victim has noise of its own by its score (attack.h). */
 
 #include "attack.h"
 
@@ -46,12 +46,10 @@ int attack_noise(struct attack *a, struct attack_images *im)
 
             draw_noise(a, &r, im->x + i * size, im->eps[i], at + i * size);
         }
-        rc = attack_margins(a, im, list, im->n, at, margin);
-        for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++)
-            if (t == 0 || margin[i] < best[i]) {
-                best[i] = margin[i];
-                memcpy(im->best + i * size, at + i * size, (size_t)size * sizeof at[0]);
-            }
+        if (t == 0)
+            memcpy(im->best, at, (size_t)(im->n * size) * sizeof at[0]);
+        else
+            rc = attack_keep_better(a, im, list, im->n, at, a->eot, margin, best);
     }
     free(list);
     free(at);

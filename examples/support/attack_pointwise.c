@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Pointwise attack (Schott, Rauber, Bethge and Brendel 2019): a decision-based attack that
- * changes few values. It begins at salt and pepper noise that is wrong; then, in a random order
- * and again as long as that helps, values go back to those of the image where it stays wrong,
- * and the rest as far back as bisection finds. */
+ * changes few values. It begins at salt and pepper noise that is wrong, or another image
+ * (attack_start.h); then, in a random order and again as long as that helps, values go back to
+ * those of the image where it stays wrong, and the rest as far back as bisection finds. */
 
-#include "attack.h"
+#include "attack_start.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 
 struct points {
     float *at;        /* wrong images */
+    float *start;     /* as the search began */
     int64_t *order;   /* per image: values that differ from the image, in a random order */
     int64_t *differ;  /* how many they are */
     float *low, *old; /* of the value on trial: known to be right; known to be wrong */
@@ -31,6 +32,7 @@ static int points_open(struct points *p, int64_t n, int64_t size)
 {
     memset(p, 0, sizeof *p);
     p->at = calloc((size_t)(n * size), sizeof p->at[0]);
+    p->start = calloc((size_t)(n * size), sizeof p->start[0]);
     p->order = calloc((size_t)(n * size), sizeof p->order[0]);
     p->differ = calloc((size_t)n, sizeof p->differ[0]);
     p->low = calloc((size_t)n, sizeof p->low[0]);
@@ -40,8 +42,8 @@ static int points_open(struct points *p, int64_t n, int64_t size)
     p->better = calloc((size_t)n, 1);
     p->list = attack_everyone(n);
     p->some = attack_everyone(n);
-    return p->at != NULL && p->order != NULL && p->differ != NULL && p->low != NULL &&
-                   p->old != NULL && p->margin != NULL && p->wrong != NULL &&
+    return p->at != NULL && p->start != NULL && p->order != NULL && p->differ != NULL &&
+                   p->low != NULL && p->old != NULL && p->margin != NULL && p->wrong != NULL &&
                    p->better != NULL && p->list != NULL && p->some != NULL
                ? EXIT_OK
                : report_no_memory();
@@ -50,6 +52,7 @@ static int points_open(struct points *p, int64_t n, int64_t size)
 static void points_close(struct points *p)
 {
     free(p->at);
+    free(p->start);
     free(p->order);
     free(p->differ);
     free(p->low);
@@ -75,6 +78,7 @@ static int decide(struct attack *a, const struct attack_images *im, struct point
 static int find_starts(struct attack *a, const struct attack_images *im, struct points *p)
 {
     const int64_t size = a->victim->size;
+    struct attack_starts starts;
     int64_t count = im->n;
     int rc = EXIT_OK;
 
@@ -89,11 +93,19 @@ static int find_starts(struct attack *a, const struct attack_images *im, struct 
                                                                : im->x[j];
         }
         rc = decide(a, im, p, p->some, count);
+        if (rc == EXIT_OK)
+            rc = attack_start_confirm(a, im, p->some, count, p->at, p->wrong);
         for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
             if (p->wrong[p->some[i]])
                 p->list[p->count++] = p->some[i];
         count = attack_drop(p->some, count, p->wrong);
     }
+    starts = (struct attack_starts){p->at, p->list, p->count, p->some, count, p->queries};
+    if (rc == EXIT_OK)
+        rc = attack_start_elsewhere(a, im, &starts);
+    p->count = starts.count;
+    p->queries = starts.queries;
+    memcpy(p->start, p->at, (size_t)(im->n * size) * sizeof p->at[0]);
     return rc;
 }
 
@@ -207,6 +219,8 @@ int attack_pointwise(struct attack *a, struct attack_images *im)
         memcpy(im->best + from, p.at + from, (size_t)size * sizeof p.at[0]);
         im->distance[p.list[i]] = attack_distance(a, im->x + from, im->best + from);
     }
+    if (rc == EXIT_OK)
+        rc = attack_confirm(a, im, p.start);
     points_close(&p);
-    return rc == EXIT_OK ? attack_confirm(a, im) : rc;
+    return rc;
 }

@@ -3,7 +3,9 @@
 /* Square attack (Andriushchenko, Croce, Flammarion and Hein 2020): random search that asks only
  * for logits. A proposal changes one square of the perturbation, and is kept when the margin
  * falls. The squares shrink on the paper's schedule; the first covers 80 % of the image, as in
- * AutoAttack. Without noise in the victim an image is left alone once it is wrong. */
+ * AutoAttack. Without noise in the victim an image is left alone once it is wrong. With noise
+ * the incumbent and the proposal are asked for on the same a->eot draws each time, all of which
+ * count as queries: an incumbent that kept the margin of the draw that won would keep its luck. */
 
 #include "attack.h"
 
@@ -219,13 +221,14 @@ static void propose_l2(struct attack_random *r, const struct shape *s, double sh
 
 /* --- The search --------------------------------------------------------------------------- */
 
-/* A proposal for image g in at: im->best with one square changed; at query 0 the start. */
+/* Proposal number `query` of `queries` for image g in at: im->best with one square changed; at
+ * query 0 the start. */
 static void propose(const struct attack *a, const struct attack_images *im, int64_t g,
-                    int64_t query, double *room, float *at)
+                    int64_t query, int64_t queries, double *room, float *at)
 {
     const struct shape s = {a->channels, a->height, a->width};
     const int64_t size = a->victim->size;
-    const double eps = im->eps[g], share = share_at(query - 1, a->queries);
+    const double eps = im->eps[g], share = share_at(query - 1, queries);
     struct attack_random r = attack_random_at(a->seed, ATTACK_FOR_SEARCH, a->draw + query, g);
     const float *x = im->x + g * size, *best = im->best + g * size;
     double *d = room, *pattern = room + size;
@@ -245,9 +248,28 @@ static void propose(const struct attack *a, const struct attack_images *im, int6
     attack_project(a, x, eps, at);
 }
 
-int attack_square(struct attack *a, struct attack_images *im)
+/* As attack_keep_better(), for a victim without noise: best[] holds the margins of im->best. */
+static int keep_better(struct attack *a, struct attack_images *im, const int64_t *list,
+                       int64_t count, const float *at, double *margin, double *best)
 {
     const int64_t size = a->victim->size;
+    const int rc = attack_margins(a, im, list, count, at, margin);
+
+    for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
+        const int64_t g = list[i];
+
+        if (margin[g] >= best[g])
+            continue;
+        best[g] = margin[g];
+        memcpy(im->best + g * size, at + g * size, (size_t)size * sizeof at[0]);
+    }
+    return rc;
+}
+
+int attack_square(struct attack *a, struct attack_images *im)
+{
+    const int64_t size = a->victim->size, asked = a->victim->random ? 2 * a->eot : 1;
+    const int64_t proposals = a->queries > asked ? a->queries / asked : 1;
     int64_t *list = attack_everyone(im->n), count = im->n;
     float *at = calloc((size_t)(im->n * size), sizeof at[0]);
     double *room = calloc((size_t)size * 2, sizeof room[0]);
@@ -259,20 +281,20 @@ int attack_square(struct attack *a, struct attack_images *im)
                  ? EXIT_OK
                  : report_no_memory();
 
-    for (int64_t q = 0; q < a->queries && rc == EXIT_OK && count > 0; q++) {
-        attack_tell(a, q, a->queries);
+    for (int64_t i = 0; i < im->n && rc == EXIT_OK; i++)
+        best[i] = (double)INFINITY;
+    for (int64_t q = 0; q < proposals && rc == EXIT_OK && count > 0; q++) {
+        attack_tell(a, q, proposals);
         for (int64_t i = 0; i < count; i++)
-            propose(a, im, list[i], q, room, at + list[i] * size);
-        rc = attack_margins(a, im, list, count, at, margin);
-        for (int64_t i = 0; i < count && rc == EXIT_OK; i++) {
-            const int64_t g = list[i];
-
-            if (q > 0 && margin[g] >= best[g])
-                continue;
-            best[g] = margin[g];
-            memcpy(im->best + g * size, at + g * size, (size_t)size * sizeof at[0]);
-            done[g] = !a->victim->random && margin[g] <= 0;
-        }
+            propose(a, im, list[i], q, proposals, room, at + list[i] * size);
+        if (!a->victim->random)
+            rc = keep_better(a, im, list, count, at, margin, best);
+        else if (q == 0)
+            memcpy(im->best, at, (size_t)(im->n * size) * sizeof at[0]);
+        else
+            rc = attack_keep_better(a, im, list, count, at, a->eot, margin, best);
+        for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
+            done[list[i]] = !a->victim->random && best[list[i]] <= 0;
         count = attack_drop(list, count, done);
     }
     a->draw += a->queries;

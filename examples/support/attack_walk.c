@@ -12,7 +12,7 @@
 
 static int walk_open(struct walk *w, int64_t n, int64_t size)
 {
-    float **const points[] = {&w->at, &w->grad, &w->old, &w->top, &w->top_grad};
+    float **const points[] = {&w->at, &w->grad, &w->lucky, &w->old, &w->top, &w->top_grad};
     double **const numbers[] = {&w->margin,   &w->loss,      &w->best,    &w->step,
                                 &w->top_loss, &w->last_loss, &w->last_top};
     int missing = 0;
@@ -37,6 +37,7 @@ static void walk_close(struct walk *w)
 {
     free(w->at);
     free(w->grad);
+    free(w->lucky);
     free(w->old);
     free(w->top);
     free(w->top_grad);
@@ -70,17 +71,31 @@ int64_t walk_note(struct attack *a, struct attack_images *im, struct walk *w, in
                   int64_t count)
 {
     const int64_t size = a->victim->size;
+    float *const best = a->victim->random ? w->lucky : im->best;
 
     for (int64_t i = 0; i < count; i++) {
         const int64_t g = list[i];
 
         if (w->margin[g] < w->best[g]) {
             w->best[g] = w->margin[g];
-            memcpy(im->best + g * size, w->at + g * size, (size_t)size * sizeof w->at[0]);
+            memcpy(best + g * size, w->at + g * size, (size_t)size * sizeof w->at[0]);
         }
         w->done[g] = w->stop && !a->victim->random && w->margin[g] <= 0;
     }
     return attack_drop(list, count, w->done);
+}
+
+/* The end of a walk with noise: see attack_walk.h. */
+static int choose(struct attack *a, struct attack_images *im, struct walk *w,
+                  const int64_t *list, int64_t count)
+{
+    int rc = attack_keep_better(a, im, list, count, w->lucky, a->votes, w->margin, w->best);
+
+    if (rc == EXIT_OK)
+        rc = attack_keep_better(a, im, list, count, w->at, a->votes, w->margin, w->best);
+    for (int64_t i = 0; i < count; i++)
+        w->best[list[i]] = (double)INFINITY;
+    return rc;
 }
 
 int walk_all(struct attack *a, struct attack_images *im, walk_function *walk, int stop)
@@ -98,6 +113,8 @@ int walk_all(struct attack *a, struct attack_images *im, walk_function *walk, in
     for (int64_t t = 0; t < a->restarts && rc == EXIT_OK && count > 0; t++) {
         memcpy(walking, list, (size_t)count * sizeof list[0]);
         rc = walk(a, im, &w, walking, count);
+        if (rc == EXIT_OK && a->victim->random)
+            rc = choose(a, im, &w, list, count);
         if (rc == EXIT_OK && stop && t + 1 < a->restarts) {
             rc = attack_verdict(a, im, list, count, im->best, wrong);
             count = attack_drop(list, count, wrong);

@@ -3,7 +3,10 @@
 #define EXAMPLES_SUPPORT_ATTACK_WALK_H
 
 /* Attacks that walk along the gradient from a random start, several times: what pgd and apgd
- * share. Of all points of all walks the one with the smallest margin is kept. */
+ * share. Of all points of all walks the one with the smallest margin is kept. Where the victim has
+ * noise that would be the luckiest point: there a walk ends with a choice between the point with
+ * the smallest margin seen, the last one, and what earlier walks left, on fresh draws that are the
+ * same for all three. */
 
 #include "attack.h"
 
@@ -11,6 +14,7 @@ struct walk {
     float *at, *grad; /* points, and gradients of the loss there */
     double *margin, *loss;
     double *best;          /* the smallest margin so far; its point is in the images' `best` */
+    float *lucky;          /* its point where the victim has noise, in this walk */
     uint8_t *done;         /* images that need not go on */
     int stop;              /* an image that is wrong need not go on */
     float *old;            /* apgd: the points before */

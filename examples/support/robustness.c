@@ -18,6 +18,11 @@
 #include "svg_file.h"
 #include "table.h"
 
+/* Of the largest eps: how far apart curves are drawn, whose intervals would hide each other; and
+ * what is free at both ends. 16 curves fit. */
+#define APART  0.008
+#define MARGIN 0.07
+
 /* "0.031" or "8/255"; NaN when it is neither. */
 static double parse_one(const char *text)
 {
@@ -90,7 +95,7 @@ struct robustness_row *robustness_add(struct robustness *r, const char *attack,
         report_no_memory();
         return NULL;
     }
-    rows[r->count] = (struct robustness_row){attack, gradient, refine, 0, reach};
+    rows[r->count] = (struct robustness_row){attack, gradient, refine, 0, 0, reach};
     return &rows[r->count++];
 }
 
@@ -143,6 +148,16 @@ static void print_share(struct table *t, const struct robustness *r,
                100 * high);
 }
 
+static void print_no_start(const struct robustness *r)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->rows[i].no_start > 0)
+            printf("\n%" PRId64 " of %" PRId64 " images not attacked by %s on JEM-%" PRId64
+                   ", and counted as right: no start, all noise\nand the other images tried "
+                   "are of their class for the model\n",
+                   r->rows[i].no_start, r->n, r->rows[i].attack, r->rows[i].refine);
+}
+
 int robustness_print(const struct robustness *r)
 {
     const char *headings[ROBUSTNESS_EPS + 6] = {"defence", "attack", "gradient", ">eps 0"};
@@ -185,6 +200,7 @@ int robustness_print(const struct robustness *r)
     if (medians)
         printf("\nmedian: of the smallest perturbations found, 0 for images that are wrong "
                "without one\n");
+    print_no_start(r);
     return rc;
 }
 
@@ -229,18 +245,18 @@ json_t *robustness_smallest(const struct robustness *r)
 
         if (!row->smallest)
             continue;
-        o = json_pack("{ss ss sI ss sI}", "attack", row->attack, "norm", r->norm,
+        o = json_pack("{ss ss sI ss sI sI}", "attack", row->attack, "norm", r->norm,
                       "refine_steps", (json_int_t)row->refine, "gradient", row->gradient, "n",
-                      (json_int_t)r->n);
+                      (json_int_t)r->n, "no_start", (json_int_t)row->no_start);
         json_set_number(o, "median", median(row->reach, r->n));
         json_array_append_new(list, o);
     }
     return list;
 }
 
-/* One curve with its intervals, from eps 0 on. */
+/* One curve with its intervals, from eps 0 on, moved sideways by `shift`. */
 static void draw_curve(plot *p, const struct robustness *r, const struct robustness_row *row,
-                       int colour)
+                       int colour, double shift)
 {
     double x[ROBUSTNESS_EPS + 1] = {0}, y[ROBUSTNESS_EPS + 1];
     char name[64];
@@ -250,12 +266,12 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
         const int64_t right = robustness_right(r, row, eps);
         double ends[2];
 
-        x[e] = eps;
+        x[e] = eps + shift;
         y[e] = 100.0 * (double)right / (double)r->n;
         experiment_share_interval(right, r->n, &ends[0], &ends[1]);
         ends[0] *= 100;
         ends[1] *= 100;
-        plot_line(p, (double[]){eps, eps}, ends, 2, colour, NULL);
+        plot_line(p, (double[]){x[e], x[e]}, ends, 2, colour, NULL);
     }
     snprintf(name, sizeof name, "JEM-%" PRId64 "%s%s", row->refine,
              strcmp(row->gradient, "none") == 0 ? "" : ", ",
@@ -266,24 +282,31 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
 static int draw_attack(const struct robustness *r, const char *attack, const char *folder)
 {
     const double last = r->eps.value[r->eps.count - 1];
-    char name[64], title[96], label[64];
+    char name[64], title[96], label[96];
     struct svg_file svg;
     plot p;
-    int colour = 0, rc;
+    int curves = 0, colour = 0, rc;
 
+    for (int i = 0; i < r->count; i++)
+        curves += strcmp(r->rows[i].attack, attack) == 0;
     snprintf(name, sizeof name, "%s.svg", attack);
     rc = svg_open(&svg, folder, name, 1);
     if (rc != EXIT_OK)
         return rc;
     snprintf(title, sizeof title, "Accuracy under attack: %s, %" PRId64 " images", attack,
              r->n);
-    snprintf(label, sizeof label, "eps (%s, of images in [0, 1])",
-             strcmp(r->norm, "l2") == 0 ? "L2" : "L-inf");
+    snprintf(label, sizeof label, "eps (%s, of images in [0, 1])%s",
+             strcmp(r->norm, "l2") == 0 ? "L2" : "L-inf",
+             curves > 1 ? "; curves drawn a little apart" : "");
     svg_begin_plot(&svg);
-    plot_begin(&p, svg.out, title, label, "accuracy (%)", 0, last * 1.02, 0, 100);
+    plot_begin(&p, svg.out, title, label, "accuracy (%)", -MARGIN * last, (1 + MARGIN) * last,
+               0, 100);
     for (int i = 0; i < r->count; i++)
-        if (strcmp(r->rows[i].attack, attack) == 0)
-            draw_curve(&p, r, &r->rows[i], colour++);
+        if (strcmp(r->rows[i].attack, attack) == 0) {
+            draw_curve(&p, r, &r->rows[i], colour,
+                       (colour - (curves - 1) / 2.0) * APART * last);
+            colour++;
+        }
     plot_end(&p);
     svg_end_plot(&svg);
     return svg_close(&svg);

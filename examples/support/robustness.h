@@ -26,6 +26,7 @@ struct robustness_row {
     const char *attack, *gradient; /* "straight", "exact" or "none" */
     int64_t refine;                /* SGLD steps of the defence */
     int smallest;                  /* `reach` is exact, not just an eps of the list */
+    int64_t no_start;              /* images that the attack could not begin at */
     double *reach; /* per image: the smallest eps at which the attack was seen to succeed; 0 for
                     * images that are wrong without one, INFINITY for those that stay right */
 };
@@ -54,8 +55,8 @@ int64_t robustness_right(const struct robustness *r, const struct robustness_row
 int robustness_print(const struct robustness *r);
 
 /* An array of {attack, norm, eps, refine_steps, gradient, accuracy, low, high, n}, after each
- * defence's {attack: "none", eps: 0}; and {attack, refine_steps, gradient, median} of attacks
- * that find the smallest perturbation. */
+ * defence's {attack: "none", eps: 0}; and {attack, refine_steps, gradient, median,
+ * no_start} of attacks that find the smallest perturbation. */
 json_t *robustness_curve(const struct robustness *r);
 json_t *robustness_smallest(const struct robustness *r);
 

@@ -120,7 +120,8 @@ JEM_API jem_status jem_sampler_trace(jem_sampler *s, const float *x, const int32
  * The exact gradient through chains: from that of a loss in the ends x_k to that in the starts
  * x_0, the noise held fixed. What an attack needs against a classifier that looks at an image
  * only after k steps of SGLD (JEM section 5.4). The common shortcut takes the first for the second
- * ("straight-through"), and so flatters the defence.
+ * ("straight-through"), which usually flatters the defence. The exact one is 0 where clamp_x acted,
+ * which can mask gradients, so that an attack should try both.
  *
  * Each step multiplies by (I + step_size H), H the Hessian of log p(x), and by 0 where a clamp
  * acted. The network is piecewise linear, so that H v is computed exactly, in a pass forward

@@ -36,6 +36,8 @@ static void open_run(struct run *r, const struct world *w, enum attack_norm norm
                                 .queries = 3000,
                                 .noises = 5,
                                 .votes = 5,
+                                .set = w->x,
+                                .set_count = N,
                                 .widest = 0.1,
                                 .seed = 7};
     must(attack_open(&r->attack, N));
@@ -45,6 +47,13 @@ static void open_run(struct run *r, const struct world *w, enum attack_norm norm
         r->eps[i] = share * r->smallest[i];
     }
     r->images = (struct attack_images){w->x, w->y, r->eps, N, r->best, r->distance};
+}
+
+/* Noise on the images that the victim looks at. */
+static void make_noisy(struct run *r, const struct world *w, double input_noise)
+{
+    defence_close(&r->victim);
+    must(defence_open(w->model, w->opts, 0, 1, input_noise, 9, &r->victim));
 }
 
 static void close_run(struct run *r)
@@ -121,6 +130,29 @@ static void check_within(const struct world *w, const char *name, enum attack_no
     close_run(&r);
 }
 
+/* Like the first half of check_within(), but every call to the victim adds noise to the image
+ * that moves the margin (by `input_noise` times ||slope||) about as far as the attack can. A point
+ * must be kept for what it is, not for the draw it was seen with. */
+static void check_noisy(const struct world *w, const char *name, enum attack_norm norm,
+                        double share)
+{
+    struct run r;
+    double worst = 1;
+
+    open_run(&r, w, norm, 0.8);
+    make_noisy(&r, w, 0.5);
+    must(attack_find(name)->within(&r.attack, &r.images));
+    for (int i = 0; i < N; i++) {
+        const double clean = margin_at(w, i, w->x + i * SIZE);
+
+        worst = fmin(worst, (clean - margin_at(w, i, r.best + i * SIZE)) /
+                                (clean - best_margin(w, norm, i, r.eps[i])));
+    }
+    say(worst >= share, named("comes near the best through noise", name, norm), "%g of it",
+        worst);
+    close_run(&r);
+}
+
 /* The smallest perturbation: not smaller than possible, and at most `factor` times that. */
 static void check_smallest(const struct world *w, const char *name, enum attack_norm norm,
                            double factor)
@@ -171,6 +203,37 @@ static void check_pointwise(const struct world *w)
     close_run(&r);
 }
 
+/* Where all noise is of an image's class, another image is a start; without one the image is said
+ * not to have been attacked. */
+static void check_starts(const struct world *w, const char *name, double input_noise)
+{
+    struct run r;
+    int attacked = 0;
+
+    open_run(&r, w, ATTACK_L2, 1);
+    make_noisy(&r, w, input_noise);
+    must(attack_find(name)->smallest(&r.attack, &r.images));
+    for (int i = 0; i < N; i++)
+        attacked += isfinite(r.distance[i]);
+    say(attacked == N && r.attack.no_start == 0,
+        named(input_noise > 0 ? "starts at other images, through noise"
+                              : "starts at other images",
+              name, ATTACK_L2),
+        "%d of %d attacked, %d without a start", attacked, N, (int)r.attack.no_start);
+    if (input_noise <= 0)
+        say(count_wrong(w, &r) == N && beyond(&r, 0) <= 1e-6,
+            named("and ends wrong", name, ATTACK_L2), "%d of %d", count_wrong(w, &r), N);
+    r.attack.set_count = 1; /* of class 0 */
+    must(attack_find(name)->smallest(&r.attack, &r.images));
+    attacked = 0;
+    for (int i = 0; i < N; i++)
+        attacked += isfinite(r.distance[i]);
+    say(attacked == N / 2 && r.attack.no_start == N / 2,
+        named("counts images without a start", name, ATTACK_L2),
+        "%d of %d attacked, %d without a start", attacked, N, (int)r.attack.no_start);
+    close_run(&r);
+}
+
 /* pgd on `other` though another model is the victim: as near the best there as pgd itself. */
 static void check_transfer(const struct world *victim, const struct world *other,
                            enum attack_norm norm, double share)
@@ -197,14 +260,15 @@ static void check_transfer(const struct world *victim, const struct world *other
     close_run(&r);
 }
 
-/* More draws of noise, smaller margins. */
-static void check_noises(const struct world *w, enum attack_norm norm)
+/* More draws of noise, smaller margins; also where the victim has noise of its own. */
+static void check_noises(const struct world *w, enum attack_norm norm, double input_noise)
 {
     struct run r;
     double one[N], sum = 0;
     int larger = 0;
 
     open_run(&r, w, norm, 0.8);
+    make_noisy(&r, w, input_noise);
     r.attack.noises = 1;
     must(attack_noise(&r.attack, &r.images));
     for (int i = 0; i < N; i++)
@@ -218,7 +282,10 @@ static void check_noises(const struct world *w, enum attack_norm norm)
         larger += many > one[i];
         sum += one[i] - many;
     }
-    say(larger == 0 && sum > 0, named("the worst draw counts", "noise", norm),
+    say(larger == 0 && sum > 0,
+        named(input_noise > 0 ? "the worst draw counts, through noise"
+                              : "the worst draw counts",
+              "noise", norm),
         "%d larger, fall %g", larger, sum);
     close_run(&r);
 }
@@ -242,7 +309,7 @@ static void check_confirm(const struct world *w)
             r.best[i * SIZE + j] = (float)fmin(fmax(x - (slope > 0 ? by : -by), -1), 1);
         }
     }
-    must(attack_confirm(&r.attack, &r.images));
+    must(attack_confirm(&r.attack, &r.images, NULL));
     for (int i = 0; i < N; i++) {
         given_up += i % 2 != 0 && !isfinite(r.distance[i]);
         pushed += i % 2 == 0 && r.distance[i] >= r.smallest[i] &&
@@ -294,8 +361,7 @@ static void check_votes(const struct world *w)
     int errors[N] = {0}, differ = 0, between = 0;
 
     open_run(&r, w, ATTACK_L2, 1);
-    defence_close(&r.victim);
-    must(defence_open(w->model, w->opts, 0, 1, 3, 9, &r.victim));
+    make_noisy(&r, w, 3);
     must(attack_verdict(&r.attack, &r.images, list, N, w->x, wrong));
     r.victim.draw = 0;
     for (int t = 0; t < 5; t++) {
@@ -341,7 +407,11 @@ int main(void)
         check_transfer(&two, &other, norm, pgd);
         check_within(&two, "square", norm, norm == ATTACK_L2 ? 0.6 : 0.9, 1.5);
         check_within(&two, "noise", norm, -1, 0);
-        check_noises(&two, norm);
+        check_noises(&two, norm, 0);
+        check_noises(&two, norm, 0.5);
+        check_noisy(&two, "pgd", norm, pgd);
+        check_noisy(&two, "apgd", norm, 0.9);
+        check_noisy(&two, "square", norm, norm == ATTACK_L2 ? 0.6 : 0.9);
         check_smallest(&two, "pgd-min", norm, 1.03);
         check_smallest(&two, "hopskipjump", norm, norm == ATTACK_L2 ? 1.1 : 1.5);
     }
@@ -349,6 +419,13 @@ int main(void)
     check_confirm(&two);
     close_world(&two);
     close_world(&other);
+
+    open_lopsided(&two, 4);
+    for (int noisy = 0; noisy < 2; noisy++) {
+        check_starts(&two, "hopskipjump", noisy * 0.1);
+        check_starts(&two, "pointwise", noisy * 0.1);
+    }
+    close_world(&two);
 
     open_world(&five, CLASSES, 20, 3); /* steep, so that walks turn */
     check_apgd_twin(&five);

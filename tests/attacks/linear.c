@@ -69,11 +69,26 @@ static void fill_weights(struct world *w, double scale)
         }
 }
 
+/* The model's own opinion of its images. */
+static void ask_classes(struct world *w)
+{
+    const int classes = w->classes;
+    struct defence d;
+    double logits[N * CLASSES];
+
+    memset(w->y, 0, sizeof w->y);
+    must(defence_open(w->model, w->opts, 0, 1, 0, 1, &d));
+    must(defence_logits(&d, w->x, N, logits));
+    for (int i = 0; i < N; i++)
+        for (int k = 1; k < classes; k++)
+            if (logits[i * classes + k] > logits[i * classes + w->y[i]])
+                w->y[i] = k;
+    defence_close(&d);
+}
+
 void open_world(struct world *w, int classes, double scale, int seed)
 {
     char text[16];
-    struct defence d;
-    double logits[N * CLASSES];
 
     memset(w, 0, sizeof *w);
     numbers = attack_random_at(seed, ATTACK_FOR_START, classes, 0);
@@ -92,13 +107,25 @@ void open_world(struct world *w, int classes, double scale, int seed)
     fill_weights(w, scale);
     for (int j = 0; j < N * SIZE; j++)
         w->x[j] = (float)attack_random_signed(&numbers);
-    must(defence_open(w->model, w->opts, 0, 1, 0, 1, &d));
-    must(defence_logits(&d, w->x, N, logits));
-    for (int i = 0; i < N; i++)
-        for (int k = 1; k < classes; k++)
-            if (logits[i * classes + k] > logits[i * classes + w->y[i]])
-                w->y[i] = k;
-    defence_close(&d);
+    ask_classes(w);
+}
+
+void open_lopsided(struct world *w, int seed)
+{
+    double squares = 0;
+
+    open_world(w, 2, 1, seed);
+    for (int j = 0; j < SIZE; j++) {
+        const double slope = w->a[1][j] - w->a[0][j];
+
+        squares += slope * slope;
+        for (int i = 1; i < N; i += 2) /* almost a corner */
+            w->x[i * SIZE + j] = (float)((slope > 0 ? 1 : -1) * (1 - 0.01 * i));
+    }
+    /* Noise has a margin of 0 +- ||slope|| before that. */
+    must(report_jem(jem_model_param_set(w->model, "class_output.bias",
+                                        (float[]){(float)(4.5 * sqrt(squares)), 0}, 2)));
+    ask_classes(w);
 }
 
 void close_world(struct world *w)

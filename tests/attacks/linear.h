@@ -29,6 +29,9 @@ struct world {
 
 /* Random weights, images and their classes. */
 void open_world(struct world *w, int classes, double scale, int seed);
+
+/* Two classes, images 0, 2, ... and all noise of class 0, images 1, 3, ... of class 1. */
+void open_lopsided(struct world *w, int seed);
 void close_world(struct world *w);
 void set(struct world *w, const char *name, const char *value);
 
