@@ -42,7 +42,7 @@ static const struct cli_option options[] = {
      .text = &arg.model},
     {NULL, "data", "KIND", "labelled images, the test split: " DATA_HELP, "fashion-mnist",
      .text = &arg.data},
-    {NULL, "count", "N", "only the first N images; 0: all", "100", .integer = &arg.count,
+    {NULL, "count", "N", "N images, evenly spaced; 0: all", "100", .integer = &arg.count,
      .max = INT64_MAX},
     {NULL, "out", "DIR", "folder for a curve per attack (.svg) and adversarial.png", NULL,
      .text = &arg.out},
@@ -524,6 +524,7 @@ static int tell(struct study *s)
     set_protocol(s);
     if (rc == EXIT_OK)
         experiment_print_protocol(&s->e);
+    json_set_number(s->e.json, "input_noise", arg.input_noise);
     json_object_set_new(s->e.json, "curve", robustness_curve(&s->result));
     json_object_set_new(s->e.json, "smallest", robustness_smallest(&s->result));
     if (rc == EXIT_OK)

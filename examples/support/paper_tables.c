@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "experiment.h"
 #include "plot.h"
 
 #define PATH_BYTES 64
@@ -278,6 +279,16 @@ static void eps_headings(FILE *out, const json_t *curve, int linf)
     }
 }
 
+/* Half of the 95 % interval of a share that n images give, in %, where it is widest. */
+static double widest_interval(int64_t n)
+{
+    double low = 0, high = 0;
+
+    if (n > 0)
+        experiment_share_interval(n / 2, n, &low, &high);
+    return 100 * (high - low) / 2;
+}
+
 /* A row per attack on a defence. Eps grows along a row; the point without an attack comes
  * first. */
 static void robustness_rows(FILE *out, const struct paper_run *r)
@@ -296,10 +307,12 @@ static void robustness_rows(FILE *out, const struct paper_run *r)
         } else if (eps <= before || before == 0) {
             fputs("</tr>\n<tr>", out);
             cell(out, paper_roles[r->role].title);
-            fprintf(out, "<td>JEM-%.0f</td>", paper_number(one, "refine_steps"));
+            fprintf(out, "<td>JEM-%.0f</td><td>%g</td>", paper_number(one, "refine_steps"),
+                    paper_number(r->result, "input_noise"));
             cell(out, text_of(one, "attack"));
             cell(out, text_of(one, "gradient"));
             cell_number(out, paper_number(one, "n"), 0);
+            cell_number(out, widest_interval((int64_t)paper_number(one, "n")), 0);
             cell_number(out, clean, 0);
         }
         if (eps > 0)
@@ -322,8 +335,9 @@ static void robustness_of_norm(FILE *out, const struct paper_runs *runs, const c
             continue;
         if (!begun) {
             fprintf(out,
-                    "<table>\n<tr><th>checkpoint</th><th>defence</th><th>attack (%s)</th>"
-                    "<th>gradient</th><th>images</th><th>eps 0</th>",
+                    "<table>\n<tr><th>checkpoint</th><th>defence</th><th>input noise</th>"
+                    "<th>attack (%s)</th><th>gradient</th><th>images</th>"
+                    "<th>+- at most</th><th>eps 0</th>",
                     linf ? "L-inf" : "L2");
             eps_headings(out, curve, linf);
         }
@@ -338,9 +352,11 @@ void paper_table_robustness(FILE *out, const struct paper_runs *runs)
 {
     if (!any_result(runs, "robustness"))
         return;
-    fputs("<p>Accuracy in % under attack, by the size eps of the perturbation (of images in "
-          "[0, 1]):</p>\n",
-          out);
+    fputs(
+        "<p>Accuracy in % under attack, by the size eps of the perturbation (of images in "
+        "[0, 1]); +-: 95 % interval (Wilson). Attacks on defences with noise ask it anew each "
+        "time.</p>\n",
+        out);
     robustness_of_norm(out, runs, "linf");
     robustness_of_norm(out, runs, "l2");
 }

@@ -66,7 +66,7 @@ static void add_set_up(const struct robustness_protocol *p, struct text *t)
     if (eps->count > 1)
         add(t, " to %s", eps->text[eps->count - 1]);
     add(t,
-        " of images in [0, 1], perturbations cut to that box. First %" PRId64
+        " of images in [0, 1], perturbations cut to that box. %" PRId64
         " labelled test images; one that is wrong without an attack counts as not robust. ",
         p->result->n);
 }
