@@ -39,7 +39,7 @@ expect "a source of another size" 1 "--model 1 x 28 x 28 of 10" robust "${quick[
 
 # pgd with both gradients.
 expect "pgd" 0 "JEM-2" robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --out "$tmp/o" --json "$tmp/a.json"
-verdict "prints the protocol" "no" grep -q "Gaussian noise of 0.03 on the image" "$tmp/out"
+verdict "prints the protocol" "no" grep -q "Gaussian noise of 0.03 on the image" <(tr '\n' ' ' <"$tmp/out")
 names="$(tr '\n' ' ' <"$tmp/out" | grep -o 'apgd\|pgd-min\|square\|hopskipjump\|pointwise\|transfer\|such chains')"
 verdict "names no attack that was not run" "$names" [ -z "$names" ]
 protocol() { json "$1" "1 / ($2 in o['protocol'])"; }
