@@ -35,7 +35,7 @@ static struct {
     int64_t count, seed, chains, steps, restarts, eot, votes, queries, noises, threads;
     double input_noise;
     int quiet;
-} arg = {.input_noise = -1}; /* what the norm says */
+} arg;
 
 static const struct cli_option options[] = {
     {"Model, images and results", "model", "FILE", "a model or a training (.safetensors)", NULL,
@@ -580,7 +580,10 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-    int rc = cli_parse(&command_line, argc, argv);
+    int rc;
+
+    arg.input_noise = -1; /* what the norm says */
+    rc = cli_parse(&command_line, argc, argv);
 
     if (rc == CLI_GO)
         rc = check_arguments();
