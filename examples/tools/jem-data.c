@@ -10,17 +10,17 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/data_stats.h"
-#include "support/digest.h"
-#include "support/file.h"
-#include "support/image.h"
-#include "support/json_log.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "kit/base/digest.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/data/data_stats.h"
+#include "kit/images/image.h"
 
 #define GRID_SIDE      10
 #define GRID_CELLS     (GRID_SIDE * GRID_SIDE)

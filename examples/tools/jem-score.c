@@ -11,15 +11,15 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/evaluate.h"
-#include "support/file.h"
-#include "support/image_input.h"
-#include "support/npy.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/data/image_input.h"
+#include "kit/formats/npy.h"
+#include "kit/lab/evaluate.h"
 
 #define ROWS_SHOWN 20
 

@@ -9,7 +9,7 @@
 
 #include <jem/energy.h>
 
-#include "energy/lanes.h"
+#include "nets/lanes.h"
 
 struct jem_head {
     atomic_int refs;

@@ -2,7 +2,7 @@
 #ifndef JEM_EVAL_METRICS_H
 #define JEM_EVAL_METRICS_H
 
-/* Metrics on plain arrays; arguments are checked by api/metrics.c except for the values
+/* Metrics on plain arrays; arguments are checked by api/jem_metrics.c except for the values
  * themselves (labels, NaN), which are checked where they are read. See jem/metrics.h. */
 
 #include <jem/metrics.h>

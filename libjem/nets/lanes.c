@@ -2,7 +2,7 @@
 
 /* See lanes.h. */
 
-#include "energy/lanes.h"
+#include "nets/lanes.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_ENERGY_LANES_H
-#define JEM_ENERGY_LANES_H
+#ifndef JEM_NETS_LANES_H
+#define JEM_NETS_LANES_H
 
 /* How a head spreads a call over threads.
  *

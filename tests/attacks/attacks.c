@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kit/base/report.h"
 #include "linear.h"
-#include "support/report.h"
 
 /* --- Attacks ------------------------------------------------------------------------------ */
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/report.h"
+#include "kit/base/report.h"
 
 int failures;
 

@@ -5,7 +5,7 @@
 /* A network with one hidden layer whose units are all far above 0 is linear, f = A x + c. Then,
  * with two classes, the best an attack can do is known, and with more the gradients. */
 
-#include "support/attack.h"
+#include "kit/attack/attack.h"
 
 enum { HEIGHT = 6, WIDTH = 8, SIZE = HEIGHT * WIDTH, HIDDEN = 16, CLASSES = 5, N = 6 };
 

@@ -1,5 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The attacks of examples/support on closed cases.
+# The attacks of the kit on closed cases.
 . "$(dirname "$0")/common.sh"
 "$(dirname "$JEM_BIN")/tests/attacks"

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/file.h"
-#include "support/npz.h"
-#include "support/report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/formats/npz.h"
 
 /* u8 by way of i32: the readers have no such target. */
 static int get_values(const char *type, const struct npy_array *a, const char *name, void *out)

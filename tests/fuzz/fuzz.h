@@ -22,7 +22,7 @@ const char *fuzz_file(const uint8_t *data, size_t size, int64_t zeros);
 /* One context of one thread for all inputs. */
 jem_context *fuzz_context(void);
 
-/* Between the two stderr goes nowhere: readers of examples/support report each bad input. */
+/* Between the two stderr goes nowhere: readers of the kit report each bad input. */
 void fuzz_hush(void);
 void fuzz_speak(void);
 

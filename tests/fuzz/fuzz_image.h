@@ -5,9 +5,9 @@
 /* What the targets for image files share. */
 
 #include "fuzz.h"
-#include "support/image.h"
-#include "support/report.h"
-#include "support/resize.h"
+#include "kit/base/report.h"
+#include "kit/images/image.h"
+#include "kit/images/resize.h"
 
 /* What came of a decoder: nothing at all or an image, every byte of which is there; small ones
  * are converted, cropped and resized. */

@@ -2,7 +2,7 @@
 /* JPEG files, and all else that begins like one. */
 
 #include "fuzz_image.h"
-#include "support/image_codec.h"
+#include "kit/images/image_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

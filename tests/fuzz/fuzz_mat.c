@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* MAT-files of examples/support: both variables of SVHN found and read. */
+/* MAT-files of the kit: both variables of SVHN found and read. */
 
 #include "fuzz.h"
 
 #include <stdlib.h>
 
-#include "support/mat.h"
+#include "kit/formats/mat.h"
 
 #define COUNT_MAX (1 << 20)
 

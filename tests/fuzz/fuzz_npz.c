@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "support/npz.h"
-#include "support/report.h"
+#include "kit/base/report.h"
+#include "kit/formats/npz.h"
 
 /* Once more without the last byte, because then no CRC stands between the input and inflate(). */
 static void unpack_most(const struct npz *z, const struct zip_member *m)

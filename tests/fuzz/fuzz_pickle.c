@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Pickles of examples/support: read, and all of what CIFAR's reader looks at looked at. */
+/* Pickles of the kit: read, and all of what CIFAR's reader looks at looked at. */
 
 #include "fuzz.h"
 
-#include "support/pickle.h"
+#include "kit/formats/pickle.h"
 
 static void look(const struct pickle_value *root, const char *key)
 {

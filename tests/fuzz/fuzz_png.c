@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 #include "fuzz_image.h"
-#include "support/image_codec.h"
+#include "kit/images/image_codec.h"
 
 static void put_u32(uint8_t *p, uint32_t v)
 {

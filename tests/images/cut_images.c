@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/file.h"
-#include "support/image.h"
-#include "support/report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/images/image.h"
 
 static int cut(const char *path)
 {

@@ -123,7 +123,7 @@ def make_formats(folder, rng, cases):
     save_png(f"{f}/pgrey4.png", shot(1)[:, :, None] >> 4, 0, 4, interlaced=True)
     deep = rng.randint(0, 65536, (h, w, 3))
     save_png(f"{f}/pdeep.png", deep, 2, 16)
-    # What libjem takes in another way than Pillow does (examples/support/image.h).
+    # What libjem takes in another way than Pillow does (examples/kit/images/image.h).
     deep = rng.randint(0, 65536, (h, w, 1))
     save_png(f"{f}/pdeepgrey.png", deep, 0, 16)
     want["pdeepgrey.png"] = Image.fromarray((deep[:, :, 0] >> 8).astype(np.uint8))

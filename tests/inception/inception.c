@@ -14,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/file.h"
-#include "support/frechet.h"
-#include "support/inception.h"
-#include "support/inception_score.h"
-#include "support/npy.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/resize_tf1.h"
+#include "kit/base/file.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/features/frechet.h"
+#include "kit/features/inception.h"
+#include "kit/features/inception_score.h"
+#include "kit/features/resize_tf1.h"
+#include "kit/formats/npy.h"
 
 static const char *const taps[INCEPTION_TAPS] = {
     [INCEPTION_POOL1] = "pool1", [INCEPTION_POOL2] = "pool2", [INCEPTION_5B] = "Mixed_5b",

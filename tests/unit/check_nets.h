@@ -2,7 +2,7 @@
 #ifndef CHECK_NETS_H
 #define CHECK_NETS_H
 
-/* The suite of nets/ and api/model.c, in three files. */
+/* The suite of nets/ and api/jem_model.c, in three files. */
 
 #include <check.h>
 

@@ -19,21 +19,21 @@
 
 #include <jem/jem.h>
 
-#include "support/class_meaning.h"
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/evaluate.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/holdout.h"
-#include "support/json_log.h"
-#include "support/plot.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/svg_file.h"
-#include "support/table.h"
-#include "support/temperature.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/data/holdout.h"
+#include "kit/draw/plot.h"
+#include "kit/draw/svg_file.h"
+#include "kit/lab/class_meaning.h"
+#include "kit/lab/evaluate.h"
+#include "kit/lab/experiment.h"
+#include "kit/stats/temperature.h"
 
 #define BATCH     250
 #define MOST_BINS 1000

@@ -16,18 +16,18 @@
 
 #include <jem/jem.h>
 
-#include "support/attack_random.h"
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/evaluate.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/image.h"
-#include "support/json_log.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "kit/attack/attack_random.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/images/image.h"
+#include "kit/lab/evaluate.h"
+#include "kit/lab/experiment.h"
 
 #define BATCH 256
 

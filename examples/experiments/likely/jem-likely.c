@@ -19,19 +19,19 @@
 
 #include <jem/jem.h>
 
-#include "support/checkpoint.h"
-#include "support/class_meaning.h"
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/evaluate.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/image.h"
-#include "support/json_log.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/checkpoint.h"
+#include "kit/data/data.h"
+#include "kit/images/image.h"
+#include "kit/lab/class_meaning.h"
+#include "kit/lab/evaluate.h"
+#include "kit/lab/experiment.h"
 
 #define BATCH  250
 #define LISTED 5 /* images of each overall ranking that are shown on stdout */

@@ -25,20 +25,20 @@
 
 #include <jem/jem.h>
 
-#include "support/bootstrap.h"
-#include "support/class_meaning.h"
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/histogram.h"
-#include "support/json_log.h"
-#include "support/out_set.h"
-#include "support/outliers.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/data/outliers.h"
+#include "kit/draw/histogram.h"
+#include "kit/lab/class_meaning.h"
+#include "kit/lab/experiment.h"
+#include "kit/lab/out_set.h"
+#include "kit/stats/bootstrap.h"
 
 #define BATCH       250
 #define TPR         0.95

@@ -8,16 +8,16 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/json_log.h"
-#include "support/out_set.h"
-#include "support/paper_page.h"
-#include "support/paper_run.h"
-#include "support/report.h"
-#include "support/settings.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/lab/experiment.h"
+#include "kit/lab/out_set.h"
+#include "paper_page.h"
+#include "paper_run.h"
 
 static struct {
     struct paper_plan plan;

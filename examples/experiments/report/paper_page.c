@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "html.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/draw/html.h"
+#include "kit/draw/plot.h"
 #include "paper_tables.h"
-#include "plot.h"
-#include "report.h"
-#include "table.h"
 
 #define LOG_END 2000 /* characters of the log of a program that failed */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_PAPER_PAGE_H
-#define EXAMPLES_SUPPORT_PAPER_PAGE_H
+#ifndef PAPER_PAGE_H
+#define PAPER_PAGE_H
 
 /* The page of jem-report: what the runs have found, in the order of the paper. */
 

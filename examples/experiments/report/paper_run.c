@@ -14,10 +14,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "json_log.h"
-#include "progress.h"
-#include "report.h"
-#include "table.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
 
 #define WORD_BYTES 64 /* of a word of the table below */
 

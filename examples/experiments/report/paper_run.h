@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_PAPER_RUN_H
-#define EXAMPLES_SUPPORT_PAPER_RUN_H
+#ifndef PAPER_RUN_H
+#define PAPER_RUN_H
 
 /* The paper's experiments as command lines of the other programs; runs them one by one.
  *
@@ -9,8 +9,8 @@
 
 #include <jansson.h>
 
-#include "cli.h"
-#include "file.h"
+#include "kit/base/file.h"
+#include "kit/cli/cli.h"
 
 /* What a checkpoint is to the report. */
 enum {

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "experiment.h"
-#include "plot.h"
+#include "kit/draw/plot.h"
+#include "kit/lab/experiment.h"
 
 #define PATH_BYTES 64
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_PAPER_TABLES_H
-#define EXAMPLES_SUPPORT_PAPER_TABLES_H
+#ifndef PAPER_TABLES_H
+#define PAPER_TABLES_H
 
 /* The tables of jem-report's page, each with the paper's figures where these can be compared. A
  * section without a result gets none. */

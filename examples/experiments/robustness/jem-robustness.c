@@ -12,19 +12,19 @@
 
 #include <jem/jem.h>
 
-#include "support/attack.h"
-#include "support/checkpoint.h"
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/image.h"
-#include "support/json_log.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/robustness.h"
-#include "support/robustness_protocol.h"
-#include "support/settings.h"
+#include "kit/attack/attack.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/checkpoint.h"
+#include "kit/data/data.h"
+#include "kit/images/image.h"
+#include "kit/lab/experiment.h"
+#include "robustness.h"
+#include "robustness_protocol.h"
 
 #define SHOWN      10 /* images in adversarial.png */
 #define MAX_REFINE 8  /* defences of one run */

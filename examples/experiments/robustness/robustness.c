@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiment.h"
-#include "json_log.h"
-#include "median.h"
-#include "plot.h"
-#include "report.h"
-#include "svg_file.h"
-#include "table.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/draw/plot.h"
+#include "kit/draw/svg_file.h"
+#include "kit/lab/experiment.h"
+#include "kit/stats/median.h"
 
 /* Of the largest eps: how far apart curves are drawn, whose intervals would hide each other; and
  * what is free at both ends. 16 curves fit. */

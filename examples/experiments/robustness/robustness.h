@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ROBUSTNESS_H
-#define EXAMPLES_SUPPORT_ROBUSTNESS_H
+#ifndef ROBUSTNESS_H
+#define ROBUSTNESS_H
 
 /* Accuracy under attack as a function of eps: tables, curves and JSON of what jem-robustness
  * has found. Eps and distances are those of images in [0, 1]. */

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "settings.h"
+#include "kit/cli/settings.h"
 
 struct text {
     char *to;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ROBUSTNESS_PROTOCOL_H
-#define EXAMPLES_SUPPORT_ROBUSTNESS_PROTOCOL_H
+#ifndef ROBUSTNESS_PROTOCOL_H
+#define ROBUSTNESS_PROTOCOL_H
 
 /* How the figures of jem-robustness came about, in words: what was run and nothing else. */
 

@@ -21,20 +21,20 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/digest.h"
-#include "support/evaluate.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/holdout.h"
-#include "support/json_log.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/splitmix.h"
-#include "support/table.h"
-#include "support/train_best.h"
+#include "kit/base/digest.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/splitmix.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/data/holdout.h"
+#include "kit/lab/evaluate.h"
+#include "kit/lab/experiment.h"
+#include "kit/lab/train_best.h"
 
 #define BATCH      250
 #define MOST_SIZES 16

@@ -14,16 +14,16 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/experiment.h"
-#include "support/file.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/stability.h"
-#include "support/stability_report.h"
-#include "support/stop.h"
+#include "kit/base/file.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/stop.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/lab/experiment.h"
+#include "stability.h"
+#include "stability_report.h"
 
 static struct {
     const char *data, *out, *json, *backend;

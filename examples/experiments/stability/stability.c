@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "report.h"
-#include "settings.h"
-#include "stop.h"
-#include "train_best.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/base/stop.h"
+#include "kit/cli/settings.h"
+#include "kit/lab/train_best.h"
 
 #define CHUNK 256 /* images of a buffer that are moved at a time */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_STABILITY_H
-#define EXAMPLES_SUPPORT_STABILITY_H
+#ifndef STABILITY_H
+#define STABILITY_H
 
 /* Trainings that may diverge, and what is tried on those that do. */
 
@@ -8,7 +8,7 @@
 
 #include <jem/jem.h>
 
-#include "progress.h"
+#include "kit/base/progress.h"
 
 /* What is tried, each on its own from the same divergence. */
 enum {

@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiment.h"
-#include "json_log.h"
-#include "median.h"
-#include "plot.h"
-#include "report.h"
-#include "svg_file.h"
-#include "table.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/draw/plot.h"
+#include "kit/draw/svg_file.h"
+#include "kit/lab/experiment.h"
+#include "kit/stats/median.h"
 
 #define SMALLEST_GAP 1e-2 /* that a plot tells from 0 */
 #define MOST_KEYS    10   /* entries of a plot's legend */

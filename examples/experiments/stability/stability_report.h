@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_STABILITY_REPORT_H
-#define EXAMPLES_SUPPORT_STABILITY_REPORT_H
+#ifndef STABILITY_REPORT_H
+#define STABILITY_REPORT_H
 
 /* What came out of stability.h: tables, a picture, JSON. Trainings that were not completed are
  * left out of tables and summaries. */

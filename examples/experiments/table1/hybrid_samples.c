@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint.h"
-#include "evaluate.h"
-#include "report.h"
-#include "settings.h"
-#include "table.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/settings.h"
+#include "kit/data/checkpoint.h"
+#include "kit/lab/evaluate.h"
 
 #define SLICE 10 /* steps between two lines of progress */
 

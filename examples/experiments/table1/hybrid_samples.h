@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_HYBRID_SAMPLES_H
-#define EXAMPLES_SUPPORT_HYBRID_SAMPLES_H
+#ifndef HYBRID_SAMPLES_H
+#define HYBRID_SAMPLES_H
 
 /* The samples that a generative model is judged by, and the starts they came from. */
 
 #include <jem/jem.h>
 
-#include "cli.h"
-#include "progress.h"
+#include "kit/base/progress.h"
+#include "kit/cli/cli.h"
 
 struct hybrid_plan {
     const char *model, *buffer; /* files; `buffer` NULL: fresh chains */

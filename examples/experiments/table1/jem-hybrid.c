@@ -13,22 +13,22 @@
 
 #include <jem/jem.h>
 
-#include "support/class_meaning.h"
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/evaluate.h"
-#include "support/experiment.h"
-#include "support/features.h"
-#include "support/file.h"
-#include "support/frechet.h"
-#include "support/hybrid_samples.h"
-#include "support/image.h"
-#include "support/inception_score.h"
-#include "support/json_log.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "hybrid_samples.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/features/features.h"
+#include "kit/features/frechet.h"
+#include "kit/features/inception_score.h"
+#include "kit/images/image.h"
+#include "kit/lab/class_meaning.h"
+#include "kit/lab/evaluate.h"
+#include "kit/lab/experiment.h"
 
 #define SHOWN   100  /* images in a picture */
 #define ADVISED 2048 /* images for FID, as its authors advise: as many as features */

@@ -2,14 +2,14 @@
 
 /* See attack.h. */
 
-#include "attack.h"
+#include "kit/attack/attack.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define FURTHER 10 /* tries of attack_confirm() outwards */
 #define BACK    4  /* and towards the start */

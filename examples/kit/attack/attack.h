@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ATTACK_H
-#define EXAMPLES_SUPPORT_ATTACK_H
+#ifndef KIT_ATTACK_ATTACK_H
+#define KIT_ATTACK_ATTACK_H
 
 /* Adversarial attacks on a defence (JEM section 5.4): what they share, and the list of them.
  *
@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-#include "attack_random.h"
-#include "defence.h"
-#include "progress.h"
+#include "kit/attack/attack_random.h"
+#include "kit/attack/defence.h"
+#include "kit/base/progress.h"
 
 enum attack_norm { ATTACK_LINF, ATTACK_L2 };
 

@@ -12,12 +12,12 @@
  * then. Where the victim has noise, the loss of the point with the largest one is asked for anew
  * in each step, with the noise of that step: the walk would keep going back to a lucky point. */
 
-#include "attack_walk.h"
+#include "kit/attack/attack_walk.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define MOMENTUM 0.75
 #define RISING   0.75

@@ -9,13 +9,13 @@
  *
  * until the queries are used up. Of all points the nearest wrong one is kept. */
 
-#include "attack_start.h"
+#include "kit/attack/attack_start.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define STARTS     50 /* noise images tried as a start */
 #define BISECTIONS 25 /* more would be below float */

@@ -4,13 +4,13 @@
  * random direction of length eps; then the box. Of several draws the one with the smallest
  * margin is kept, where the victim has noise of its own by its score (attack.h). */
 
-#include "attack.h"
+#include "kit/attack/attack.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 static void draw_noise(const struct attack *a, struct attack_random *r, const float *x,
                        double eps, float *at)

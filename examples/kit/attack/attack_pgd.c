@@ -7,13 +7,13 @@
  *
  * with step = 2.5 eps / steps, so that the walk can cross the ball. */
 
-#include "attack_walk.h"
+#include "kit/attack/attack_walk.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define STRIDE    2.5  /* the walk's length, in radii */
 #define ROUNDS    40   /* of the search for the smallest eps */

@@ -5,13 +5,13 @@
  * (attack_start.h); then, in a random order and again as long as that helps, values go back to
  * those of the image where it stays wrong, and the rest as far back as bisection finds. */
 
-#include "attack_start.h"
+#include "kit/attack/attack_start.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define STARTS 40 /* salt and pepper on 1/40, 2/40, ... of the values */
 #define HALVES 10 /* bisections of a value */

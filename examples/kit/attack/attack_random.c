@@ -2,11 +2,11 @@
 
 /* See attack_random.h. */
 
-#include "attack_random.h"
+#include "kit/attack/attack_random.h"
 
 #include <math.h>
 
-#include "splitmix.h"
+#include "kit/base/splitmix.h"
 
 struct attack_random attack_random_at(int64_t seed, enum attack_purpose purpose, int64_t draw,
                                       int64_t index)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ATTACK_RANDOM_H
-#define EXAMPLES_SUPPORT_ATTACK_RANDOM_H
+#ifndef KIT_ATTACK_ATTACK_RANDOM_H
+#define KIT_ATTACK_ATTACK_RANDOM_H
 
 /* Random numbers of attacks and defences. A generator is opened at an address (seed, purpose,
  * draw, index), so that the numbers of an image or a chain depend on nothing that was drawn

@@ -7,13 +7,13 @@
  * the incumbent and the proposal are asked for on the same a->eot draws each time, all of which
  * count as queries: an incumbent that kept the margin of the draw that won would keep its luck. */
 
-#include "attack.h"
+#include "kit/attack/attack.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define FIRST_SHARE 0.8
 

@@ -2,13 +2,13 @@
 
 /* See attack_start.h. */
 
-#include "attack_start.h"
+#include "kit/attack/attack_start.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define POOL  1000 /* images of the set that are looked at */
 #define TRIES 5    /* of these per image */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ATTACK_START_H
-#define EXAMPLES_SUPPORT_ATTACK_START_H
+#ifndef KIT_ATTACK_ATTACK_START_H
+#define KIT_ATTACK_ATTACK_START_H
 
 /* Where an attack that sees the class alone begins: at a wrong image. Noise is one, unless the
  * victim calls all noise what the image is; then another image of the attacked set that it calls
  * something else, as Foolbox's dataset attack has it. */
 
-#include "attack.h"
+#include "kit/attack/attack.h"
 
 struct attack_starts {
     float *at;              /* the starts */

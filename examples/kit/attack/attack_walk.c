@@ -2,13 +2,13 @@
 
 /* See attack_walk.h. */
 
-#include "attack_walk.h"
+#include "kit/attack/attack_walk.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 static int walk_open(struct walk *w, int64_t n, int64_t size)
 {

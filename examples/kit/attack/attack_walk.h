@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ATTACK_WALK_H
-#define EXAMPLES_SUPPORT_ATTACK_WALK_H
+#ifndef KIT_ATTACK_ATTACK_WALK_H
+#define KIT_ATTACK_ATTACK_WALK_H
 
 /* Attacks that walk along the gradient from a random start, several times: what pgd and apgd
  * share. Of all points of all walks the one with the smallest margin is kept. Where the victim has
@@ -8,7 +8,7 @@
  * the smallest margin seen, the last one, and what earlier walks left, on fresh draws that are the
  * same for all three. */
 
-#include "attack.h"
+#include "kit/attack/attack.h"
 
 struct walk {
     float *at, *grad; /* points, and gradients of the loss there */

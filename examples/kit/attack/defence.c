@@ -2,15 +2,15 @@
 
 /* See defence.h. */
 
-#include "defence.h"
+#include "kit/attack/defence.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "attack_random.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/attack/attack_random.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
 
 #define CHAINS 512       /* at a time, where the images allow */
 #define STATES (1 << 26) /* floats in a trace, where one image allows */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_DEFENCE_H
-#define EXAMPLES_SUPPORT_DEFENCE_H
+#ifndef KIT_ATTACK_DEFENCE_H
+#define KIT_ATTACK_DEFENCE_H
 
 /* The classifier under attack, JEM-k (JEM section 5.4): noise on the image, k steps of SGLD on
  * log p(x) from there, and logits averaged over n such chains,

@@ -4,7 +4,7 @@
  * svhn.py; those of unpacked Fashion-MNIST files are of the files in Debian's package, which
  * packs them anew. The binary version of CIFAR has one for its archive only. */
 
-#include "digest.h"
+#include "kit/base/digest.h"
 
 #include <errno.h>
 #include <md5.h>
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 static const struct {
     const char *kind, *name, *md5;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_DIGEST_H
-#define EXAMPLES_SUPPORT_DIGEST_H
+#ifndef KIT_BASE_DIGEST_H
+#define KIT_BASE_DIGEST_H
 
 /* Is a file the one that was published? MD5 is what publishers give; it tells damage from
  * soundness, not friend from foe. */

@@ -3,7 +3,7 @@
 /* Files and their names. zlib reads plain files as they are, so .gz or not makes no
  * difference to a caller. */
 
-#include "file.h"
+#include "kit/base/file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #include <zlib.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 static int gz_failed(gzFile file, const char *path)
 {

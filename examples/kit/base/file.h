@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_FILE_H
-#define EXAMPLES_SUPPORT_FILE_H
+#ifndef KIT_BASE_FILE_H
+#define KIT_BASE_FILE_H
 
 /* Whole files, folders and names of files. */
 

@@ -2,14 +2,14 @@
 
 /* JSON through jansson. */
 
-#include "json_log.h"
+#include "kit/base/json_log.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 #define LOG_DIGITS  JSON_REAL_PRECISION(7)
 #define FILE_DIGITS JSON_REAL_PRECISION(12) /* enough to check a figure, no rounding dust */

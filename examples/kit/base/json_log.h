@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_JSON_LOG_H
-#define EXAMPLES_SUPPORT_JSON_LOG_H
+#ifndef KIT_BASE_JSON_LOG_H
+#define KIT_BASE_JSON_LOG_H
 
 /* JSON files: logs of one object per line, flushed line by line so that a killed program loses
  * none, and single objects. */

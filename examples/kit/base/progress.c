@@ -2,7 +2,7 @@
 
 /* Progress on stderr, so that stdout stays clean for results. */
 
-#include "progress.h"
+#include "kit/base/progress.h"
 
 #include <stdarg.h>
 #include <stdio.h>

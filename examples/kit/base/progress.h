@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_PROGRESS_H
-#define EXAMPLES_SUPPORT_PROGRESS_H
+#ifndef KIT_BASE_PROGRESS_H
+#define KIT_BASE_PROGRESS_H
 
 /* A line on stderr that says how far things are: rewritten in place on a terminal (at most 5
  * times a second), a plain line about every 10 seconds elsewhere. */

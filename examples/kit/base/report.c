@@ -3,7 +3,7 @@
 /* Messages on stderr. One place, so that all of them begin with the program's name and all
  * exit codes agree. */
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_REPORT_H
-#define EXAMPLES_SUPPORT_REPORT_H
+#ifndef KIT_BASE_REPORT_H
+#define KIT_BASE_REPORT_H
 
 /* What the programs say to people on stderr: "jem-train: what, where, what to do".
  *
- * Functions of support/ that can fail print their own error and return a program's exit code:
+ * Functions of the kit that can fail print their own error and return a program's exit code:
  * EXIT_OK, EXIT_FAILED or EXIT_USAGE. A caller only passes it on. */
 
 #include <stdio.h>

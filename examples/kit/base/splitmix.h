@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_SPLITMIX_H
-#define EXAMPLES_SUPPORT_SPLITMIX_H
+#ifndef KIT_BASE_SPLITMIX_H
+#define KIT_BASE_SPLITMIX_H
 
 /* SplitMix64 (Steele, Lea and Flood 2014): good enough for noise images, drawn labels and
  * bootstraps, and short. Numbers of libjem itself come from elsewhere. */

@@ -3,7 +3,7 @@
 /* Signals set a flag that the main loop looks at between steps. SA_RESETHAND restores the
  * default action, so a second signal ends the program at once. */
 
-#include "stop.h"
+#include "kit/base/stop.h"
 
 #include <signal.h>
 #include <string.h>

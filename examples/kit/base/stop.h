@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_STOP_H
-#define EXAMPLES_SUPPORT_STOP_H
+#ifndef KIT_BASE_STOP_H
+#define KIT_BASE_STOP_H
 
 /* Ctrl-C and TERM: the first one asks the program to save and end, the second one ends it. */
 

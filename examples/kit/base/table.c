@@ -2,13 +2,13 @@
 
 /* Tables for people: columns as wide as their widest cell, numbers right-aligned. */
 
-#include "table.h"
+#include "kit/base/table.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define CELL_BYTES 160
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_TABLE_H
-#define EXAMPLES_SUPPORT_TABLE_H
+#ifndef KIT_BASE_TABLE_H
+#define KIT_BASE_TABLE_H
 
 /* Aligned tables of text: cells are added row by row, widths are found when printing. */
 

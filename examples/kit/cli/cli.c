@@ -3,7 +3,7 @@
 /* Table-driven command lines over getopt_long(). getopt finds the options; the values are
  * checked here, because its own messages name neither limits nor near misses. */
 
-#include "cli.h"
+#include "kit/cli/cli.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,9 +16,9 @@
 
 #include <jem/version.h>
 
-#include "file.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
 
 #define HELP_COLUMN 30
 #define HELP_WIDTH  88

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_CLI_H
-#define EXAMPLES_SUPPORT_CLI_H
+#ifndef KIT_CLI_CLI_H
+#define KIT_CLI_CLI_H
 
 /* The command line, from a table.
  *

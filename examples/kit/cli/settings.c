@@ -3,14 +3,14 @@
 /* Named options between the command line, JSON and libjem. libjem checks names and bounds and
  * proposes the nearest name; nothing is repeated here. */
 
-#include "settings.h"
+#include "kit/cli/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
-#include "table.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
 
 static void print_log(int32_t level, const char *line, void *user)
 {

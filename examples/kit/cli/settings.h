@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_SETTINGS_H
-#define EXAMPLES_SUPPORT_SETTINGS_H
+#ifndef KIT_CLI_SETTINGS_H
+#define KIT_CLI_SETTINGS_H
 
 /* libjem's named options on the command line (--preset, --set) and in JSON, and the context
  * that every program opens. */
@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <jem/jem.h>
 
-#include "cli.h"
+#include "kit/cli/cli.h"
 
 /* The help text of --backend. */
 #define BACKEND_HELP "cpu, cpu:avx512, cpu:avx2, cpu:blis or reference"

@@ -2,16 +2,16 @@
 
 /* Reads the header of a safetensors file: 8 bytes of length (little-endian), JSON, values. */
 
-#include "checkpoint.h"
+#include "kit/data/checkpoint.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
+#include "kit/images/image.h"
 
 #define HEADER_CAP 100000000u
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_CHECKPOINT_H
-#define EXAMPLES_SUPPORT_CHECKPOINT_H
+#ifndef KIT_DATA_CHECKPOINT_H
+#define KIT_DATA_CHECKPOINT_H
 
 /* A look into libjem's files, which are ordinary safetensors files: the settings that a
  * training noted in the metadata, and its replay buffer. (To use a model, load it with

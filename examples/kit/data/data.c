@@ -2,14 +2,14 @@
 
 /* The table of known data sets, and how a --data is read. */
 
-#include "data.h"
+#include "kit/data/data.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "data_kind.h"
-#include "report.h"
-#include "table.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/data/data_kind.h"
 
 #define DEBIAN_FASHION_MNIST "/usr/share/datasets/fashion-mnist"
 

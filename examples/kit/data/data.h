@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_DATA_H
-#define EXAMPLES_SUPPORT_DATA_H
+#ifndef KIT_DATA_DATA_H
+#define KIT_DATA_DATA_H
 
 /* Data sets by name, as --data takes them:
  *
@@ -29,7 +29,7 @@
 
 #include <jem/jem.h>
 
-#include "file.h"
+#include "kit/base/file.h"
 
 /* The help text of --data. */
 #define DATA_HELP                                                                              \

@@ -4,16 +4,16 @@
  * line per image. Faces are cut to the middle 178 x 178 and then made smaller. (Resizing the
  * shorter side alone would give 32 x 39; a network for 32 x 32 does not see the lower rows.) */
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "image_list.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/data/image_list.h"
 
 #define LINE_BYTES 4096
 

@@ -3,16 +3,16 @@
 /* CIFAR-10 and CIFAR-100, in the binary version, whose records libjem checks, and in the Python
  * version, as torchvision leaves it: pickles of a dictionary with an array and labels. */
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "pickle.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/formats/pickle.h"
 
 #define PIXELS 3072
 

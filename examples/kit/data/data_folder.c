@@ -3,7 +3,7 @@
 /* Folders of PNG and JPEG files: with a folder per class, in the order and with the labels of
  * torchvision's ImageFolder, and flat ones without labels. */
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "file.h"
-#include "image_list.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/data/image_list.h"
 
 #define MAX_DEPTH  16 /* of folders in folders: links can lead in circles */
 #define NAME_BYTES 64 /* of a class, for display; longer ones are cut */

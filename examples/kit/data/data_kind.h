@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_DATA_KIND_H
-#define EXAMPLES_SUPPORT_DATA_KIND_H
+#ifndef KIT_DATA_DATA_KIND_H
+#define KIT_DATA_DATA_KIND_H
 
 /* What data.c knows about a kind of data set. Each family of formats has a file of its own,
  * data_NAME.c, which finds the files, takes them apart as far as libjem does not, and says what
@@ -8,8 +8,8 @@
 
 #include <jem/jem.h>
 
-#include "data.h"
-#include "file.h"
+#include "kit/base/file.h"
+#include "kit/data/data.h"
 
 struct data_kind {
     const char *name;

@@ -2,13 +2,13 @@
 
 /* The MNIST family: IDX files, which libjem checks. */
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 static int open_pair(jem_context *ctx, const char *images, const char *labels,
                      jem_dataset **out)

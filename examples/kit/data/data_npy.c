@@ -2,7 +2,7 @@
 
 /* Data sets as NumPy arrays: IMAGES.npy[,LABELS.npy][,classes=K]. */
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "npy.h"
-#include "report.h"
+#include "kit/base/report.h"
+#include "kit/formats/npy.h"
 
 #define CLASSES_MAX 65536
 

@@ -3,7 +3,7 @@
 /* Goes through a data set some images at a time, because as floats it may be four times as
  * large as it is in memory. */
 
-#include "data_stats.h"
+#include "kit/data/data_stats.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "npy.h"
-#include "progress.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/formats/npy.h"
 
 #define VALUES_AT_A_TIME ((int64_t)1 << 20)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_DATA_STATS_H
-#define EXAMPLES_SUPPORT_DATA_STATS_H
+#ifndef KIT_DATA_DATA_STATS_H
+#define KIT_DATA_DATA_STATS_H
 
 /* What a data set looks like in numbers, and the data set as arrays. */
 

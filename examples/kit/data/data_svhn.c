@@ -3,15 +3,15 @@
 /* SVHN, cropped digits: MAT-files with X, 32 x 32 x 3 x N bytes of which the first index runs
  * fastest, and y, N labels 1 to 10. 10 stands for the digit 0. */
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mat.h"
-#include "report.h"
+#include "kit/base/report.h"
+#include "kit/formats/mat.h"
 
 #define SIDE 32
 

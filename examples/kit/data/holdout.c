@@ -2,13 +2,13 @@
 
 /* See holdout.h. */
 
-#include "holdout.h"
+#include "kit/data/holdout.h"
 
 #include <jansson.h>
 
-#include "file.h"
-#include "json_log.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
 
 #define MOST 5000 /* as the official code */
 

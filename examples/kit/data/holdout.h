@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_HOLDOUT_H
-#define EXAMPLES_SUPPORT_HOLDOUT_H
+#ifndef KIT_DATA_HOLDOUT_H
+#define KIT_DATA_HOLDOUT_H
 
 /* The training images that jem-train keeps from the training, to validate on. */
 

@@ -3,7 +3,7 @@
 /* Brings images of every source into the one form that libjem takes, and says with both sizes
  * what does not fit the model. */
 
-#include "image_input.h"
+#include "kit/data/image_input.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data.h"
-#include "file.h"
-#include "image.h"
-#include "npz.h"
-#include "report.h"
-#include "splitmix.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/base/splitmix.h"
+#include "kit/data/data.h"
+#include "kit/formats/npz.h"
+#include "kit/images/image.h"
 
 static int allocate(int64_t n, const int64_t shape[4], struct image_input *out)
 {

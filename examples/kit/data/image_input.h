@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_IMAGE_INPUT_H
-#define EXAMPLES_SUPPORT_IMAGE_INPUT_H
+#ifndef KIT_DATA_IMAGE_INPUT_H
+#define KIT_DATA_IMAGE_INPUT_H
 
 /* Images that a model is asked about: one array, image files, or part of a data set. */
 
 #include <jem/jem.h>
 
-#include "cli.h"
+#include "kit/cli/cli.h"
 
 struct image_input {
     int64_t n;

@@ -3,17 +3,17 @@
 /* The files of a list become one array of bytes, channel after channel. All images must agree in
  * size and channels; the error for one that does not says which option brings them together. */
 
-#include "image_list.h"
+#include "kit/data/image_list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
-#include "progress.h"
-#include "report.h"
-#include "resize.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/images/image.h"
+#include "kit/images/resize.h"
 
 #define MAX_SIDE 4096 /* of an image in a data set: libjem's limit */
 

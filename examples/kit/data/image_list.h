@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_IMAGE_LIST_H
-#define EXAMPLES_SUPPORT_IMAGE_LIST_H
+#ifndef KIT_DATA_IMAGE_LIST_H
+#define KIT_DATA_IMAGE_LIST_H
 
 /* Data sets made of one file per image: what folder, images and celeba share. They collect the
  * names of the files; the reading, and what is done to each image, is here. */
 
 #include <jem/jem.h>
 
-#include "data_kind.h"
+#include "kit/data/data_kind.h"
 
 /* What follows the folder in a --data, after commas (data.h). 0: not asked for. */
 struct image_options {

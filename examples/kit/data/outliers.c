@@ -2,9 +2,9 @@
 
 /* See outliers.h. */
 
-#include "outliers.h"
+#include "kit/data/outliers.h"
 
-#include "splitmix.h"
+#include "kit/base/splitmix.h"
 
 const struct outlier_kind outlier_kinds[] = {
     {"noise", "every pixel uniform in [-1, 1]"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_OUTLIERS_H
-#define EXAMPLES_SUPPORT_OUTLIERS_H
+#ifndef KIT_DATA_OUTLIERS_H
+#define KIT_DATA_OUTLIERS_H
 
 /* Out-of-distribution images that need no file: made from nothing, or from the images of the
  * in-distribution test set.

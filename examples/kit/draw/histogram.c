@@ -2,15 +2,15 @@
 
 /* See histogram.h. */
 
-#include "histogram.h"
+#include "kit/draw/histogram.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "plot.h"
-#include "report.h"
-#include "svg_file.h"
+#include "kit/base/report.h"
+#include "kit/draw/plot.h"
+#include "kit/draw/svg_file.h"
 
 #define BINS   60
 #define BEYOND 0.01 /* share of a set that may lie beyond the range, on either side */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_HISTOGRAM_H
-#define EXAMPLES_SUPPORT_HISTOGRAM_H
+#ifndef KIT_DRAW_HISTOGRAM_H
+#define KIT_DRAW_HISTOGRAM_H
 
 /* Histograms of several sets of values over each other. */
 

@@ -2,14 +2,14 @@
 
 /* See html.h. */
 
-#include "html.h"
+#include "kit/draw/html.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "file.h"
-#include "plot.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/draw/plot.h"
 
 static const char style[] =
     "body{font:15px/1.55 system-ui,sans-serif;color:#222;background:#f6f6f4;margin:0}\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_HTML_H
-#define EXAMPLES_SUPPORT_HTML_H
+#ifndef KIT_DRAW_HTML_H
+#define KIT_DRAW_HTML_H
 
 /* Self-contained HTML pages: style inside, pictures as data. */
 

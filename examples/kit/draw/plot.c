@@ -3,7 +3,7 @@
 /* Inline SVG plots; see plot.h. The colours are a set that people with colour-blindness can tell
  * apart (Okabe and Ito 2008). */
 
-#include "plot.h"
+#include "kit/draw/plot.h"
 
 #include <math.h>
 

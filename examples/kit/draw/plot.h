@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SUPPORT_PLOT_H
-#define SUPPORT_PLOT_H
+#ifndef KIT_DRAW_PLOT_H
+#define KIT_DRAW_PLOT_H
 
 /* Small plots as inline SVG: axes with round tick values and units, curves, histograms, bars. A
  * plot is begun with its ranges, drawn into, and ended; everything goes straight to `out`. */

@@ -2,13 +2,13 @@
 
 /* See svg_file.h. */
 
-#include "svg_file.h"
+#include "kit/draw/svg_file.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "plot.h"
-#include "report.h"
+#include "kit/base/report.h"
+#include "kit/draw/plot.h"
 
 #define SHOWN_WIDTH 780 /* pixels, for programs that show the file as it is */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_SVG_FILE_H
-#define EXAMPLES_SUPPORT_SVG_FILE_H
+#ifndef KIT_DRAW_SVG_FILE_H
+#define KIT_DRAW_SVG_FILE_H
 
 /* Plots (plot.h) in a picture file of their own, one below the other. */
 
 #include <stdio.h>
 
-#include "file.h"
+#include "kit/base/file.h"
 
 struct svg_file {
     FILE *out; /* where plot_begin() draws to */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "features.h"
+#include "kit/features/features.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "report.h"
-#include "table.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
 
 #define BLOCK 64 /* images between two lines of progress */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_FEATURES_H
-#define EXAMPLES_SUPPORT_FEATURES_H
+#ifndef KIT_FEATURES_FEATURES_H
+#define KIT_FEATURES_FEATURES_H
 
 /* What a second network sees in images: Inception-v3, for FID and IS, or a classifier that libjem
  * trained on the same data, for a distance of the same form.
@@ -10,8 +10,8 @@
 
 #include <jem/jem.h>
 
-#include "inception.h"
-#include "progress.h"
+#include "kit/base/progress.h"
+#include "kit/features/inception.h"
 
 struct features {
     const char *name;     /* of the features, for JSON */

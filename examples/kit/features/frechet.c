@@ -8,7 +8,7 @@
  * so an error of 1e-16 stays one, where sqrt(1e-16) = 1e-8 for each of thousands of directions
  * without variance would add up. The same set twice gives 0. */
 
-#include "frechet.h"
+#include "kit/features/frechet.h"
 
 #include <cblas.h>
 #include <float.h>
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define BLOCK         256   /* rows that are centred at a time */
 #define LARGEST_WIDTH 16384 /* features: their covariance has 2 GB */

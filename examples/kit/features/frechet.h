@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_FRECHET_H
-#define EXAMPLES_SUPPORT_FRECHET_H
+#ifndef KIT_FEATURES_FRECHET_H
+#define KIT_FEATURES_FRECHET_H
 
 /* The Frechet distance of two Gaussians (Dowson and Landau 1982), fitted to features of two sets
  * of images. With the features of Inception-v3 it is FID (Heusel et al. 2017):

@@ -5,7 +5,7 @@
  * Mixed_7c takes a maximum where the others average; there are 1008 classes; and IS is computed
  * on logits without bias. */
 
-#include "inception.h"
+#include "kit/features/inception.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint.h"
-#include "inception_dnn.h"
-#include "report.h"
-#include "resize_tf1.h"
+#include "kit/base/report.h"
+#include "kit/data/checkpoint.h"
+#include "kit/features/inception_dnn.h"
+#include "kit/features/resize_tf1.h"
 
 #define LAYERS 128
 #define BN_EPS 0.001 /* of the batch normalisation */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_INCEPTION_H
-#define EXAMPLES_SUPPORT_INCEPTION_H
+#ifndef KIT_FEATURES_INCEPTION_H
+#define KIT_FEATURES_INCEPTION_H
 
 /* The Inception-v3 of FID and IS: TensorFlow's graph inception-2015-12-05 (Szegedy et al. 2015),
  * in the form of the PyTorch port that pytorch-fid and torch-fidelity use.

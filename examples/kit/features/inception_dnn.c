@@ -3,7 +3,7 @@
 /* oneDNN 2. All values lie channels last, where its kernels are as fast as in their own layouts;
  * weights are brought into the layout that a kernel asks for. */
 
-#include "inception_dnn.h"
+#include "kit/features/inception_dnn.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 /* Of the OpenMP runtime that oneDNN is built on; clang brings no omp.h of its own. */
 void omp_set_num_threads(int threads);

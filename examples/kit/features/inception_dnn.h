@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_INCEPTION_DNN_H
-#define EXAMPLES_SUPPORT_INCEPTION_DNN_H
+#ifndef KIT_FEATURES_INCEPTION_DNN_H
+#define KIT_FEATURES_INCEPTION_DNN_H
 
 /* A network of convolutions and poolings that only runs forward, on oneDNN, which this hides.
  *

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "inception_score.h"
+#include "kit/features/inception_score.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 /* The Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), because published scores were
  * shuffled by NumPy's. */

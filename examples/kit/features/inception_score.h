@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_INCEPTION_SCORE_H
-#define EXAMPLES_SUPPORT_INCEPTION_SCORE_H
+#ifndef KIT_FEATURES_INCEPTION_SCORE_H
+#define KIT_FEATURES_INCEPTION_SCORE_H
 
 /* The Inception Score (Salimans et al. 2016): images are good when each shows one thing clearly
  * and all together show many. With p_i the softmax of image i and p their mean over a split,

@@ -3,7 +3,7 @@
 /* After tensorflow/core/kernels/resize_bilinear_op.cc: all in float, in its order, so that the
  * bits are its bits. (The build keeps the compiler from contracting a * b + c.) */
 
-#include "resize_tf1.h"
+#include "kit/features/resize_tf1.h"
 
 /* Where a new pixel looks along one axis: between `low` and `high`, `part` of the way. */
 struct place {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_RESIZE_TF1_H
-#define EXAMPLES_SUPPORT_RESIZE_TF1_H
+#ifndef KIT_FEATURES_RESIZE_TF1_H
+#define KIT_FEATURES_RESIZE_TF1_H
 
 /* The bilinear resize of TensorFlow 1, which FID was published with: tf.image.resize_bilinear
  * without align_corners. No antialiasing, no half-pixel centres: the new pixel i looks at the old

@@ -9,7 +9,7 @@
  * its element holds a zlib stream of it. Numbers may be stored in a narrower type than that of
  * their array. */
 
-#include "mat.h"
+#include "kit/formats/mat.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 
 #include <zlib.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define HEADER_BYTES 128
 #define NAME_BYTES   64   /* longer names than MATLAB's 63 characters match nothing */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_MAT_H
-#define EXAMPLES_SUPPORT_MAT_H
+#ifndef KIT_FORMATS_MAT_H
+#define KIT_FORMATS_MAT_H
 
 /* Arrays of numbers in MAT-files of version 5 (MATLAB's -v6 and -v7), packed or not, of either
  * byte order. Cells, structures, sparse and complex arrays, and -v7.3, are refused. */

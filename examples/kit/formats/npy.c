@@ -6,14 +6,14 @@
  * Format: "\x93NUMPY", major, minor, header length (2 bytes, from version 2 on 4 bytes,
  * little-endian), header, values. */
 
-#include "npy.h"
+#include "kit/formats/npy.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 #define TYPES "f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1"
 

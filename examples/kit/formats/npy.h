@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_NPY_H
-#define EXAMPLES_SUPPORT_NPY_H
+#ifndef KIT_FORMATS_NPY_H
+#define KIT_FORMATS_NPY_H
 
 /* NumPy's .npy files, versions 1 to 3: the plain types, either byte order, C and Fortran order.
  * Everything else, and any size that does not agree with the bytes, is refused with its reason. */

@@ -3,7 +3,7 @@
 /* The values of an array: out of the file's bytes, into the caller's type, and back into bytes.
  * Bytes are put together by shifts, so that the machine's own byte order does not matter. */
 
-#include "npy.h"
+#include "kit/formats/npy.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 /* --- Reading --------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 /* Arrays in a zip file. An array's header is unpacked first, and memory for the whole of it is
  * only asked for when header and directory agree on its size. */
 
-#include "npz.h"
+#include "kit/formats/npz.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 #define FRONT_BYTES (NPY_HEADER_BYTES + 12)
 

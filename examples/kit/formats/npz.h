@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_NPZ_H
-#define EXAMPLES_SUPPORT_NPZ_H
+#ifndef KIT_FORMATS_NPZ_H
+#define KIT_FORMATS_NPZ_H
 
 /* NumPy's .npz files: zip files of .npy files. Array "x" is the member "x.npy"; members with
  * another ending are left alone. */
@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "npy.h"
-#include "zip.h"
+#include "kit/formats/npy.h"
+#include "kit/formats/zip.h"
 
 struct npz {
     uint8_t *bytes; /* the file; NULL after npz_parse() */

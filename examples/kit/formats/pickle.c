@@ -6,14 +6,14 @@
  *
  * Format: Lib/pickletools.py of CPython. Looking at the values: pickle_value.c. */
 
-#include "pickle_machine.h"
+#include "kit/formats/pickle_machine.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 #define STACK_MAX   ((size_t)1 << 20)
 #define MEMO_MAX    ((size_t)1 << 20)

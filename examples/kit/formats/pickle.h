@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_PICKLE_H
-#define EXAMPLES_SUPPORT_PICKLE_H
+#ifndef KIT_FORMATS_PICKLE_H
+#define KIT_FORMATS_PICKLE_H
 
 /* Python pickles of plain data and NumPy arrays, protocols 2 to 5, read and never executed.
  *

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_PICKLE_MACHINE_H
-#define EXAMPLES_SUPPORT_PICKLE_MACHINE_H
+#ifndef KIT_FORMATS_PICKLE_MACHINE_H
+#define KIT_FORMATS_PICKLE_MACHINE_H
 
 /* What pickle.c, the stack machine, and pickle_numpy.c, the functions a pickle may name, have
  * in common. */
 
-#include "pickle.h"
+#include "kit/formats/pickle.h"
 
 struct pickle_chunk;
 

@@ -3,13 +3,13 @@
 /* The functions a pickle may name: those with which NumPy 1 and 2 save an array, and those with
  * which Python 3 saves bytes in protocol 2. Each is a few lines that check their arguments. */
 
-#include "pickle_machine.h"
+#include "kit/formats/pickle_machine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 enum function { RECONSTRUCT, FROM_BUFFER, NDARRAY, DTYPE, ENCODE, BYTES };
 

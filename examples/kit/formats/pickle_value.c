@@ -2,7 +2,7 @@
 
 /* Looking at what a pickle holds. */
 
-#include "pickle.h"
+#include "kit/formats/pickle.h"
 
 #include <string.h>
 

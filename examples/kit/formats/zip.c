@@ -4,7 +4,7 @@
  * member has beside its entry in the directory must agree with it, so that no two readers can
  * see different files. Numbers are little-endian. Names of fields as in PKWARE's APPNOTE. */
 
-#include "zip.h"
+#include "kit/formats/zip.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,8 +15,8 @@
 #define ZLIB_CONST /* zlib does not write to what it unpacks */
 #include <zlib.h>
 
-#include "file.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
 
 #define END_BYTES     22
 #define LOCATOR_BYTES 20

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_ZIP_H
-#define EXAMPLES_SUPPORT_ZIP_H
+#ifndef KIT_FORMATS_ZIP_H
+#define KIT_FORMATS_ZIP_H
 
 /* Zip files in memory, with or without zip64: members that are stored or deflated. Refused with
  * the reason: encrypted and split files, other methods, two members of one name or in the same

@@ -2,7 +2,7 @@
 
 /* Images between files, bytes and floats. Decoding is in image_png.c and image_jpeg.c. */
 
-#include "image.h"
+#include "kit/images/image.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 
 #include <png.h>
 
-#include "file.h"
-#include "image_codec.h"
-#include "report.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/images/image_codec.h"
 
 int image_check_size(const char *name, int64_t height, int64_t width)
 {

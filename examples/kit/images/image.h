@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_IMAGE_H
-#define EXAMPLES_SUPPORT_IMAGE_H
+#ifndef KIT_IMAGES_IMAGE_H
+#define KIT_IMAGES_IMAGE_H
 
 /* Image files in, PNG files out, and grids of images to look at. */
 

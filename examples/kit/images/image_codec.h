@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_IMAGE_CODEC_H
-#define EXAMPLES_SUPPORT_IMAGE_CODEC_H
+#ifndef KIT_IMAGES_IMAGE_CODEC_H
+#define KIT_IMAGES_IMAGE_CODEC_H
 
 /* What image.c asks of the decoders. `name` is what errors call the bytes; a decoder that fails
  * leaves `out` empty. */
 
-#include "image.h"
+#include "kit/images/image.h"
 
 int image_decode_png(const uint8_t *bytes, size_t length, const char *name, struct image *out);
 int image_decode_jpeg(const uint8_t *bytes, size_t length, const char *name, struct image *out);

@@ -4,7 +4,7 @@
  * colour, which is what Pillow uses too. libjpeg reports errors by a call that must not return,
  * so they leave by longjmp(); everything the jump passes over lives in one struct. */
 
-#include "image_codec.h"
+#include "kit/images/image_codec.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #include <jpeglib.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 /* A progressive file needs all its coefficients in memory, and each of its scans goes through
  * all of them: some bytes could ask for hours. Encoders write about ten scans. */

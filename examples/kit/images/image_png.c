@@ -4,7 +4,7 @@
  * and takes 16-bit samples for linear light, where every tool for training takes the numbers as
  * they are. Errors leave by longjmp(); everything the jump passes over lives in one struct. */
 
-#include "image_codec.h"
+#include "kit/images/image_codec.h"
 
 #include <setjmp.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #include <png.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 /* No tRNS or other chunk that is kept needs more. */
 #define CHUNK_BYTES ((png_alloc_size_t)1 << 20)

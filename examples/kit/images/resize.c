@@ -5,15 +5,15 @@
  * the weights fall off like a triangle, which is wide enough to reach all pixels it stands for
  * when the image shrinks. The weights are whole numbers in units of 2^-22. */
 
-#include "resize.h"
+#include "kit/images/resize.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "image_codec.h"
-#include "report.h"
+#include "kit/base/report.h"
+#include "kit/images/image_codec.h"
 
 #define UNIT_BITS 22
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_RESIZE_H
-#define EXAMPLES_SUPPORT_RESIZE_H
+#ifndef KIT_IMAGES_RESIZE_H
+#define KIT_IMAGES_RESIZE_H
 
 /* Images of other sizes, in place, with the results of torchvision's transforms on Pillow's
  * images. `name` is what errors call the image. */
 
-#include "image.h"
+#include "kit/images/image.h"
 
 /* To height x width by antialiased bilinear interpolation: Resize((height, width)), which is
  * Pillow's Image.resize((width, height), BILINEAR), bit for bit. */

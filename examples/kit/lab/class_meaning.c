@@ -2,12 +2,12 @@
 
 /* See class_meaning.h. */
 
-#include "class_meaning.h"
+#include "kit/lab/class_meaning.h"
 
 #include <stdlib.h>
 
-#include "checkpoint.h"
-#include "report.h"
+#include "kit/base/report.h"
+#include "kit/data/checkpoint.h"
 
 /* A weight of the loss that the file notes as 0; one that it does not note is not. */
 static int is_zero(const json_t *settings, const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_CLASS_MEANING_H
-#define EXAMPLES_SUPPORT_CLASS_MEANING_H
+#ifndef KIT_LAB_CLASS_MEANING_H
+#define KIT_LAB_CLASS_MEANING_H
 
 /* Did a training teach a model its classes? What knows log p(x) alone has outputs f(x)[y] as any
  * model, but p(y|x) of it, and so its accuracy, means nothing. */

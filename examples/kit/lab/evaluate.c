@@ -3,13 +3,13 @@
 /* Logits once, everything else from them: p(y|x) is their softmax and log p(x) their
  * logsumexp, so asking the head for each would only repeat the forward pass. */
 
-#include "evaluate.h"
+#include "kit/lab/evaluate.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 static int allocate(int64_t n, int64_t classes, struct evaluation *out)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_EVALUATE_H
-#define EXAMPLES_SUPPORT_EVALUATE_H
+#ifndef KIT_LAB_EVALUATE_H
+#define KIT_LAB_EVALUATE_H
 
 /* What a model says about many images, with one forward pass each. */
 

@@ -2,7 +2,7 @@
 
 /* See experiment.h. */
 
-#include "experiment.h"
+#include "kit/lab/experiment.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "digest.h"
-#include "json_log.h"
-#include "progress.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/digest.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
 
 #define LINE 96 /* characters of a line of prose */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_EXPERIMENT_H
-#define EXAMPLES_SUPPORT_EXPERIMENT_H
+#ifndef KIT_LAB_EXPERIMENT_H
+#define KIT_LAB_EXPERIMENT_H
 
 /* What the programs of the paper's experiments share: a model, test images that fit it, and a
  * JSON object that says how its figures came about.
@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <jem/jem.h>
 
-#include "image_input.h"
+#include "kit/data/image_input.h"
 
 struct experiment {
     jem_context *ctx;

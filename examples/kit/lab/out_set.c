@@ -2,16 +2,16 @@
 
 /* See out_set.h. */
 
-#include "out_set.h"
+#include "kit/lab/out_set.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data.h"
-#include "outliers.h"
-#include "report.h"
+#include "kit/base/report.h"
+#include "kit/data/data.h"
+#include "kit/data/outliers.h"
 
 /* Kinds that say nothing about what the images are. */
 static const char *const anything[] = {"folder", "images", "npy", "idx"};

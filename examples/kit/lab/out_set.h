@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_OUT_SET_H
-#define EXAMPLES_SUPPORT_OUT_SET_H
+#ifndef KIT_LAB_OUT_SET_H
+#define KIT_LAB_OUT_SET_H
 
 /* Images that are not of a model's data, as --ood names them: a kind of outliers.h, made
  * from the in-distribution images, or a data set's test split as --data would name it. */
 
-#include "experiment.h"
+#include "kit/lab/experiment.h"
 
 struct out_set {
     const char *spec;

@@ -2,13 +2,13 @@
 
 /* See train_best.h. */
 
-#include "train_best.h"
+#include "kit/lab/train_best.h"
 
 #include <inttypes.h>
 
-#include "evaluate.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
+#include "kit/lab/evaluate.h"
 
 #define BATCH 250
 

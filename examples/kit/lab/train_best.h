@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_TRAIN_BEST_H
-#define EXAMPLES_SUPPORT_TRAIN_BEST_H
+#ifndef KIT_LAB_TRAIN_BEST_H
+#define KIT_LAB_TRAIN_BEST_H
 
 /* A whole training in one call, of which the weights stay that classify held-out images best.
  * jem-train is the same with a log, with saving and with going on. */
 
 #include <jem/jem.h>
 
-#include "progress.h"
+#include "kit/base/progress.h"
 
 /* The steps of the schedule: train.steps, or train.epochs of the trainer's data. */
 int train_planned_steps(const jem_trainer *trainer, const jem_options *opts, int64_t *steps);

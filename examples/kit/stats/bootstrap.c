@@ -3,14 +3,14 @@
 /* See bootstrap.h. Scores are sorted once; a draw then only counts how often each distinct
  * score came up. */
 
-#include "bootstrap.h"
+#include "kit/stats/bootstrap.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
-#include "splitmix.h"
+#include "kit/base/report.h"
+#include "kit/base/splitmix.h"
 
 struct ranks {
     int64_t n_in, n_all;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_BOOTSTRAP_H
-#define EXAMPLES_SUPPORT_BOOTSTRAP_H
+#ifndef KIT_STATS_BOOTSTRAP_H
+#define KIT_STATS_BOOTSTRAP_H
 
 /* How sure is an AUROC? The stratified percentile bootstrap (Efron and Tibshirani 1993):
  * both sets are drawn anew with replacement, each at its own size, `draws` times; low and

@@ -2,13 +2,13 @@
 
 /* See median.h. */
 
-#include "median.h"
+#include "kit/stats/median.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "kit/base/report.h"
 
 static int compare(const void *a, const void *b)
 {

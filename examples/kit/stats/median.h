@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_MEDIAN_H
-#define EXAMPLES_SUPPORT_MEDIAN_H
+#ifndef KIT_STATS_MEDIAN_H
+#define KIT_STATS_MEDIAN_H
 
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
 /* See temperature.h. Newton's method on the slope, kept between two ends of different sign;
  * a step that would leave them goes to their middle instead. */
 
-#include "temperature.h"
+#include "kit/stats/temperature.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_TEMPERATURE_H
-#define EXAMPLES_SUPPORT_TEMPERATURE_H
+#ifndef KIT_STATS_TEMPERATURE_H
+#define KIT_STATS_TEMPERATURE_H
 
 /* Temperature scaling (Guo et al. 2017): the one number T that, dividing all logits, makes the
  * labels of held-out images most likely. With b = 1/T,

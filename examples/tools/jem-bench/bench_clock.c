@@ -11,8 +11,8 @@
 
 #include <sys/resource.h>
 
-#include "progress.h"
-#include "report.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
 
 static atomic_llong held, peak;
 

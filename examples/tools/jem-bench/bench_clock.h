@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_BENCH_CLOCK_H
-#define EXAMPLES_SUPPORT_BENCH_CLOCK_H
+#ifndef BENCH_CLOCK_H
+#define BENCH_CLOCK_H
 
 /* How long, and how much memory. */
 

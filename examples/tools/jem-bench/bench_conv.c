@@ -10,8 +10,8 @@
 #include "backend/backend.h"
 #include "bench_work.h"
 #include "core/context.h"
+#include "kit/base/report.h"
 #include "nets/network.h"
-#include "report.h"
 
 enum pass { FWD, BWD_X, BWD_W };
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "bench_work.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
 #include "nets/model.h"
-#include "report.h"
-#include "settings.h"
 
 enum op { LOGITS, GRAD, SGLD, TRAIN };
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_BENCH_WORK_H
-#define EXAMPLES_SUPPORT_BENCH_WORK_H
+#ifndef BENCH_WORK_H
+#define BENCH_WORK_H
 
 /* The operations that jem-bench times, each as a thing that can be run again and again. */
 
 #include <jem/jem.h>
 
-#include "cli.h"
+#include "kit/cli/cli.h"
 
 struct bench_work {
     int (*reset)(struct bench_work *w); /* before each run, not timed; or NULL */

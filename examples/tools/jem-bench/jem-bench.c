@@ -11,12 +11,12 @@
 
 #include <jem/jem.h>
 
-#include "support/bench_clock.h"
-#include "support/bench_work.h"
-#include "support/cli.h"
-#include "support/json_log.h"
-#include "support/report.h"
-#include "support/table.h"
+#include "bench_clock.h"
+#include "bench_work.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
 
 #define MOST_BATCHES 64
 #define MIB          (1024.0 * 1024.0)

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
-#include "histogram.h"
-#include "html.h"
-#include "outliers.h"
-#include "plot.h"
-#include "report.h"
-#include "table.h"
+#include "kit/base/file.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/data/outliers.h"
+#include "kit/draw/histogram.h"
+#include "kit/draw/html.h"
+#include "kit/draw/plot.h"
 
 #define MAX_POINTS 20000
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_DEMO_PAGE_H
-#define EXAMPLES_SUPPORT_DEMO_PAGE_H
+#ifndef DEMO_PAGE_H
+#define DEMO_PAGE_H
 
 /* What jem-demo found out, and the page that shows it. */
 
 #include <jansson.h>
 
-#include "evaluate.h"
+#include "kit/lab/evaluate.h"
 
 #define DEMO_OUTLIERS 4
 

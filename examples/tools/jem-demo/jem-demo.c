@@ -11,17 +11,17 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/demo_page.h"
-#include "support/file.h"
-#include "support/image.h"
-#include "support/json_log.h"
-#include "support/outliers.h"
-#include "support/progress.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/table.h"
+#include "demo_page.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/base/progress.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "kit/data/outliers.h"
+#include "kit/images/image.h"
 
 #define BATCH 250
 

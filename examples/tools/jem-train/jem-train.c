@@ -14,14 +14,14 @@
 
 #include <jem/jem.h>
 
-#include "support/cli.h"
-#include "support/data.h"
-#include "support/json_log.h"
-#include "support/report.h"
-#include "support/settings.h"
-#include "support/stop.h"
-#include "support/table.h"
-#include "support/train_run.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/base/stop.h"
+#include "kit/base/table.h"
+#include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
+#include "kit/data/data.h"
+#include "train_run.h"
 
 #define LOG_EVERY       50 /* steps */
 #define FAILURES_IN_ROW 10 /* --on-divergence resume stops at so many failed steps in a row */

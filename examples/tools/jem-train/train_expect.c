@@ -9,9 +9,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "report.h"
-#include "settings.h"
-#include "table.h"
+#include "kit/base/report.h"
+#include "kit/base/table.h"
+#include "kit/cli/settings.h"
 
 #define TIMED_PASSES 3   /* of which the shortest counts ... */
 #define ENOUGH       2.0 /* ... or fewer, once so many seconds have gone into them */

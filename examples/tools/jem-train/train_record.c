@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "json_log.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
 
 /* What jem_trainer_metric() knows, in the order of the log. The means are over the steps since
  * the last line; the others are the last step's. */

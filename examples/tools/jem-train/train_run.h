@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef EXAMPLES_SUPPORT_TRAIN_RUN_H
-#define EXAMPLES_SUPPORT_TRAIN_RUN_H
+#ifndef TRAIN_RUN_H
+#define TRAIN_RUN_H
 
 /* One run of jem-train: what was asked for, what is open, how far it is. The program's file has
  * the command line and the loop; around it lie setting up (train_setup.c), foretelling its
@@ -11,9 +11,9 @@
 #include <jansson.h>
 #include <jem/jem.h>
 
-#include "cli.h"
-#include "file.h"
-#include "progress.h"
+#include "kit/base/file.h"
+#include "kit/base/progress.h"
+#include "kit/cli/cli.h"
 
 struct train_arguments {
     const char *data, *out, *resume, *init, *backend, *log, *seed, *on_divergence;

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
-#include "data.h"
-#include "holdout.h"
-#include "json_log.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
+#include "kit/data/checkpoint.h"
+#include "kit/data/data.h"
+#include "kit/data/holdout.h"
 
 /* Is OUT the folder of the training that is continued? */
 static int stays_there(const struct run *r)

@@ -9,11 +9,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "evaluate.h"
-#include "image.h"
-#include "json_log.h"
-#include "report.h"
-#include "settings.h"
+#include "kit/base/json_log.h"
+#include "kit/base/report.h"
+#include "kit/cli/settings.h"
+#include "kit/images/image.h"
+#include "kit/lab/evaluate.h"
 
 #define EVALUATION_BATCH 100 /* images; changes speed, never a result */
 #define BUFFER_IMAGES    500 /* of the replay buffer, scored at a validation */

@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #include "backend/backend.h"
-#include "backend/cpu/filters.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/tile/filters.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/threads.h"

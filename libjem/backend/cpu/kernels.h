@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#include "backend/cpu/direct.h"
+#include "backend/cpu/convolution/direct.h"
 #include "core/random.h"
 
 typedef struct jem__gemm {

@@ -13,10 +13,10 @@
  * A fully connected layer (kernel = image) is the 1 x 1 convolution of a 1 x 1 image with c * h * w
  * channels: with channels last the numbers already lie in that order. */
 
-#include "backend/cpu/conv_direct.h"
-#include "backend/cpu/conv_narrow.h"
-#include "backend/cpu/gather.h"
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/convolution/conv_direct.h"
+#include "backend/cpu/convolution/conv_narrow.h"
+#include "backend/cpu/convolution/gather.h"
+#include "backend/cpu/winograd/winograd.h"
 #include "core/threads.h"
 
 /* Packed weights: blocks one after another, each in panels of `cols` output columns, each

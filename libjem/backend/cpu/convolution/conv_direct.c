@@ -10,7 +10,7 @@
  * Rows are walked in a fixed order within a task and partial sums of the weights are added in the
  * order of the tasks, both of which follow from the shape alone. */
 
-#include "backend/cpu/conv_direct.h"
+#include "backend/cpu/convolution/conv_direct.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_CONV_DIRECT_H
-#define JEM_BACKEND_CPU_CONV_DIRECT_H
+#ifndef JEM_BACKEND_CPU_CONVOLUTION_CONV_DIRECT_H
+#define JEM_BACKEND_CPU_CONVOLUTION_CONV_DIRECT_H
 
 /* Convolutions with few input channels, the first layer of every network; see conv_direct.c. */
 

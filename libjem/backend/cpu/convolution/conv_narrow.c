@@ -11,7 +11,7 @@
  *
  * with 9 or 27 useful columns. A task is an image. */
 
-#include "backend/cpu/conv_narrow.h"
+#include "backend/cpu/convolution/conv_narrow.h"
 
 #include <string.h>
 

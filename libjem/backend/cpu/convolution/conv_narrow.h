@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_CONV_NARROW_H
-#define JEM_BACKEND_CPU_CONV_NARROW_H
+#ifndef JEM_BACKEND_CPU_CONVOLUTION_CONV_NARROW_H
+#define JEM_BACKEND_CPU_CONVOLUTION_CONV_NARROW_H
 
 /* The input gradient of a layer with few input channels without vectors; see conv_narrow.c. */
 

@@ -8,9 +8,9 @@
  * few, into groups of pixels whose partial sums are added in order afterwards. Both cuts follow
  * from the shape alone, so the sum does not depend on the number of threads. */
 
-#include "backend/cpu/conv_direct.h"
-#include "backend/cpu/gather.h"
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/convolution/conv_direct.h"
+#include "backend/cpu/convolution/gather.h"
+#include "backend/cpu/winograd/winograd.h"
 #include "core/threads.h"
 
 #include <string.h>

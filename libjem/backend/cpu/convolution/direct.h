@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_DIRECT_H
-#define JEM_BACKEND_CPU_DIRECT_H
+#ifndef JEM_BACKEND_CPU_CONVOLUTION_DIRECT_H
+#define JEM_BACKEND_CPU_CONVOLUTION_DIRECT_H
 
 /* The inner loops of convolutions with few input channels (conv_direct.c), which work on rows
  * of pixels. Written once for every vector width in direct_kernel.h.

@@ -2,7 +2,7 @@
 
 /* See gather.h. */
 
-#include "backend/cpu/gather.h"
+#include "backend/cpu/convolution/gather.h"
 
 void jem__gather_forward(jem__gather *g, const jem__conv *conv)
 {

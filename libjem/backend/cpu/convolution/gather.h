@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_GATHER_H
-#define JEM_BACKEND_CPU_GATHER_H
+#ifndef JEM_BACKEND_CPU_CONVOLUTION_GATHER_H
+#define JEM_BACKEND_CPU_CONVOLUTION_GATHER_H
 
 /* Convolutions as matrix products: which numbers of the source each output pixel reads.
  *

@@ -2,7 +2,7 @@
 
 /* See filters.h. */
 
-#include "backend/cpu/filters.h"
+#include "backend/cpu/tile/filters.h"
 
 #include "backend/cpu/cpu.h"
 #include "core/memory.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_FILTERS_H
-#define JEM_BACKEND_CPU_FILTERS_H
+#ifndef JEM_BACKEND_CPU_TILE_FILTERS_H
+#define JEM_BACKEND_CPU_TILE_FILTERS_H
 
 /* Weights in the form that the kernels read, made once per weight update.
  *

@@ -106,10 +106,10 @@ static inline __attribute__((always_inline)) vec v_sums(vec a[WIDTH])
            _mm256_permute_ps(other, _MM_SHUFFLE(2, 3, 0, 1));
 }
 
-#include "backend/cpu/tile_kernel.h"
+#include "backend/cpu/tile/tile_kernel.h"
 
-#include "backend/cpu/direct_kernel.h"
-#include "backend/cpu/winograd_kernel.h"
+#include "backend/cpu/convolution/direct_kernel.h"
+#include "backend/cpu/winograd/winograd_kernel.h"
 
 static void normal(const jem__rng *rng, uint32_t first, int64_t n, float *out)
 {

@@ -26,7 +26,7 @@
  *                the middle a thread stays with one product, so that weights are read once
  *                per group. For wide layers, whose weights come from memory, and for few tiles. */
 
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/winograd/winograd.h"
 
 #include <string.h>
 

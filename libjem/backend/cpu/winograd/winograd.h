@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_WINOGRAD_H
-#define JEM_BACKEND_CPU_WINOGRAD_H
+#ifndef JEM_BACKEND_CPU_WINOGRAD_WINOGRAD_H
+#define JEM_BACKEND_CPU_WINOGRAD_WINOGRAD_H
 
 /* 3 x 3 convolutions of stride 1 and 2 by Winograd's minimal filtering; see winograd.c. */
 
-#include "backend/cpu/winograd_tiles.h"
+#include "backend/cpu/winograd/winograd_tiles.h"
 
 /* Does it apply to this layer? All passes have the same answer. */
 int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv);

@@ -8,7 +8,7 @@
  * filters, so the nine taps of a block are turned first, which is a quarter or less of turning
  * the products. */
 
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/winograd/winograd.h"
 #include "core/threads.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 
 /* See winograd_tiles.h. */
 
-#include "backend/cpu/winograd_tiles.h"
+#include "backend/cpu/winograd/winograd_tiles.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_WINOGRAD_TILES_H
-#define JEM_BACKEND_CPU_WINOGRAD_TILES_H
+#ifndef JEM_BACKEND_CPU_WINOGRAD_WINOGRAD_TILES_H
+#define JEM_BACKEND_CPU_WINOGRAD_WINOGRAD_TILES_H
 
 /* The geometry of Winograd's tiles: which pixels a tile reads and writes, and which products
  * connect its numbers in the transformed domain. See winograd.c for the algorithm. */

@@ -15,7 +15,7 @@
  * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's
  * gradient. */
 
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/winograd/winograd.h"
 
 #include <string.h>
 
