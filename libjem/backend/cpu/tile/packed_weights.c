@@ -1,54 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 
-/* See filters.h. */
+/* See packed_weights.h. */
 
-#include "backend/cpu/tile/filters.h"
+#include "backend/cpu/tile/packed_weights.h"
 
 #include "backend/cpu/cpu.h"
 #include "core/memory.h"
 
-jem_status jem__filters_init(jem__filters *filters)
+jem_status jem__packed_init(jem__packed *packed)
 {
-    *filters = (jem__filters){.version = 0};
-    if (pthread_mutex_init(&filters->lock, NULL) != 0)
+    *packed = (jem__packed){.version = 0};
+    if (pthread_mutex_init(&packed->lock, NULL) != 0)
         return jem__fail(JEM_E_NOMEM, "no memory for a mutex");
     return JEM_OK;
 }
 
-void jem__filters_clear(jem_context *ctx, jem__filters *filters)
+void jem__packed_clear(jem_context *ctx, jem__packed *packed)
 {
-    for (int64_t i = 0; i < filters->n; i++)
-        jem__free(ctx, filters->list[i].numbers);
-    jem__free(ctx, filters->list);
-    pthread_mutex_destroy(&filters->lock);
+    for (int64_t i = 0; i < packed->n; i++)
+        jem__free(ctx, packed->list[i].numbers);
+    jem__free(ctx, packed->list);
+    pthread_mutex_destroy(&packed->lock);
 }
 
 /* The entry of (at, form), made when there is none; NULL without memory. */
-static jem__filter *find(jem_context *ctx, jem__filters *f, int64_t at, int32_t form)
+static jem__packed_form *find(jem_context *ctx, jem__packed *p, int64_t at, int32_t form)
 {
-    for (int64_t i = 0; i < f->n; i++)
-        if (f->list[i].at == at && f->list[i].form == form)
-            return &f->list[i];
-    if (f->n == f->room) {
-        const int64_t room = f->room > 0 ? 2 * f->room : 16;
-        jem__filter *list = jem__alloc(ctx, room, (int64_t)sizeof *list);
+    for (int64_t i = 0; i < p->n; i++)
+        if (p->list[i].at == at && p->list[i].form == form)
+            return &p->list[i];
+    if (p->n == p->capacity) {
+        const int64_t capacity = p->capacity > 0 ? 2 * p->capacity : 16;
+        jem__packed_form *list = jem__alloc(ctx, capacity, (int64_t)sizeof *list);
         if (list == NULL)
             return NULL;
-        for (int64_t i = 0; i < f->n; i++)
-            list[i] = f->list[i];
-        jem__free(ctx, f->list);
-        f->list = list;
-        f->room = room;
+        for (int64_t i = 0; i < p->n; i++)
+            list[i] = p->list[i];
+        jem__free(ctx, p->list);
+        p->list = list;
+        p->capacity = capacity;
     }
-    f->list[f->n] = (jem__filter){.at = at, .form = form, .version = -1};
-    return &f->list[f->n++];
+    p->list[p->n] = (jem__packed_form){.at = at, .form = form, .version = -1};
+    return &p->list[p->n++];
 }
 
-static jem_status get(const jem__device *dev, jem__filters *f, int64_t at, int32_t form,
+static jem_status get(const jem__queue *queue, jem__packed *p, int64_t at, int32_t form,
                       int64_t count, jem__pack_fn pack, void *arg, const float **out)
 {
-    jem_context *ctx = dev->ctx;
-    jem__filter *entry = find(ctx, f, at, form);
+    jem_context *ctx = queue->ctx;
+    jem__packed_form *entry = find(ctx, p, at, form);
 
     if (entry == NULL)
         return JEM_E_NOMEM;
@@ -61,22 +61,22 @@ static jem_status get(const jem__device *dev, jem__filters *f, int64_t at, int32
             return JEM_E_NOMEM;
         entry->count = count;
     }
-    if (entry->version != f->version) {
-        pack(dev, arg, entry->numbers);
-        entry->version = f->version;
+    if (entry->version != p->version) {
+        pack(queue, arg, entry->numbers);
+        entry->version = p->version;
     }
     *out = entry->numbers;
     return JEM_OK;
 }
 
-jem_status jem__filters_get(const jem__device *dev, const jem__tensor *w, int32_t form,
-                            int64_t count, jem__pack_fn pack, void *arg, const float **out)
+jem_status jem__packed_get(const jem__queue *queue, const jem__tensor *w, int32_t form,
+                           int64_t count, jem__pack_fn pack, void *arg, const float **out)
 {
-    jem__filters *f = &w->mem->filters;
+    jem__packed *p = &w->mem->packed;
     jem_status status = JEM_OK;
 
-    pthread_mutex_lock(&f->lock);
-    status = get(dev, f, w->at, form, count, pack, arg, out);
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_lock(&p->lock);
+    status = get(queue, p, w->at, form, count, pack, arg, out);
+    pthread_mutex_unlock(&p->lock);
     return status;
 }
