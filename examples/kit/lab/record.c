@@ -218,8 +218,10 @@ void record_row_at(struct record_table *t, const char *place)
 
 void record_run(struct record_table *t)
 {
-    struct record_row *row = last_row(t);
+    struct record_row *row;
 
+    record_row(t);
+    row = last_row(t);
     if (row != NULL)
         row->run = 1;
 }

@@ -97,9 +97,10 @@ void record_row(struct record_table *t);
  * members of the whole file. Without any figure it is null there, and "-" for people. */
 void record_row_at(struct record_table *t, const char *place);
 
-/* Of the last row: a run of equal texts ends before it, even if its texts are equal to those
- * above; it is in files alone. */
+/* record_row(), and a run of equal texts ends above it, even if its texts are those above. */
 void record_run(struct record_table *t);
+
+/* The last row is for files alone. */
 void record_hide(struct record_table *t);
 
 /* A figure of the last row. `column`: its name, or its title where it has none. */
