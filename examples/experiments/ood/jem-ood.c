@@ -95,13 +95,14 @@ static const struct record_column columns[] = {
 
 static const struct record_layout layout = {
     .name = "results",
-    .note = "AUROC: 1 tells the two apart always, 0.5 is chance, below that the other images "
-            "score higher than the test images.",
+    .note = "AUROC: 1 always tells them apart, 0.5 is chance; less: the others score higher.",
+    .across = "score",
+    .figure = "auroc",
     RECORD_COLUMNS(columns),
 };
 
 /* A set of images and its scores. */
-struct scored {
+struct set {
     const char *name, *spec;
     struct image_input *images;
     float *of[SCORES]; /* one per image each */
@@ -114,7 +115,7 @@ static const char *title_of(int s)
                          : scores[s].name;
 }
 
-static void score(jem_head *head, struct scored *set)
+static void score(jem_head *head, struct set *set)
 {
     const int64_t classes = lab.classes;
     float *logits = lab_floats(&lab, LAB_BATCH * classes);
@@ -139,8 +140,7 @@ static void score(jem_head *head, struct scored *set)
 
 /* Does score s tell the sets apart? The positives are the in-distribution images, and a higher
  * score says "positive"; for AUPR-out the others are, and a lower score says so. */
-static void compare(const struct scored *a, const struct scored *b, int s,
-                    struct record_table *t)
+static void compare(const struct set *a, const struct set *b, int s, struct record_table *t)
 {
     const float *in = a->of[s], *out = b->of[s];
     const int64_t n = a->images->n, m = b->images->n;
@@ -172,7 +172,7 @@ static void compare(const struct scored *a, const struct scored *b, int s,
 }
 
 /* One picture per score, with all sets. */
-static void draw(const struct scored *set, int64_t sets, int count)
+static void draw(const struct set *set, int64_t sets, int count)
 {
     struct histogram *h = lab_array(&lab, sets, sizeof *h);
 
@@ -220,12 +220,12 @@ int main(int argc, char **argv)
     int64_t sets;
     struct image_input *in = lab_images(&lab, lab.data, "test", lab.count, 0);
     struct out_set *others = lab_others(&lab, &arg.ood, in, arg.count_ood, &sets);
-    struct scored *set = lab_array(&lab, ++sets, sizeof *set); /* the test images come first */
+    struct set *set = lab_array(&lab, ++sets, sizeof *set); /* the test images come first */
 
-    set[0] = (struct scored){.name = "test images", .images = in};
+    set[0] = (struct set){.name = "test images", .images = in};
     for (int64_t k = 1; k < sets; k++)
-        set[k] = (struct scored){others[k - 1].name, .spec = others[k - 1].spec,
-                                 .images = &others[k - 1].images};
+        set[k] = (struct set){others[k - 1].name, .spec = others[k - 1].spec,
+                              .images = &others[k - 1].images};
     for (int64_t k = 0; k < sets; k++)
         lab_add_noise(&lab, set[k].images, (uint64_t)k);
     const int pictures = lab_has_folder(&lab);

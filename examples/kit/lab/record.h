@@ -67,7 +67,13 @@ struct record_layout {
     const char *title; /* on the page; NULL: none */
     const char *note;  /* a remark below it on the page; NULL: none */
     const struct record_column *columns;
-    int count;      /* of columns */
+    int count; /* of columns */
+
+    /* On the page the values of the column `across` become columns, which show the column
+     * `figure`; rows that agree in all shown columns before `across` share a line there. NULL:
+     * a line per row. */
+    const char *across, *figure;
+
     int only_files; /* neither on stdout nor on a page */
     int only_page;  /* not on stdout */
 };
