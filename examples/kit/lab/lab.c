@@ -266,6 +266,36 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
     return in;
 }
 
+static void release_dataset(void *data)
+{
+    jem_dataset_free(data);
+}
+
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
+{
+    jem_dataset *data = NULL;
+
+    must(data_open(l->ctx, spec, split, &data));
+    return lab_keep(l, data, release_dataset);
+}
+
+void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t split_seed,
+               jem_dataset **rest, jem_dataset **held)
+{
+    must_jem(jem_dataset_split(all, held_out, split_seed, rest, held));
+    lab_keep(l, *rest, release_dataset);
+    lab_keep(l, *held, release_dataset);
+}
+
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count)
+{
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+
+    must(image_input_dataset(data, spec, count, l->shape, in));
+    return in;
+}
+
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream)
 {
     image_input_add_noise(in, l->size, l->input_noise, l->seed, stream);

@@ -188,6 +188,15 @@ jem_head *lab_head(struct lab *l);
 struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
                                int64_t count, int labelled);
 
+/* A data set, and one part of it: `held_out` of its images, drawn by the split seed, and the rest. */
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split);
+void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t split_seed,
+               jem_dataset **rest, jem_dataset **held);
+
+/* Images of a data set that is open, as lab_images() reads them; `spec` is what errors call it. */
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count);
+
 /* Noise of --input-noise on them; `stream` parts the sets of one seed. */
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);
 
