@@ -66,7 +66,7 @@ done
 
 # A dry run reads nothing, writes nothing, and says all that would be done.
 expect "a dry run" 0 "would run: jem-ood --model $tmp/none" "$JEM_BIN/jem-ood" --dry-run --model "$tmp/none" --ood "a 'b'" --json "$tmp/new/a.json"
-verdict "it shows defaults, and words as a shell takes them" "$(cat "$tmp/out")" grep -qF -- "--ood 'a '\\''b''' --count-ood 0" "$tmp/out"
+verdict "it shows defaults, and words as a shell takes them" "$(cat "$tmp/out")" grep -qF -- "--ood 'a '\\''b'\\''' --count-ood 0" "$tmp/out"
 verdict "it is one line" "$(cat "$tmp/out")" [ "$(wc -l <"$tmp/out")" = 1 ]
 verdict "it makes no folder" "it is there" [ ! -e "$tmp/new" ]
 expect "a dry run, what is missing" 2 "--model FILE is missing" "$JEM_BIN/jem-ood" --dry-run

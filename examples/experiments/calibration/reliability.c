@@ -41,28 +41,28 @@ void reliability_record(struct record *record, const char *name, int shown,
 }
 
 /* Accuracy per bin with its distance from the confidence, and below the images per bin. */
-void reliability_draw(const struct lab *l, const struct reliability *m, const char *title,
+void reliability_draw(const struct lab *l, const struct reliability *r, const char *title,
                       const char *name)
 {
     enum { OVER = 1, UNDER = 4 }; /* colours */
-    const double bins = (double)m->bins;
+    const double bins = (double)r->bins;
     char words[96];
     struct svg_file s;
     double most = 0;
     plot p;
 
     must(svg_open(&s, l->out, name, 2));
-    snprintf(words, sizeof words, "%s: ECE %.2f %%, MCE %.2f %%", title, 100 * m->ece,
-             100 * m->mce);
+    snprintf(words, sizeof words, "%s: ECE %.2f %%, MCE %.2f %%", title, 100 * r->ece,
+             100 * r->mce);
     svg_begin_plot(&s);
     plot_begin(&p, s.out, words, "confidence max p(y|x)", "accuracy", 0, 1, 0, 1);
-    for (int64_t b = 0; b < m->bins; b++) {
+    for (int64_t b = 0; b < r->bins; b++) {
         const double low = (double)b / bins, high = (double)(b + 1) / bins;
-        const double right = m->accuracy[b], sure = m->confidence[b];
+        const double right = r->accuracy[b], sure = r->confidence[b];
 
-        if (m->count[b] == 0)
+        if (r->count[b] == 0)
             continue;
-        most = fmax(most, (double)m->count[b]);
+        most = fmax(most, (double)r->count[b]);
         plot_bar(&p, low, high, fmin(right, sure), 0);
         plot_box(&p, low, high, right, sure, sure > right ? OVER : UNDER, 0.75);
     }
@@ -75,11 +75,11 @@ void reliability_draw(const struct lab *l, const struct reliability *m, const ch
     svg_begin_plot(&s);
     plot_begin(&p, s.out, "Images per bin", "confidence max p(y|x)", "images", 0, 1, 0,
                1.3 * most);
-    for (int64_t b = 0; b < m->bins; b++) {
-        plot_bar(&p, (double)b / bins, (double)(b + 1) / bins, (double)m->count[b], 2);
-        snprintf(words, sizeof words, "%" PRId64, m->count[b]);
-        if (m->count[b] > 0 && m->bins <= 40)
-            plot_upright(&p, ((double)b + 0.5) / bins, (double)m->count[b], words);
+    for (int64_t b = 0; b < r->bins; b++) {
+        plot_bar(&p, (double)b / bins, (double)(b + 1) / bins, (double)r->count[b], 2);
+        snprintf(words, sizeof words, "%" PRId64, r->count[b]);
+        if (r->count[b] > 0 && r->bins <= 40)
+            plot_upright(&p, ((double)b + 0.5) / bins, (double)r->count[b], words);
     }
     plot_end(&p);
     svg_end_plot(&s);

@@ -314,7 +314,7 @@ static int read_column(struct reading *in, const json_t *object, int first,
 {
     int rc = json_is_object(object) ? EXIT_OK : refuse(in, "columns");
 
-    *out = (struct record_column){NULL};
+    *out = (struct record_column){.name = NULL};
     if (rc == EXIT_OK)
         rc = read_kind(in, object, out);
     if (rc == EXIT_OK)
