@@ -172,9 +172,12 @@ static void test_csv(void)
          "table,a b\n"
          "\"other, one\",0.333333333333\n");
     free(text);
-    verdict("csv: no folder, no file",
-            record_write_csv(r, path_of("none/a.csv")) == EXIT_FAILED &&
-                !file_exists(path_of("a.csv.tmp")));
+    verdict("csv: no folder", record_write_csv(r, path_of("none/a.csv")) == EXIT_FAILED);
+    verdict("csv: over a folder, and nothing is left behind",
+            file_make_folder(path_of("b.csv")) == EXIT_OK &&
+                record_write_csv(r, path_of("b.csv")) == EXIT_FAILED &&
+                !file_exists(path_of("b.csv.tmp")));
+    remove(path_of("b.csv"));
     record_free(r);
 }
 
@@ -330,7 +333,12 @@ static void test_page(void)
     struct record *again = read_back(file);
     char *text;
 
-    add(t, "svhn", "entropy", 0.75);
+    add(t, "<svhn>", "entropy", 0.75);
+    record_run(t); /* the same again is another line */
+    record_text(t, "out", "<svhn>");
+    record_whole(t, "n", 7);
+    record_text(t, "score", "log_px");
+    record_number(t, "auroc", 0.5);
     sources[0] = (struct record_source){again, jem};
     sources[1] = (struct record_source){other, plain};
     text = text_of(write_page, NULL);
@@ -342,8 +350,10 @@ static void test_page(void)
          "<td class=\"bad\">0.250</td><td>-</td><td>-</td></tr>\n"
          "<tr><td>JEM &lt;1&gt;</td><td>0.9</td><td>noise</td><td>-</td>"
          "<td class=\"good\">1.000</td><td>-</td><td>-</td></tr>\n"
-         "<tr><td>classifier</td><td>-</td><td>svhn</td><td>7</td><td>-</td><td>-</td>"
+         "<tr><td>classifier</td><td>-</td><td>&lt;svhn&gt;</td><td>7</td><td>-</td><td>-</td>"
          "<td>0.750</td></tr>\n"
+         "<tr><td>classifier</td><td>-</td><td>&lt;svhn&gt;</td><td>7</td><td>0.500</td>"
+         "<td>-</td><td>-</td></tr>\n"
          "</table>\n<p class=\"soft\">1 &lt; 2</p>\n");
     free(text);
     json_decref(file);
