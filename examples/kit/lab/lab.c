@@ -46,11 +46,8 @@ noreturn void lab_quit(int code)
 
 void must(int code)
 {
-    if (code == EXIT_OK)
-        return;
-    if (in_use != NULL)
-        progress_clear(&in_use->progress);
-    lab_quit(code);
+    if (code != EXIT_OK)
+        lab_quit(code);
 }
 
 void must_jem(jem_status status)
