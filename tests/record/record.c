@@ -10,6 +10,7 @@
 
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
+#include "kit/base/progress.h"
 #include "kit/base/report.h"
 #include "kit/lab/record.h"
 
@@ -482,6 +483,27 @@ static void no_row(struct record_table *t)
     record_number(t, "auroc", 1);
 }
 
+/* The last test: standard error goes to a file. */
+static void test_progress(void)
+{
+    struct progress p;
+    char *text = NULL;
+
+    progress_start(&p, 0);
+    p.terminal = 1;
+    if (freopen(path_of("a.txt"), "w", stderr) != NULL) {
+        progress_show(&p, "half way");
+        report_note("a message");
+        report_note("another");
+        fflush(stderr);
+        text = content("a.txt");
+    }
+    same("a message takes the line of progress away", text,
+         "half way\r\033[Krecord: a message\nrecord: another\n");
+    free(text);
+    remove(path_of("a.txt"));
+}
+
 int main(void)
 {
     report_program("record");
@@ -500,6 +522,7 @@ int main(void)
     mistaken("mistake: a figure of another kind", other_kind);
     mistaken("mistake: a figure given twice", given_twice);
     mistaken("mistake: a figure without a row", no_row);
+    test_progress();
     remove(path_of("a.csv"));
     remove(path_of("a.json"));
     remove(folder);

@@ -97,7 +97,7 @@ static struct image_input *test_images;
  * parts them. Batches x_l are of labelled images only, so they are not shared with x_d. */
 static jem_options *choose_settings(int kind)
 {
-    jem_options *o = lab_settings(&lab, &arg.presets, &arg.sets);
+    jem_options *o = lab_settings(&lab, NULL, &arg.presets, &arg.sets);
 
     must(settings_take_shape(o, lab.shape));
     if (arg.steps > 0)

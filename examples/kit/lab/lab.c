@@ -16,6 +16,7 @@
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
 #include "kit/data/outliers.h"
+#include "kit/data/checkpoint.h"
 #include "kit/lab/class_meaning.h"
 
 struct lab_thing {
@@ -46,11 +47,8 @@ noreturn void lab_quit(int code)
 
 void must(int code)
 {
-    if (code == EXIT_OK)
-        return;
-    if (in_use != NULL)
-        progress_clear(&in_use->progress);
-    lab_quit(code);
+    if (code != EXIT_OK)
+        lab_quit(code);
 }
 
 void must_jem(jem_status status)
@@ -240,13 +238,26 @@ static void release_options(void *opts)
     jem_options_free(opts);
 }
 
-jem_options *lab_settings(struct lab *l, const struct cli_list *presets,
+static void take_settings(const char *path, jem_options *opts)
+{
+    struct checkpoint file;
+    int rc = checkpoint_open(path, &file);
+
+    must(rc);
+    rc = checkpoint_settings(&file, opts);
+    checkpoint_close(&file);
+    must(rc);
+}
+
+jem_options *lab_settings(struct lab *l, const char *file, const struct cli_list *presets,
                           const struct cli_list *sets)
 {
     jem_options *opts = NULL;
 
     must_jem(jem_options_create(l->ctx, &opts));
     lab_keep(l, opts, release_options);
+    if (file != NULL)
+        take_settings(file, opts);
     must(settings_apply(opts, presets, sets));
     return opts;
 }
