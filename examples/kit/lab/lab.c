@@ -15,6 +15,7 @@
 #include "kit/base/digest.h"
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
+#include "kit/data/outliers.h"
 #include "kit/lab/class_meaning.h"
 
 struct lab_thing {
@@ -265,6 +266,11 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
     return in;
 }
 
+void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream)
+{
+    image_input_add_noise(in, l->size, l->input_noise, l->seed, stream);
+}
+
 static void release_evaluation(void *evaluation)
 {
     evaluate_free(evaluation);
@@ -281,18 +287,24 @@ const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *i
     return e;
 }
 
-static void release_others(void *set)
+static void release_out_set(void *set)
 {
-    out_set_free(set);
-    free(set);
+    out_set_free(set); /* a part of an array */
 }
 
-struct out_set *lab_others(struct lab *l, const char *spec, const struct image_input *in,
-                           int64_t count)
+struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
+                           const struct image_input *in, int64_t count, int64_t *sets)
 {
-    struct out_set *set = lab_keep(l, calloc(1, sizeof *set), release_others);
+    const int64_t n = specs->count > 0 ? specs->count : outlier_count;
+    struct out_set *set = lab_array(l, n, sizeof *set);
 
-    must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, set));
+    for (int64_t k = 0; k < n; k++) {
+        const char *spec = specs->count > 0 ? specs->items[k] : outlier_kinds[k].name;
+
+        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, &set[k]));
+        lab_keep(l, &set[k], release_out_set);
+    }
+    *sets = n;
     return set;
 }
 

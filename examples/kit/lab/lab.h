@@ -34,6 +34,7 @@
 
 #include <jem/jem.h>
 
+#include "kit/base/json_log.h"
 #include "kit/base/progress.h"
 #include "kit/base/report.h"
 #include "kit/cli/cli.h"
@@ -48,6 +49,7 @@ struct lab {
     /* What the options below say. */
     const char *model_file, *data, *out, *json, *csv, *backend;
     int64_t count, seed, threads;
+    double input_noise;
     int quiet;
 
     /* Since lab_begin(). */
@@ -82,6 +84,12 @@ struct lab {
         NULL, "count", "N", "only N " what ", evenly spaced; 0: all", "0",                     \
             .integer = &(lab).count, .max = INT64_MAX                                          \
     }
+#define LAB_INPUT_NOISE(lab)                                                                   \
+    {                                                                                          \
+        NULL, "input-noise", "STD",                                                            \
+            "standard deviation of Gaussian noise on all images; the official code has 0.03",  \
+            "0", .real = &(lab).input_noise                                                    \
+    }
 #define LAB_SEED(lab, what)                                                                    \
     {                                                                                          \
         NULL, "seed", "N", what, "1", .integer = &(lab).seed                                   \
@@ -110,6 +118,8 @@ struct lab {
     {                                                                                          \
         NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &(lab).backend                   \
     }
+/* What most tables end with, after --out. */
+#define LAB_REST(lab) LAB_FILES(lab), LAB_QUIET(lab), LAB_COMPUTING(lab, "Computing")
 /* clang-format on */
 
 /* --- From the command line to the results ------------------------------------------------- */
@@ -178,12 +188,16 @@ jem_head *lab_head(struct lab *l);
 struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
                                int64_t count, int labelled);
 
+/* Noise of --input-noise on them; `stream` parts the sets of one seed. */
+void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);
+
 /* What the model says about images, with their labels if they have some: see evaluate.h. */
 const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *in);
 
-/* Images that are not of the model's data: see out_set.h. */
-struct out_set *lab_others(struct lab *l, const char *spec, const struct image_input *in,
-                           int64_t count);
+/* Sets of images that are not of the model's data, `count` of each at most (0: all): those that
+ * `specs` names, or all that can be made of `in` (out_set.h). *sets = how many. */
+struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
+                           const struct image_input *in, int64_t count, int64_t *sets);
 
 /* Why the classes of the model mean nothing; NULL: they mean something. */
 const char *lab_no_classes(struct lab *l);
