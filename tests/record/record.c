@@ -333,6 +333,32 @@ static void test_pictures(void)
     remove(path_of("a.txt"));
 }
 
+/* A table for stdout shows figures of other tables in another order. */
+static void test_only_text(void)
+{
+    static const struct record_column of[] = {{"a", "A", .decimals = 1}};
+    const struct record_layout wide = {"wide", .only_text = 1, RECORD_COLUMNS(of)};
+    struct record *r = record_create();
+    struct record_table *t = record_table(r, &wide);
+    json_t *file;
+    char *text;
+
+    record_row(t);
+    record_number(t, "a", 1);
+    text = text_of(record_print, r);
+    same("only text: on stdout", text, "  A\n1.0\n");
+    free(text);
+    file = file_of(r);
+    verdict("only text: not in the file, nor for a page",
+            json_object_get(file, "wide") == NULL && member_is(file, "tables", "[]"));
+    json_decref(file);
+    verdict("only text: csv", record_write_csv(r, path_of("a.csv")) == EXIT_OK);
+    text = content("a.csv");
+    same("only text: not in the csv", text, "");
+    free(text);
+    record_free(r);
+}
+
 /* --- Reading back --- */
 
 static struct record *read_back(json_t *file)
@@ -546,6 +572,7 @@ int main(void)
     test_json();
     test_placed();
     test_pictures();
+    test_only_text();
     test_back(make, "back: the same text");
     test_back(make_scaled, "back: rows with places, the same text");
     test_back(make_unscaled, "back: a row that is null, the same text");

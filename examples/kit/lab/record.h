@@ -77,6 +77,7 @@ struct record_layout {
 
     int only_files; /* neither on stdout nor on a page */
     int only_page;  /* not on stdout */
+    int only_text;  /* on stdout alone: its figures are those of other tables */
 };
 
 /* The members of a layout that an array of columns gives. */

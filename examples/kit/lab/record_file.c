@@ -290,7 +290,7 @@ int record_write_json(const struct record *r, const char *path)
     if (rc == EXIT_OK && (file == NULL || tables == NULL))
         rc = report_no_memory();
     for (int i = 0; i < r->parts && rc == EXIT_OK; i++)
-        if (r->part[i].table != NULL) {
+        if (r->part[i].table != NULL && !r->part[i].table->layout.only_text) {
             rc = put_rows(r->part[i].table, file);
             if (!r->part[i].table->layout.only_files)
                 json_array_append_new(tables, table_json(r->part[i].table));

@@ -277,7 +277,7 @@ int record_write_csv(const struct record *r, const char *path)
     if (out == NULL)
         return report_failed("cannot write %s: %s", path, strerror(errno));
     for (int i = 0; i < r->parts; i++)
-        if (r->part[i].table != NULL) {
+        if (r->part[i].table != NULL && !r->part[i].table->layout.only_text) {
             if (tables++ > 0)
                 fputc('\n', out);
             put_csv_table(out, r->part[i].table);
