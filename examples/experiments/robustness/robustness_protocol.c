@@ -5,28 +5,9 @@
 #include "robustness_protocol.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "kit/cli/settings.h"
-
-struct text {
-    char *to;
-    size_t used;
-};
-
-static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct text *t, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(t->to + t->used, ROBUSTNESS_PROTOCOL_BYTES - t->used, format, args);
-    va_end(args);
-    t->used += strlen(t->to + t->used);
-}
 
 static int was_run(const struct robustness_protocol *p, const char *attack)
 {
@@ -54,24 +35,24 @@ static int refines(const struct robustness_protocol *p)
 
 static int has_noise(const struct robustness_protocol *p)
 {
-    return p->input_noise > 0 || (refines(p) && settings_number(p->opts, "sgld.noise_std") > 0);
+    return p->result->input_noise > 0 ||
+           (refines(p) && settings_number(p->opts, "sgld.noise_std") > 0);
 }
 
-static void add_set_up(const struct robustness_protocol *p, struct text *t)
+static void add_set_up(const struct robustness_protocol *p, FILE *out)
 {
     const struct robustness_eps *eps = &p->result->eps;
 
-    add(t, "Norm %s, eps %s", strcmp(p->result->norm, "l2") == 0 ? "L2" : "L-inf",
-        eps->text[0]);
+    fprintf(out, "Norm %s, eps %s", robustness_norm(p->result), eps->text[0]);
     if (eps->count > 1)
-        add(t, " to %s", eps->text[eps->count - 1]);
-    add(t,
-        " of images in [0, 1], perturbations cut to that box. %" PRId64
-        " labelled test images; one that is wrong without an attack counts as not robust. ",
-        p->result->n);
+        fprintf(out, " to %s", eps->text[eps->count - 1]);
+    fprintf(out,
+            " of images in [0, 1], perturbations cut to that box. %" PRId64
+            " labelled test images; one that is wrong without an attack counts as not robust. ",
+            p->result->n);
 }
 
-static void add_defence(const struct robustness_protocol *p, struct text *t)
+static void add_defence(const struct robustness_protocol *p, FILE *out)
 {
     static const char *const names[] = {"sgld.step_size", "sgld.noise_std", "sgld.clamp_grad",
                                         "sgld.clamp_x"};
@@ -79,120 +60,133 @@ static void add_defence(const struct robustness_protocol *p, struct text *t)
 
     for (int i = 0; i < 4; i++)
         settings_text(p->opts, names[i], sgld[i]);
-    add(t, "Defence: ");
-    if (p->input_noise > 0)
-        add(t, "Gaussian noise of %g on the image in [-1, 1]", p->input_noise);
+    fputs("Defence: ", out);
+    if (p->result->input_noise > 0)
+        fprintf(out, "Gaussian noise of %g on the image in [-1, 1]", p->result->input_noise);
     else
-        add(t, "no noise on the image");
-    add(t, " (official code: %s)",
-        strcmp(p->result->norm, "l2") == 0 ? "0 for L2" : "0.03 for L-inf");
+        fputs("no noise on the image", out);
+    fprintf(out, " (official code: %s)",
+            strcmp(p->result->norm, "l2") == 0 ? "0 for L2" : "0.03 for L-inf");
     if (refines(p))
-        add(t,
+        fprintf(
+            out,
             ", then k steps of SGLD on log p(x) (step_size %s, noise_std %s, clamp_grad %s, "
             "clamp_x %s)",
             sgld[0], sgld[1], sgld[2], sgld[3]);
     if (p->chains > 1)
-        add(t, ", logits averaged over %" PRId64 " such chains", p->chains);
-    add(t, ". ");
+        fprintf(out, ", logits averaged over %" PRId64 " such chains", p->chains);
+    fputs(". ", out);
     if (has_noise(p))
-        add(t,
-            "An attack has succeeded when most of %" PRId64
-            " draws of the defence's noise are wrong that it has not seen. ",
-            p->votes);
+        fprintf(out,
+                "An attack has succeeded when most of %" PRId64
+                " draws of the defence's noise are wrong that it has not seen. ",
+                p->attack->votes);
 }
 
-static void add_gradients(const struct robustness_protocol *p, struct text *t)
+static void add_gradients(const struct robustness_protocol *p, FILE *out)
 {
     if (had_gradient(p, "exact"))
-        add(t, "Gradient exact: through the SGLD steps, their noise held fixed%s. ",
-            settings_number(p->opts, "sgld.clamp_x") > 0
-                ? "; it is 0 where clamp_x acted, which can mask gradients"
-                : "");
+        fprintf(out, "Gradient exact: through the SGLD steps, their noise held fixed%s. ",
+                settings_number(p->opts, "sgld.clamp_x") > 0
+                    ? "; it is 0 where clamp_x acted, which can mask gradients"
+                    : "");
     if (had_gradient(p, "straight"))
-        add(t, "Gradient straight: as if these steps were not there, as in the official code; "
-               "it usually flatters the defence. ");
+        fprintf(out,
+                "Gradient straight: as if these steps were not there, as in the official code; "
+                "it usually flatters the defence. ");
     if (had_gradient(p, "exact") && had_gradient(p, "straight"))
-        add(t, "Of the two the smaller accuracy counts. ");
+        fputs("Of the two the smaller accuracy counts. ", out);
 }
 
 /* "40 steps from one random start, gradients averaged over 5 draws". */
-static void add_walk(const struct robustness_protocol *p, struct text *t, int noise)
+static void add_walk(const struct robustness_protocol *p, FILE *out, int noise)
 {
-    add(t, "%" PRId64 " steps from ", p->steps);
-    if (p->restarts > 1)
-        add(t, "each of %" PRId64 " random starts, the worst of which counts", p->restarts);
+    fprintf(out, "%" PRId64 " steps from ", p->attack->steps);
+    if (p->attack->restarts > 1)
+        fprintf(out, "each of %" PRId64 " random starts, the worst of which counts",
+                p->attack->restarts);
     else
-        add(t, "one random start");
-    if (noise && p->eot > 1)
-        add(t, ", each gradient averaged over %" PRId64 " draws of noise", p->eot);
+        fputs("one random start", out);
+    if (noise && p->attack->eot > 1)
+        fprintf(out, ", each gradient averaged over %" PRId64 " draws of noise",
+                p->attack->eot);
 }
 
-static void add_gradient_attacks(const struct robustness_protocol *p, struct text *t)
+static void add_gradient_attacks(const struct robustness_protocol *p, FILE *out)
 {
     const int noise = has_noise(p);
 
     if (was_run(p, "pgd")) {
-        add(t, "pgd: ");
-        add_walk(p, t, noise);
-        add(t, ", steps of 2.5 eps / %" PRId64 ". ", p->steps);
+        fputs("pgd: ", out);
+        add_walk(p, out, noise);
+        fprintf(out, ", steps of 2.5 eps / %" PRId64 ". ", p->attack->steps);
     }
     if (was_run(p, "pgd-min")) {
-        add(t, "pgd-min: bisection to 1 %% of the eps at which pgd succeeds, ");
-        add_walk(p, t, noise);
-        add(t, ". ");
+        fprintf(out, "pgd-min: bisection to 1 %% of the eps at which pgd succeeds, ");
+        add_walk(p, out, noise);
+        fputs(". ", out);
     }
     if (was_run(p, "apgd")) {
-        add(t, "apgd: APGD-CE, ");
-        add_walk(p, t, noise);
-        add(t, ". ");
+        fputs("apgd: APGD-CE, ", out);
+        add_walk(p, out, noise);
+        fputs(". ", out);
     }
     if (was_run(p, "transfer")) {
-        add(t, "transfer: pgd on the source, without refinement and noise, ");
-        add_walk(p, t, 0);
-        add(t, ". ");
+        fputs("transfer: pgd on the source, without refinement and noise, ", out);
+        add_walk(p, out, 0);
+        fputs(". ", out);
     }
 }
 
-static void add_blind_attacks(const struct robustness_protocol *p, struct text *t)
+static void add_blind_attacks(const struct robustness_protocol *p, FILE *out)
 {
     const int noise = has_noise(p);
 
     if (was_run(p, "square")) {
-        add(t, "square: Square attack, at most %" PRId64 " queries per image", p->queries);
+        fprintf(out, "square: Square attack, at most %" PRId64 " queries per image",
+                p->attack->queries);
         if (noise)
-            add(t, ", %" PRId64 " per proposal on a defence with noise", 2 * p->eot);
-        add(t, ". ");
+            fprintf(out, ", %" PRId64 " per proposal on a defence with noise",
+                    2 * p->attack->eot);
+        fputs(". ", out);
     }
     if (was_run(p, "hopskipjump"))
-        add(t,
-            "hopskipjump: from noise, or another image, that is wrong; at most %" PRId64
-            " queries per image. ",
-            p->queries);
+        fprintf(out,
+                "hopskipjump: from noise, or another image, that is wrong; at most %" PRId64
+                " queries per image. ",
+                p->attack->queries);
     if (was_run(p, "pointwise"))
-        add(t,
+        fprintf(
+            out,
             "pointwise: from salt and pepper, or another image, that is wrong; at most %" PRId64
             " queries per image. ",
-            p->queries);
+            p->attack->queries);
     if (was_run(p, "noise"))
-        add(t, "noise: %s, the worst of %" PRId64 " draws. ",
-            strcmp(p->result->norm, "l2") == 0 ? "random directions of length eps"
-                                               : "uniform in the ball",
-            p->noises);
+        fprintf(out, "noise: %s, the worst of %" PRId64 " draws. ",
+                strcmp(p->result->norm, "l2") == 0 ? "random directions of length eps"
+                                                   : "uniform in the ball",
+                p->attack->noises);
 }
 
-void robustness_describe(const struct robustness_protocol *p,
-                         char out[ROBUSTNESS_PROTOCOL_BYTES])
+const char *robustness_describe(struct lab *lab, const struct robustness_protocol *p)
 {
-    struct text t = {out, 0};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
 
-    out[0] = '\0';
-    add_set_up(p, &t);
-    add_defence(p, &t);
-    add_gradients(p, &t);
-    add_gradient_attacks(p, &t);
-    add_blind_attacks(p, &t);
+    if (out == NULL)
+        must(report_no_memory());
+    add_set_up(p, out);
+    add_defence(p, out);
+    add_gradients(p, out);
+    add_gradient_attacks(p, out);
+    add_blind_attacks(p, out);
     if (was_run(p, "worst"))
-        add(&t, "worst: an image must withstand all of a defence's rows. ");
-    add(&t, "Intervals: Wilson, 95 %%. The paper: smallest-eps search with straight gradients, "
-            "20 restarts, step_size 1, noise_std 0.01, 5 chains.");
+        fputs("worst: an image must withstand all of a defence's rows. ", out);
+    fputs("Intervals: Wilson, 95 %. The paper: smallest-eps search with straight gradients, "
+          "20 restarts, step_size 1, noise_std 0.01, 5 chains.",
+          out);
+    if (fclose(out) != 0)
+        must(report_no_memory());
+    return lab_keep(lab, text, free);
 }
