@@ -8,22 +8,19 @@
 #include <math.h>
 #include <string.h>
 
-#include "kit/attack/attack.h"
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
 #include "kit/images/image.h"
 #include "kit/lab/lab.h"
 #include "robustness.h"
 #include "robustness_protocol.h"
-
-#define SHOWN 10 /* images in adversarial.png */
+#include "robustness_study.h"
 
 static struct lab lab = {.input_noise = -1}; /* what the norm says */
-static struct attack asked;                  /* the settings of all attacks */
+static struct study study = {.lab = &lab};
 static struct {
-    const char *source, *norm, *eps, *refine, *gradient;
-    struct cli_list attacks, presets, sets;
-    int64_t chains;
+    const char *source, *norm, *eps, *refine;
+    struct cli_list presets, sets;
     struct robustness_refine defences; /* that `refine` names */
 } arg;
 
@@ -35,7 +32,7 @@ static const struct cli_option options[] = {
     {"Defence", "refine", "LIST", "SGLD steps before the classification: JEM-0, JEM-1, ...",
      "0,1,10", .text = &arg.refine},
     {NULL, "chains", "N", "chains per image, whose logits are averaged (paper: 5)", "1",
-     .integer = &arg.chains, .min = 1, .max = 1000},
+     .integer = &study.chains, .min = 1, .max = 1000},
     {NULL, "input-noise", "STD",
      "Gaussian noise that each chain begins with, of images in [-1, 1]; without it 0.03 for "
      "linf and 0 for l2, as the official code has it",
@@ -47,7 +44,7 @@ static const struct cli_option options[] = {
     {"Attack", "attack", "NAME",
      "pgd, pgd-min, apgd, square, hopskipjump, pointwise, noise or transfer; may be repeated "
      "[pgd]",
-     NULL, .list = &arg.attacks},
+     NULL, .list = &study.attacks},
     {NULL, "norm", "NAME", "linf or l2", "linf", .text = &arg.norm},
     {NULL, "eps", "LIST",
      "sizes of the perturbation, of images in [0, 1]; without it 1/255,2/255,4/255,8/255,"
@@ -55,24 +52,24 @@ static const struct cli_option options[] = {
      NULL, .text = &arg.eps},
     {NULL, "gradient", "NAME",
      "through the SGLD steps: exact; straight: as if they were not there; or both", "both",
-     .text = &arg.gradient},
-    {NULL, "steps", "N", "of pgd, pgd-min, apgd and transfer", "40", .integer = &asked.steps,
-     .min = 1, .max = 100000},
+     .text = &study.gradient},
+    {NULL, "steps", "N", "of pgd, pgd-min, apgd and transfer", "40",
+     .integer = &study.settings.steps, .min = 1, .max = 100000},
     {NULL, "restarts", "N", "random starts of these; the worst counts (paper: 20)", "1",
-     .integer = &asked.restarts, .min = 1, .max = 10000},
+     .integer = &study.settings.restarts, .min = 1, .max = 10000},
     {NULL, "eot", "N",
      "gradients, and margins that square and noise compare, averaged over fresh noise", "1",
-     .integer = &asked.eot, .min = 1, .max = 10000},
+     .integer = &study.settings.eot, .min = 1, .max = 10000},
     {NULL, "eval-draws", "N",
      "draws of the defence's noise, all fresh, that decide whether an attack succeeded, by "
      "majority",
-     "5", .integer = &asked.votes, .min = 1, .max = 10000},
+     "5", .integer = &study.settings.votes, .min = 1, .max = 10000},
     {NULL, "queries", "N",
      "questions per image that square, hopskipjump and pointwise may ask (AutoAttack: 5000); "
      "square asks 2 x --eot per proposal where the defence has noise",
-     "1000", .integer = &asked.queries, .min = 1, .max = 10000000},
+     "1000", .integer = &study.settings.queries, .min = 1, .max = 10000000},
     {NULL, "noises", "N", "draws of noise per image and eps; the worst counts", "10",
-     .integer = &asked.noises, .min = 1, .max = 100000},
+     .integer = &study.settings.noises, .min = 1, .max = 100000},
     {NULL, "source", "FILE", "the model that transfer attacks, without refinement", NULL,
      .text = &arg.source},
     LAB_SEED(lab, "of all noise"),
@@ -108,15 +105,15 @@ static int check_attacks(void)
     static const char *pgd = "pgd";
     int transfer = 0;
 
-    if (arg.attacks.count == 0)
-        arg.attacks = (struct cli_list){&pgd, 1};
-    for (int64_t i = 0; i < arg.attacks.count; i++) {
-        if (attack_find(arg.attacks.items[i]) == NULL)
-            return report_usage("--attack %s: unknown", arg.attacks.items[i]);
-        if (strcmp(arg.attacks.items[i], "pointwise") == 0 && !is_l2())
+    if (study.attacks.count == 0)
+        study.attacks = (struct cli_list){&pgd, 1};
+    for (int64_t i = 0; i < study.attacks.count; i++) {
+        if (attack_find(study.attacks.items[i]) == NULL)
+            return report_usage("--attack %s: unknown", study.attacks.items[i]);
+        if (strcmp(study.attacks.items[i], "pointwise") == 0 && !is_l2())
             return report_usage("--attack pointwise changes few values, but these by as much "
                                 "as there is, which is no attack in L-inf: it needs --norm l2");
-        transfer |= strcmp(arg.attacks.items[i], "transfer") == 0;
+        transfer |= strcmp(study.attacks.items[i], "transfer") == 0;
     }
     if (transfer && arg.source == NULL)
         return report_usage("--attack transfer needs the model to attack: --source FILE");
@@ -133,9 +130,9 @@ static int check(void)
         return report_usage("--norm %s: must be linf or l2", arg.norm);
     if (lab.input_noise < 0)
         lab.input_noise = is_l2() ? 0 : 0.03;
-    if (strcmp(arg.gradient, "straight") != 0 && strcmp(arg.gradient, "exact") != 0 &&
-        strcmp(arg.gradient, "both") != 0)
-        return report_usage("--gradient %s: must be straight, exact or both", arg.gradient);
+    if (strcmp(study.gradient, "straight") != 0 && strcmp(study.gradient, "exact") != 0 &&
+        strcmp(study.gradient, "both") != 0)
+        return report_usage("--gradient %s: must be straight, exact or both", study.gradient);
     rc = check_attacks();
     return rc == CLI_GO ? robustness_parse_refine(arg.refine, &arg.defences) : rc;
 }
@@ -151,26 +148,6 @@ static const struct cli command_line = {
     CLI_OPTIONS(options),
     .check = check,
 };
-
-struct study {
-    jem_options *opts;            /* "sgld.*" */
-    const struct image_input *in; /* labelled images only */
-    struct defence victim, source;
-    struct attack attack;
-    struct robustness result;
-
-    /* Of the row that is being found: images still standing, gathered; all images as they
-     * became. */
-    float *x, *best, *all;
-    int32_t *y;
-    double *eps, *distance;
-    int64_t *standing, *everyone;
-    uint8_t *wrong, *clean; /* clean: wrong without an attack */
-    float *shown;           /* for adversarial.png: SHOWN images, then as many per row */
-    int64_t shown_rows;
-};
-
-/* --- What is attacked --------------------------------------------------------------------- */
 
 /* Images without a label cannot be attacked; images beyond [-1, 1] have no box. */
 static const struct image_input *choose_images(void)
@@ -194,216 +171,48 @@ static const struct image_input *choose_images(void)
     return in;
 }
 
-static void release_defence(void *defence)
+static void open_source(void)
 {
-    defence_close(defence);
-}
-
-/* JEM-k of a model. It is the lab's. */
-static void open_defence(struct study *s, jem_model *model, int64_t k, int64_t chains,
-                         double input_noise, struct defence *out)
-{
-    must(defence_open(model, s->opts, k, chains, input_noise, lab.seed, out));
-    lab_keep(&lab, out, release_defence);
-}
-
-static void open_source(struct study *s)
-{
-    jem_model *source;
     int64_t shape[4];
 
     if (arg.source == NULL)
         return;
-    source = lab_model(&lab, arg.source);
-    must_jem(jem_model_shape(source, shape));
+    study.source = lab_model(&lab, arg.source);
+    must_jem(jem_model_shape(study.source, shape));
     if (memcmp(shape, lab.shape, sizeof shape) != 0)
         must(report_failed(
             "--source %s reads %d x %d x %d images of %d classes, --model %d x %d "
             "x %d of %d",
             arg.source, (int)shape[0], (int)shape[1], (int)shape[2], (int)shape[3],
             (int)lab.shape[0], (int)lab.shape[1], (int)lab.shape[2], (int)lab.shape[3]));
-    open_defence(s, source, 0, 1, 0, &s->source);
 }
 
-static void set_up(struct study *s)
+/* All that does not fit shows before any work. */
+static void set_up(void)
 {
     const char *eps = arg.eps;
-    int64_t n, rows = arg.defences.count * (2 * arg.attacks.count + 1);
 
     if (eps == NULL)
         eps = is_l2() ? "0.25,0.5,1,2" : "1/255,2/255,4/255,8/255,16/255";
-    must(robustness_parse_eps(eps, is_l2() ? sqrt((double)lab.size) : 1, &s->result.eps));
-    s->opts = lab_options(&lab, &arg.presets, &arg.sets);
-    open_source(s);
-    s->in = choose_images();
+    must(robustness_parse_eps(eps, is_l2() ? sqrt((double)lab.size) : 1, &study.result.eps));
+    study.opts = lab_options(&lab, &arg.presets, &arg.sets);
+    open_source();
+    study.in = choose_images();
+    study.settings.norm = is_l2() ? ATTACK_L2 : ATTACK_LINF;
+    study.result.norm = arg.norm;
+    study.result.input_noise = lab.input_noise;
     lab_has_folder(&lab);
-    n = s->in->n;
-    s->result.norm = arg.norm;
-    s->result.input_noise = lab.input_noise;
-    s->result.n = n;
-    s->result.rows = lab_array(&lab, rows, sizeof *s->result.rows);
-    s->x = lab_floats(&lab, n * lab.size);
-    s->best = lab_floats(&lab, n * lab.size);
-    s->all = lab_floats(&lab, n * lab.size);
-    s->y = lab_array(&lab, n, sizeof *s->y);
-    s->eps = lab_array(&lab, n, sizeof *s->eps);
-    s->distance = lab_array(&lab, n, sizeof *s->distance);
-    s->standing = lab_array(&lab, n, sizeof *s->standing);
-    s->everyone = lab_keep(&lab, attack_everyone(n), free);
-    s->wrong = lab_array(&lab, n, 1);
-    s->clean = lab_array(&lab, n, 1);
-    s->shown = lab_floats(&lab, (rows + 1) * SHOWN * lab.size);
+    study_begin(&study, arg.defences.count);
 }
 
-/* --- One row: an attack on a defence ------------------------------------------------------ */
-
-/* The first SHOWN images as `all` has them. */
-static void show(struct study *s, const float *all)
+static void draw(void)
 {
-    const int64_t n = s->in->n < SHOWN ? s->in->n : SHOWN;
-
-    memcpy(s->shown + s->shown_rows++ * n * lab.size, all,
-           (size_t)(n * lab.size) * sizeof *all);
-}
-
-/* The images standing[] for an attack within eps. */
-static struct attack_images gather(struct study *s, int64_t count, double eps)
-{
-    const size_t bytes = (size_t)lab.size * sizeof *s->x;
-
-    for (int64_t i = 0; i < count; i++) {
-        memcpy(s->x + i * lab.size, s->in->x + s->standing[i] * lab.size, bytes);
-        memcpy(s->best + i * lab.size, s->in->x + s->standing[i] * lab.size, bytes);
-        s->y[i] = s->in->labels[s->standing[i]];
-        s->eps[i] = 2 * eps; /* of images in [-1, 1] */
-    }
-    return (struct attack_images){s->x, s->y, s->eps, count, s->best, s->distance};
-}
-
-/* Attacks within each eps, from the smallest on; an image that has fallen lies in all larger
- * balls too. */
-static void run_within(struct study *s, const struct attack_kind *kind,
-                       struct robustness_row *row, int64_t count)
-{
-    const struct robustness_eps *eps = &s->result.eps;
-    const char *label = s->attack.label;
-
-    for (int e = 0; e < eps->count && count > 0; e++) {
-        struct attack_images im = gather(s, count, eps->value[e]);
-        int64_t left = 0;
-
-        s->attack.label = lab_text(&lab, "%s, eps %s", label, eps->text[e]);
-        must(kind->within(&s->attack, &im));
-        must(attack_verdict(&s->attack, &im, s->everyone, count, s->best, s->wrong));
-        for (int64_t i = 0; i < count; i++) {
-            const int64_t g = s->standing[i];
-
-            memcpy(s->all + g * lab.size, s->best + i * lab.size,
-                   (size_t)lab.size * sizeof *s->all);
-            if (s->wrong[i])
-                row->reach[g] = eps->value[e];
-            else
-                s->standing[left++] = g;
-        }
-        count = left;
-    }
-}
-
-/* The smallest eps of each image, as the attack itself finds it. */
-static void run_smallest(struct study *s, const struct attack_kind *kind,
-                         struct robustness_row *row, int64_t count)
-{
-    struct attack_images im = gather(s, count, 0);
-
-    s->attack.no_start = 0;
-    if (count > 0)
-        must(kind->smallest(&s->attack, &im));
-    row->smallest = 1;
-    row->no_start = s->attack.no_start;
-    for (int64_t i = 0; i < count; i++) {
-        row->reach[s->standing[i]] = s->distance[i] / 2;
-        memcpy(s->all + s->standing[i] * lab.size, s->best + i * lab.size,
-               (size_t)lab.size * sizeof *s->all);
-    }
-}
-
-static void run_row(struct study *s, const struct attack_kind *kind, const char *gradient)
-{
-    struct robustness_row *row =
-        robustness_add(&lab, &s->result, kind->name, gradient, s->victim.steps);
-    int64_t count = 0;
-
-    s->attack.label =
-        lab_text(&lab, "JEM-%" PRId64 ", %s, gradient %s", row->refine, kind->name, gradient);
-    memcpy(s->all, s->in->x, (size_t)(s->in->n * lab.size) * sizeof *s->all);
-    for (int64_t i = 0; i < s->in->n; i++)
-        if (!s->clean[i]) {
-            row->reach[i] = (double)INFINITY;
-            s->standing[count++] = i;
-        }
-    s->victim.exact = strcmp(gradient, "exact") == 0;
-    if (kind->within != NULL)
-        run_within(s, kind, row, count);
-    else
-        run_smallest(s, kind, row, count);
-    progress_clear(&lab.progress);
-    show(s, s->all);
-}
-
-/* One attack: once, or with both gradients where they differ. */
-static void run_attack(struct study *s, const struct attack_kind *kind)
-{
-    const int both = strcmp(arg.gradient, "both") == 0;
-
-    if (!kind->gradient) {
-        run_row(s, kind, "none");
-        return;
-    }
-    if (!both || s->victim.steps > 0)
-        run_row(s, kind, both ? "straight" : arg.gradient);
-    if (both)
-        run_row(s, kind, "exact");
-}
-
-/* All attacks on JEM-k. */
-static void run_defence(struct study *s, int64_t k)
-{
-    const int first = s->result.count;
-    const int64_t n = s->in->n;
-    struct attack_images im;
-
-    open_defence(s, lab.model, k, arg.chains, lab.input_noise, &s->victim);
-    s->attack = asked;
-    s->attack.victim = &s->victim;
-    s->attack.source = arg.source == NULL ? NULL : &s->source;
-    s->attack.norm = is_l2() ? ATTACK_L2 : ATTACK_LINF;
-    s->attack.channels = lab.shape[0];
-    s->attack.height = lab.shape[1];
-    s->attack.width = lab.shape[2];
-    s->attack.set = s->in->x;
-    s->attack.set_count = n;
-    s->attack.widest = 2 * s->result.eps.value[s->result.eps.count - 1];
-    s->attack.seed = lab.seed;
-    s->attack.progress = &lab.progress;
-    must(attack_open(&s->attack, n));
-    memcpy(s->standing, s->everyone, (size_t)n * sizeof *s->standing);
-    im = gather(s, n, 0);
-    must(attack_verdict(&s->attack, &im, s->everyone, n, s->x, s->clean));
-    for (int64_t i = 0; i < arg.attacks.count; i++)
-        run_attack(s, attack_find(arg.attacks.items[i]));
-    robustness_add_worst(&lab, &s->result, first);
-    attack_close(&s->attack);
-    lab_drop(&lab, &s->victim);
-}
-
-static void draw(const struct study *s)
-{
-    const int64_t columns = s->in->n < SHOWN ? s->in->n : SHOWN;
     char path[FILE_PATH_BYTES];
 
-    robustness_draw(&lab, &s->result);
+    robustness_draw(&lab, &study.result);
     must(file_join(path, lab.out, "adversarial.png"));
-    must(image_write_grid(path, s->shown, s->shown_rows * columns, lab.shape, columns));
+    must(image_write_grid(path, study.shown, study.shown_rows * study.shown_columns, lab.shape,
+                          study.shown_columns));
     printf("\npictures   %s/*.svg, %s (the images, then a row per attack, in the order of "
            "the table)\n",
            lab.out, path);
@@ -411,21 +220,16 @@ static void draw(const struct study *s)
 
 int main(int argc, char **argv)
 {
-    static struct study s;
-
     lab_begin(&lab, &command_line, argc, argv);
     lab_open(&lab);
-    set_up(&s);
-    show(&s, s.in->x);
+    set_up();
     for (int i = 0; i < arg.defences.count; i++)
-        run_defence(&s, arg.defences.steps[i]);
-    robustness_record(&lab, &s.result);
-    record_protocol(lab.record, "%s",
-                    robustness_describe(&lab, &(struct robustness_protocol){
-                                                  &s.result, s.opts, arg.chains, &asked}));
+        study_defence(&study, arg.defences.steps[i]);
+    robustness_record(&lab, &study.result);
+    record_protocol(lab.record, "%s", robustness_describe(&study));
     json_set_number(record_json(lab.record), "input_noise", lab.input_noise);
     lab_tell(&lab);
     if (lab.out != NULL)
-        draw(&s);
+        draw();
     return lab_end(&lab);
 }
