@@ -221,30 +221,6 @@ const char *lab_text(struct lab *l, const char *format, ...)
     return text;
 }
 
-static void release_options(void *opts)
-{
-    jem_options_free(opts);
-}
-
-jem_options *lab_options(struct lab *l, const struct cli_list *presets,
-                         const struct cli_list *sets)
-{
-    jem_options *opts = NULL;
-    struct checkpoint file;
-    int rc;
-
-    must_jem(jem_options_create(l->ctx, &opts));
-    lab_keep(l, opts, release_options);
-    if (l->model_file != NULL) {
-        must(checkpoint_open(l->model_file, &file));
-        rc = checkpoint_settings(&file, opts);
-        checkpoint_close(&file);
-        must(rc);
-    }
-    must(settings_apply(opts, presets, sets));
-    return opts;
-}
-
 static void release_model(void *model)
 {
     jem_model_free(model);
