@@ -148,6 +148,11 @@ void lab_tell(struct lab *l)
 {
     lab_print(l);
     must(record_print_protocol(l->record, stdout));
+    lab_write(l);
+}
+
+void lab_write(struct lab *l)
+{
     json_set_number(record_json(l->record), "seconds", progress_clock() - l->began);
     if (l->json != NULL)
         must(record_write_json(l->record, l->json));

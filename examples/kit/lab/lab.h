@@ -116,8 +116,11 @@ void lab_set_shape(struct lab *l, const int64_t shape[4]);
 /* Print what the record has and has not printed yet. */
 void lab_print(struct lab *l);
 
-/* The same, then the protocol; then write --json and --csv. */
+/* The same, then the protocol, then lab_write(). */
 void lab_tell(struct lab *l);
+
+/* Write --json and --csv. */
+void lab_write(struct lab *l);
 
 /* Give back all that the lab holds; it can be opened again. */
 void lab_close(struct lab *l);
