@@ -17,7 +17,6 @@
 #include "kit/base/json_log.h"
 #include "kit/data/checkpoint.h"
 #include "kit/data/outliers.h"
-#include "kit/data/checkpoint.h"
 #include "kit/lab/class_meaning.h"
 
 struct lab_thing {
@@ -244,11 +243,16 @@ static void release_head(void *head)
     jem_head_free(head);
 }
 
+static int64_t at_a_time(const struct lab *l)
+{
+    return l->batch > 0 ? l->batch : LAB_BATCH;
+}
+
 jem_head *lab_head(struct lab *l)
 {
     jem_head *head = NULL;
 
-    must_jem(jem_head_create(l->model, LAB_BATCH, &head));
+    must_jem(jem_head_create(l->model, at_a_time(l), &head));
     return lab_keep(l, head, release_head);
 }
 
@@ -348,6 +352,14 @@ struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char 
     return in;
 }
 
+struct image_input *lab_image_files(struct lab *l, const struct cli_list *files)
+{
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+
+    must(image_input_files(files, l->shape, in));
+    return in;
+}
+
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream)
 {
     image_input_add_noise(in, l->size, l->input_noise, l->seed, stream);
@@ -363,7 +375,7 @@ const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *i
 {
     struct evaluation *e = lab_keep(l, calloc(1, sizeof *e), release_evaluation);
 
-    must(evaluate_images(l->model, in->x, in->n, LAB_BATCH, e));
+    must(evaluate_images(l->model, in->x, in->n, at_a_time(l), e));
     if (in->labels != NULL)
         must(evaluate_with_labels(e, in->labels));
     return e;

@@ -49,6 +49,7 @@ struct lab {
     /* What the options below say. */
     const char *model_file, *data, *out, *json, *csv, *backend;
     int64_t count, seed, threads;
+    int64_t batch; /* images at a time; 0: LAB_BATCH */
     double input_noise;
     int quiet;
 
@@ -164,7 +165,7 @@ void lab_drop(struct lab *l, const void *thing);
 /* Another model than that of the options. */
 jem_model *lab_model(struct lab *l, const char *file);
 
-/* A head for LAB_BATCH images at a time. */
+/* A head for lab.batch images at a time. */
 #define LAB_BATCH 250
 jem_head *lab_head(struct lab *l);
 
@@ -190,6 +191,9 @@ void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t 
 /* Images of a data set that is open, as lab_images() reads them; `spec` is what errors call it. */
 struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
                              int64_t count);
+
+/* Images in files of their own: see image_input.h. */
+struct image_input *lab_image_files(struct lab *l, const struct cli_list *files);
 
 /* Noise of --input-noise on them; `stream` parts the sets of one seed. */
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);
