@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A call works through its chains in the batches of the head's lanes (nets/lanes.h) and keeps
- * the results aside until all have ended well, so that a failure leaves the caller's images as
- * they were. The chain numbers of a failed run are used up all the same: trying again then tries
- * other noise, where the same noise would fail again. */
+/* A call runs its chains in the batches of the head's lanes (nets/lanes.h) and keeps the results
+ * aside until all have ended well, so that a failure leaves the caller's images as they were. A
+ * failed run uses up its chain numbers nevertheless: trying again then means other noise, where
+ * the same noise would fail again. */
 
 #include "energy/sampler.h"
 

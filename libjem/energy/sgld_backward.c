@@ -30,8 +30,8 @@ static void stop_at_clamp(const float *state, float clamp, int64_t count, float 
         values[i] = fabsf(state[i]) < clamp ? values[i] : 0.0F;
 }
 
-/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. grad_logits holds
- * p(y|x) afterwards. */
+/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. grad_logits
+ * holds p(y|x) afterwards. */
 static jem_status linearise(const jem__chain_call *call, const jem__lane *lane, const float *x,
                             int64_t count, float *g)
 {
@@ -71,7 +71,8 @@ static jem_status times_hessian(const jem__chain_call *call, const jem__lane *la
     return backend->download(lane->queue, &gradient, w);
 }
 
-/* One step back: v at state `after` becomes v at state `before`. g and w hold as many numbers. */
+/* One step back: v at state `after` becomes v at state `before`. g and w are scratch of the same
+ * size. */
 static jem_status step_back(const jem__chain_call *call, const jem__lane *lane,
                             const float *before, const float *after, int64_t count, float *g,
                             float *w, float *v)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Models in files.
  *
- * The tensors a model needs follow from the options noted in the file, so a file is checked in
- * that order: options against the table, the network they describe (a few kilobytes, whatever
- * they say), then each parameter's shape against the tensors that the file really holds. Only
- * then is memory for weights asked for, which the file has shown to back. */
+ * The options in a file say which tensors its model needs, so they are checked first. The
+ * network that they describe takes a few kilobytes, however large its weights would be; next,
+ * its parameters are held against the tensors of the file. Memory for weights is asked for only
+ * when all of them are there, so a small file cannot make the library ask for much. */
 
 #include "io/checkpoint.h"
 
@@ -83,8 +83,8 @@ static jem_status check_version(const char *caller, const jem__st_file *f)
     return JEM_OK;
 }
 
-/* Whether a metadata key has the form of an option: its part up to the dot is that of one in the
- * table. Other keys belong to trainings and to other programs. */
+/* Does a metadata key begin, up to its dot, like an option? Other keys belong to trainings and to
+ * other programs. */
 static int32_t names_option(const char *key)
 {
     const char *dot = strchr(key, '.');

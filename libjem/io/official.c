@@ -76,7 +76,7 @@ static int64_t count_blocks(const jem__st_file *f)
     return n;
 }
 
-/* What setting an option said, told of the file. */
+/* A setting that was refused is the file's fault: say which file. */
 static jem_status of_file(const char *caller, const jem__st_file *f, jem_status status)
 {
     if (status == JEM_OK || status == JEM_E_NOMEM)
@@ -140,7 +140,7 @@ static int32_t is_parameter(const jem__network *net, const char *name)
 jem_status jem__official_check(const char *caller, const jem__st_file *f,
                                const jem__network *net)
 {
-    /* Every parameter is there, so what is counted beyond them is none. */
+    /* Tensors beyond the parameters, all of which are known to be there. */
     int64_t extra = -net->n_params;
     for (int64_t i = 0; i < jem__st_count(f); i++) {
         const char *name = jem__st_tensor_at(f, i)->name;

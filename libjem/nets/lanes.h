@@ -30,8 +30,8 @@ typedef struct jem__lanes {
     int32_t training; /* workspaces for training */
 } jem__lanes;
 
-/* Lanes for calls of up to max_batch images (and longer ones, in turns). In training a workspace
- * may hold fewer images than a part has, see jem__workspace_batch(). */
+/* Lanes for calls of up to max_batch images (and longer ones, in turns). In training a
+ * workspace may hold fewer images than a part has: see jem__workspace_batch(). */
 jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t training,
                              jem__lanes *out);
 void jem__lanes_free(jem__lanes *lanes); /* zeroed ones accepted */

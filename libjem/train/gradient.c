@@ -21,8 +21,8 @@ static int64_t parts_of(int64_t n)
     return n / JEM__PART_IMAGES + (n % JEM__PART_IMAGES > 0);
 }
 
-/* As many parts as there are lanes, or more for lanes that would wait for the slowest; a single lane
- * needs a second block no sooner than the first is full. */
+/* A single lane needs one block at a time. Several take more parts than they are, lest all wait
+ * for the slowest. */
 static int64_t parts_of_a_round(const jem__lanes *lanes, int64_t batch)
 {
     const int64_t wanted = lanes->count > ROUND ? lanes->count : ROUND;

@@ -26,8 +26,8 @@ jem_status jem__gradient_create(const jem_model *model, jem__queue *queue, int64
                                 jem__gradient *out);
 void jem__gradient_free(jem__gradient *g); /* all zero accepted */
 
-/* grads += the gradient at `params` of the loss of a batch, and its sums of scores to `sums`. No
- * number is judged here. */
+/* grads += the gradient at `params` of the loss of a batch, sums += its scores. Numbers are not
+ * judged: they may be NaN. */
 jem_status jem__gradient_add(jem__gradient *g, const jem__tensor *params,
                              const jem__batch *batch, const jem__density *coefficients,
                              const jem__tensor *grads, jem__loss_sums *sums);

@@ -38,8 +38,8 @@ typedef struct jem__loss_counts {
     int64_t d, l, q;
 } jem__loss_counts;
 
-/* Sums over images, by role: F, F^2, cross entropy, f_y, and how many images of x_l are classified
- * as labelled. */
+/* Sums over images, by role: F, F^2, cross entropy, f_y, and how many images of x_l are
+ * classified as labelled. */
 typedef struct jem__loss_sums {
     double f_d, f2_d, f_q, f2_q, ce_l, fy_l, fy_q;
     int64_t correct;

@@ -2,8 +2,8 @@
 #ifndef JEM_TRAIN_OPTIMIZER_H
 #define JEM_TRAIN_OPTIMIZER_H
 
-/* The rules that change the weights. A row of the table is all there is to one: the choice by
- * "train.optimizer", the blocks that a trainer keeps, files and snapshots are made from it.
+/* The rules that change the weights. A rule is a row of the table: the choice by
+ * "train.optimizer", the blocks that a trainer keeps, files and snapshots follow from it.
  *
  * A rule runs after the gradient of the step was judged. One that needs the gradient at other
  * weights as well asks jem__step_gradient() (trainer.h) for it. */

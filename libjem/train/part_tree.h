@@ -5,8 +5,8 @@
 /* The sum over the parts of a batch, in one order that nothing but their number decides.
  *
  * A part (nets/lanes.h) has a gradient and sums of scores of its own. The sums of parts
- * 0 .. P - 1 are added by a binary tree: its left branch has the first 2^k parts, 2^k the largest
- * power of two below P, its right branch the others, and so on down. So the parts
+ * 0 .. P - 1 are added by a binary tree: its left branch has the first 2^k parts, where 2^k is
+ * the largest power of two below P, its right branch the others, and so on down. So the parts
  * i 2^k .. (i + 1) 2^k - 1 are always a branch: whoever computes them can hand on one sum.
  *
  * Parts come in order and are added as the digits of a binary counter carry over, which needs a
@@ -38,7 +38,8 @@ void jem__part_tree_free(jem__part_tree *tree); /* all zero accepted */
 
 /* A block as a tensor. */
 jem__tensor jem__part_tree_block(const jem__part_tree *tree, jem__mem *grads);
-/* A block for the gradient of a part, with any numbers in it. The caller's until it is pushed. */
+/* A block for the gradient of a part, with any numbers in it; the caller's until it is pushed.
+ * At most JEM__TREE_TAKEN at a time. */
 jem_status jem__part_tree_take(jem__part_tree *tree, jem__mem **out);
 /* The next part. The block belongs to the tree afterwards, even when this fails. */
 jem_status jem__part_tree_push(jem__part_tree *tree, jem__part_sum part);

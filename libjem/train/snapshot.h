@@ -10,8 +10,8 @@ typedef struct jem__snapshot jem__snapshot;
 
 /* As much memory as the blocks and the replay buffer of the trainer take. */
 jem_status jem__trainer_snapshot_take(const jem_trainer *t, jem__snapshot **out);
-/* The trainer is as it was, and as one loaded from a file that was saved then: without metrics and
- * gradients of a last step. Asks for no memory; another trainer's snapshot is refused. */
+/* Back to that moment, as if loaded from a file that was saved then: without metrics and gradient
+ * of a last step. Asks for no memory. Another trainer's snapshot is refused. */
 jem_status jem__trainer_snapshot_restore(jem_trainer *t, const jem__snapshot *snapshot);
 void jem__trainer_snapshot_free(jem__snapshot *snapshot); /* NULL accepted */
 

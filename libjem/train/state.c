@@ -4,7 +4,8 @@
  *     train.counters    I64 [5]   step, attempts, next_chain, next_start, next_draw
  *     replay_buffer     F32 [capacity, C, H, W]   when samples are used
  *     start.block.K     F32       mean and factor of class K, with a fitted start
- *     adam_m.NAME, adam_v.NAME or velocity.NAME, and ema.NAME, like parameter NAME (optimizer.c)
+ *     PREFIX.NAME   F32           like parameter NAME, for each prefix of the optimiser's blocks
+ *                                 (optimizer.c) and, with an average, "ema"
  *     "data_fingerprint"          in the metadata, 16 hexadecimal digits
  *
  * Nothing else is needed: learning rate, batches and random numbers are functions of settings

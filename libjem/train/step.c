@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One training step: draw the batches, run the chains, get loss and gradient, judge them, update
- * the weights and their average, store the chains.
+/* One training step: draw the batches, run the chains, get loss and gradient, judge them,
+ * update the weights and their average, store the chains.
  *
- * Nothing that outlives the step changes before the loss and the gradient were found good:
- * neither weights nor the replay buffer, so that the chains of an explosion do not come back
- * in later steps. */
+ * Weights and replay buffer change only after loss and gradient were found good, so that the
+ * chains of an explosion do not come back in later steps. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -45,17 +44,17 @@ static jem_status measure(jem_trainer *t, jem__step *step)
     return JEM_OK;
 }
 
-/* What brings the gradient's norm down to train.grad_clip. */
-static double clip_scale(const jem_trainer *t, double grad_norm)
+/* The factor that brings the gradient's norm down to train.grad_clip. */
+static void clip(const jem_trainer *t, jem__step *step)
 {
-    return t->grad_clip > 0.0 && grad_norm > t->grad_clip ? t->grad_clip / grad_norm : 1.0;
+    const double norm = step->metrics.grad_norm;
+    step->grad_scale = t->grad_clip > 0.0 && norm > t->grad_clip ? t->grad_clip / norm : 1.0;
 }
 
 /* Loss and clipped gradient must be numbers, and small enough. */
-static jem_status judge(const jem_trainer *t, jem__step *step)
+static jem_status judge(const jem_trainer *t, const jem__step *step)
 {
     const jem__step_metrics *m = &step->metrics;
-    step->grad_scale = clip_scale(t, m->grad_norm);
     if (!isfinite(m->loss) || fabs(m->loss) > t->max_loss)
         return jem__fail(JEM_E_NUMERIC,
                          "%s: step %" PRId64
@@ -87,12 +86,13 @@ static jem_status average(jem_trainer *t)
     return t->ctx->backend->lerp(t->queue, 1.0 - keep, &t->model->params, &t->ema);
 }
 
-/* What follows the batches, whoever brought them. */
+/* A step from its batches on. */
 static jem_status learn(jem_trainer *t, jem__step *step)
 {
     t->has_grads = 0;
     JEM__TRY(jem__step_gradient(t, step, &t->model->params, &t->grads));
     JEM__TRY(measure(t, step));
+    clip(t, step);
     JEM__TRY(judge(t, step));
     JEM__TRY(update(t, step));
     JEM__TRY(average(t));
@@ -117,8 +117,8 @@ static double saturation(const float *x, int64_t count)
     return (double)outside / (double)count;
 }
 
-/* Chains: from the buffer, up the density of the current weights, into x_q. Each draw has a
- * class when chains climb log p(x|y) or the buffer is parted by class. */
+/* Draw x_q from the buffer and run its chains. A draw has a class when chains climb log p(x|y)
+ * or the buffer is divided among the classes. */
 static jem_status run_chains(jem_trainer *t, const char *caller)
 {
     const int32_t *y = NULL;

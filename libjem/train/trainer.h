@@ -4,10 +4,10 @@
 
 /* One training: the handle jem_trainer.
  *
- * Two counters drive it. `step` counts completed steps: the schedule, Adam's bias correction and
- * the averaging of weights follow it. `attempts` counts steps that were begun, failed ones included:
- * batches, augmentation and noise have addresses made of it, so that a step that failed
- * is followed by one with other images. jem_trainer_step_on() moves only the former. */
+ * Two counters drive it. `step` counts completed steps: the schedule, Adam's bias correction
+ * and the averaging of weights follow it. `attempts` counts steps that were begun, failed ones
+ * included: batches, augmentation and noise are numbered by it, so that after a failed step
+ * others come. jem_trainer_step_on() moves only `step`. */
 
 #include <jem/train.h>
 
