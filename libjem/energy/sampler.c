@@ -32,8 +32,9 @@ static const jem__chain_rule *find_rule(const char *name)
 jem_status jem__sampler_create(jem_head *head, const jem_options *opts, jem_sampler **out)
 {
     const jem_model *model = head->model;
+
     *out = NULL;
-    jem_sampler *s = jem__alloc(model->ctx, 1, (int64_t)sizeof *s);
+    jem_sampler *s = jem__alloc(model->ctx, 1, sizeof *s);
     if (s == NULL)
         return JEM_E_NOMEM;
     atomic_init(&s->refs, 1);
@@ -94,6 +95,7 @@ static jem_status check_chain(const jem__chain_call *call, int64_t i)
 {
     const int64_t size = call->sampler->head->image_size;
     const float *x = call->result + i * size;
+
     for (int64_t j = 0; j < size; j++) {
         if (!isfinite(x[j]))
             return jem__fail(JEM_E_NUMERIC,
@@ -118,6 +120,7 @@ static jem_status run_batch(void *arg, const jem__lane *lane, int64_t first, int
     const jem__backend *backend = head->model->ctx->backend;
     const jem__tensor image = jem__workspace_image(lane->ws, count);
     const int64_t size = head->image_size;
+
     JEM__TRY(backend->upload(lane->queue, &image, call->x + first * size));
     JEM__TRY(call->sampler->rule->run(call, lane, first, count));
     JEM__TRY(backend->download(lane->queue, &image, call->result + first * size));
@@ -139,6 +142,7 @@ jem_status jem__sampler_trace(jem_sampler *s, const char *caller, const float *x
 {
     const jem_head *head = s->head;
     const int64_t count = n * head->image_size; /* fits: jem__check_images() */
+
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
     JEM__TRY(jem__check_finite(caller, x, n, head->image_size));
     if (count == 0)
@@ -162,10 +166,11 @@ jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const 
     jem_context *ctx = head->model->ctx;
     const int64_t count = n * head->image_size; /* fits: jem__check_images() */
     float *result = head->host; /* holds max_batch images; more need memory of their own */
+
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
     JEM__TRY(jem__check_finite(caller, x, n, head->image_size));
     if (n > head->max_batch) {
-        result = jem__alloc_raw(ctx, count, (int64_t)sizeof *result);
+        result = jem__alloc_raw(ctx, count, sizeof *result);
         if (result == NULL)
             return JEM_E_NOMEM;
     }
@@ -187,6 +192,7 @@ jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const 
 static jem_status backward_batch(void *arg, const jem__lane *lane, int64_t first, int64_t count)
 {
     const jem__chain_call *call = arg;
+
     return call->sampler->rule->backward(call, lane, first, count);
 }
 
@@ -196,12 +202,13 @@ jem_status jem__sampler_backward(jem_sampler *s, const char *caller, const float
     const jem_head *head = s->head;
     jem_context *ctx = head->model->ctx;
     const int64_t count = n * head->image_size; /* fits: jem__check_images() */
+
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
     JEM__TRY(jem__check_finite(caller, trace, (steps + 1) * n, head->image_size));
     JEM__TRY(jem__check_finite(caller, grad, n, head->image_size));
     if (count == 0)
         return JEM_OK;
-    float *result = jem__alloc_raw(ctx, count, (int64_t)sizeof *result);
+    float *result = jem__alloc_raw(ctx, count, sizeof *result);
     if (result == NULL)
         return JEM_E_NOMEM;
     memcpy(result, grad, (size_t)count * sizeof *result);

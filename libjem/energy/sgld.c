@@ -25,6 +25,7 @@ jem_status jem__sgld_run(const jem__chain_call *call, const jem__lane *lane, int
                            .clamp_x = s->clamp_x,
                            .key = s->key,
                            .first_chain = call->first_chain + (uint64_t)first};
+
     for (int64_t i = 0; i < call->steps; i++) {
         step.step = (uint32_t)i;
         JEM__TRY(jem__network_forward(lane->ws, lane->queue, &model->params, count));

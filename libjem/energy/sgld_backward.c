@@ -99,8 +99,9 @@ jem_status jem__sgld_backward(const jem__chain_call *call, const jem__lane *lane
     jem_context *ctx = head->model->ctx;
     const int64_t numbers = count * head->image_size;
     float *v = call->result + first * head->image_size;
-    float *space = jem__alloc_raw(ctx, 2 * numbers, (int64_t)sizeof *space);
+    float *space = jem__alloc_raw(ctx, 2 * numbers, sizeof *space);
     jem_status status = space == NULL ? JEM_E_NOMEM : JEM_OK;
+
     for (int64_t i = call->steps - 1; i >= 0 && status == JEM_OK; i--)
         status = step_back(call, lane, call->states + jem__chain_state(call, i, first),
                            call->states + jem__chain_state(call, i + 1, first), count, space,

@@ -51,7 +51,7 @@ jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t 
     const int64_t count = small ? min(ceil_div(max_batch, batch), threads) : 1;
 
     *out = (jem__lanes){.ctx = ctx, .backend = ctx->backend, .training = training};
-    out->list = jem__alloc(ctx, count, (int64_t)sizeof *out->list);
+    out->list = jem__alloc(ctx, count, sizeof *out->list);
     if (out->list == NULL)
         return JEM_E_NOMEM;
     for (; out->count < count; out->count++) {

@@ -26,6 +26,7 @@ static int64_t parts_of(int64_t n)
 static int64_t parts_of_a_round(const jem__lanes *lanes, int64_t batch)
 {
     const int64_t wanted = lanes->count > ROUND ? lanes->count : ROUND;
+
     return lanes->count == 1 ? 1 : min(min(wanted, parts_of(batch)), JEM__TREE_TAKEN);
 }
 
@@ -33,13 +34,14 @@ jem_status jem__gradient_create(const jem_model *model, jem__queue *queue, int64
                                 jem__gradient *out)
 {
     int64_t logits;
+
     *out = (jem__gradient){.model = model};
     jem__part_tree_init(model->ctx, queue, model->net->param_count, &out->tree);
     JEM__TRY(jem__lanes_create(model, batch, 1, &out->lanes));
     out->round = parts_of_a_round(&out->lanes, batch);
     if (!jem__mul(out->lanes.count * JEM__PART_IMAGES, model->classes, &logits))
         logits = -1; /* refused by the allocation */
-    out->logits = jem__alloc_raw(model->ctx, logits, (int64_t)sizeof *out->logits);
+    out->logits = jem__alloc_raw(model->ctx, logits, sizeof *out->logits);
     if (out->logits == NULL)
         return JEM_E_NOMEM;
     for (int64_t i = 0; i < out->round; i++)
@@ -62,6 +64,7 @@ void jem__gradient_free(jem__gradient *g)
 static int64_t count_correct(const float *logits, const int32_t *y, int64_t n, int64_t classes)
 {
     int64_t correct = 0;
+
     for (int64_t i = 0; i < n; i++) {
         const float *f = logits + i * classes;
         int64_t best = 0;
@@ -97,6 +100,7 @@ static jem_status run_pass(const round_call *call, const jem__lane *lane, int64_
     const jem__tensor grads = jem__part_tree_block(&g->tree, part->grads);
     const int32_t *y = call->y != NULL ? call->y + first : NULL;
     double log_px[JEM__PART_IMAGES], log_pxy[JEM__PART_IMAGES];
+
     JEM__TRY(
         backend->upload(lane->queue, &image, call->x + first * jem__model_image_size(model)));
     JEM__TRY(jem__network_forward(lane->ws, lane->queue, call->params, n));
@@ -119,6 +123,7 @@ static jem_status run_part(void *arg, const jem__lane *lane, int64_t first, int6
     jem__part_sum *part = &g->parts[first / JEM__PART_IMAGES];
     const jem__tensor grads = jem__part_tree_block(&g->tree, part->grads);
     const int64_t most = jem__workspace_batch(lane->ws);
+
     part->sums = (jem__loss_sums){0};
     JEM__TRY(g->model->ctx->backend->fill(lane->queue, &grads, 0.0F));
     for (int64_t at = 0; at < n; at += most)
@@ -141,6 +146,7 @@ static jem_status run_round(round_call *call, int64_t n)
 {
     jem__gradient *g = call->g;
     const int64_t parts = parts_of(n);
+
     for (int64_t i = 0; i < parts; i++) {
         if (g->parts[i].grads == NULL)
             JEM__TRY(jem__part_tree_take(&g->tree, &g->parts[i].grads));
@@ -157,6 +163,7 @@ jem_status jem__gradient_add(jem__gradient *g, const jem__tensor *params,
     const int64_t size = jem__model_image_size(g->model);
     round_call call = {
         .g = g, .params = params, .coefficients = coefficients, .roles = batch->roles};
+
     jem__part_tree_clear(&g->tree); /* of what a failure left */
     for (int64_t at = 0; at < batch->n; at += most) {
         call.x = batch->x + at * size;

@@ -8,6 +8,7 @@
 jem__loss_counts jem__loss_count(const jem__batch *batches, int32_t count)
 {
     jem__loss_counts n = {0};
+
     for (int32_t i = 0; i < count; i++) {
         n.d += (batches[i].roles & JEM__ROLE_DATA) != 0 ? batches[i].n : 0;
         n.l += (batches[i].roles & JEM__ROLE_LABELLED) != 0 ? batches[i].n : 0;
@@ -20,6 +21,7 @@ jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t r
                                     const jem__loss_counts *n)
 {
     jem__density what = {.scale = 1.0}; /* the means divide below */
+
     if ((roles & JEM__ROLE_DATA) != 0) {
         what.alpha -= weights->px / (double)n->d;
         what.lambda += weights->energy_l2 / (double)n->d;

@@ -17,6 +17,7 @@ static jem_status adam_update(jem_trainer *t, const jem__step *step)
                             .weight_decay = jem__option_f64(t->opts, "train.weight_decay"),
                             .grad_scale = step->grad_scale,
                             .step = t->step + 1};
+
     return t->ctx->backend->adam_step(t->queue, &adam, &t->grads, &t->moments[0],
                                       &t->moments[1], &t->model->params);
 }
@@ -28,6 +29,7 @@ static jem_status sgd_update(jem_trainer *t, const jem__step *step)
                           .weight_decay = jem__option_f64(t->opts, "train.weight_decay"),
                           .grad_scale = step->grad_scale,
                           .first = t->step == 0};
+
     return t->ctx->backend->sgd_step(t->queue, &sgd, &t->grads, &t->moments[0],
                                      &t->model->params);
 }

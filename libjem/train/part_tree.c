@@ -46,6 +46,7 @@ static jem_status absorb(jem__part_tree *tree, int32_t level, jem__part_sum *sum
 {
     const jem__tensor from = jem__part_tree_block(tree, tree->level[level].grads);
     const jem__tensor to = jem__part_tree_block(tree, sum->grads);
+
     JEM__TRY(tree->ctx->backend->add(tree->queue, &from, &to));
     jem__loss_add_sums(&sum->sums, &tree->level[level].sums);
     put_aside(tree, &tree->level[level]);
@@ -55,6 +56,7 @@ static jem_status absorb(jem__part_tree *tree, int32_t level, jem__part_sum *sum
 jem_status jem__part_tree_push(jem__part_tree *tree, jem__part_sum part)
 {
     int32_t level = 0;
+
     for (; (tree->parts >> level & 1) != 0; level++) {
         const jem_status status = absorb(tree, level, &part);
         if (status != JEM_OK) {
@@ -72,6 +74,7 @@ jem_status jem__part_tree_collect(jem__part_tree *tree, const jem__tensor *grads
                                   jem__loss_sums *sums)
 {
     int32_t top = 0;
+
     if (tree->parts == 0)
         return JEM_OK;
     while (tree->level[top].grads == NULL)

@@ -25,7 +25,7 @@ static jem_status copy_images(const jem__state *state, jem__snapshot *s)
     if (state->images == NULL)
         return JEM_OK;
     const int64_t count = state->capacity * state->image_size; /* fits: they are there */
-    s->images = jem__alloc_raw(s->ctx, count, (int64_t)sizeof *s->images);
+    s->images = jem__alloc_raw(s->ctx, count, sizeof *s->images);
     if (s->images == NULL)
         return JEM_E_NOMEM;
     memcpy(s->images, state->images, (size_t)count * sizeof *s->images);
@@ -36,6 +36,7 @@ static jem_status copy_state(const jem_trainer *t, jem__snapshot *s)
 {
     const jem__state state = jem__state_list(t);
     const jem__backend *backend = s->ctx->backend;
+
     for (int32_t i = 0; i < state.n_blocks; i++) {
         const jem__tensor *from = state.blocks[i].tensor;
         s->blocks[i] = *from;
@@ -50,7 +51,7 @@ static jem_status copy_state(const jem_trainer *t, jem__snapshot *s)
 jem_status jem__trainer_snapshot_take(const jem_trainer *t, jem__snapshot **out)
 {
     *out = NULL;
-    jem__snapshot *s = jem__alloc(t->ctx, 1, (int64_t)sizeof *s);
+    jem__snapshot *s = jem__alloc(t->ctx, 1, sizeof *s);
     if (s == NULL)
         return JEM_E_NOMEM;
     s->trainer = t;
@@ -67,6 +68,7 @@ jem_status jem__trainer_snapshot_take(const jem_trainer *t, jem__snapshot **out)
 jem_status jem__trainer_snapshot_restore(jem_trainer *t, const jem__snapshot *snapshot)
 {
     const jem__state state = jem__state_list(t);
+
     if (snapshot->trainer != t)
         return jem__fail(JEM_E_STATE,
                          "jem__trainer_snapshot_restore: a snapshot of another training");

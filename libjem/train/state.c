@@ -39,6 +39,7 @@ static void list_block(jem__state *state, const char *prefix, const jem__tensor 
 jem__state jem__state_list(const jem_trainer *t)
 {
     jem__state state = {.n_blocks = 0};
+
     list_block(&state, NULL, &t->model->params, 0);
     for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++)
         list_block(&state, t->optimizer->blocks[i].prefix, &t->moments[i],
@@ -94,6 +95,7 @@ static jem_status add_block(jem__st_builder *b, const jem__network *net, const c
                             const float *host)
 {
     char name[NAME_SIZE];
+
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
         tensor_name(name, prefix, p->name);
@@ -105,6 +107,7 @@ static jem_status add_block(jem__st_builder *b, const jem__network *net, const c
 static jem_status add_samples(jem__st_builder *b, const jem_trainer *t, const jem__state *state)
 {
     char name[NAME_SIZE];
+
     if (state->images == NULL)
         return JEM_OK;
     const int64_t shape[] = {state->capacity, t->model->c, t->model->h, t->model->w};
@@ -133,6 +136,7 @@ static jem_status add_all(jem__st_builder *b, const jem_trainer *t, const jem__s
     const jem__network *net = t->model->net;
     const int64_t shape[] = {N_COUNTERS};
     char fingerprint[17];
+
     JEM__TRY(download_blocks(t, state, host));
     JEM__TRY(jem__checkpoint_add_model(b, t->model, t->opts, host));
     fingerprint_text(fingerprint, t->fingerprint);
@@ -148,10 +152,11 @@ jem_status jem__trainer_save(const jem_trainer *t, const char *path)
 {
     const jem__state state = jem__state_list(t);
     int64_t counters[N_COUNTERS], count;
+
     jem__state_counters(t, counters);
     if (!jem__mul(state.n_blocks, t->model->net->param_count, &count))
         count = -1; /* refused by the allocation */
-    float *host = jem__alloc(t->ctx, count, (int64_t)sizeof *host);
+    float *host = jem__alloc(t->ctx, count, sizeof *host);
     if (host == NULL)
         return JEM_E_NOMEM;
     jem__st_builder *b = NULL;
@@ -180,6 +185,7 @@ static jem_status check_shape(const jem__st_file *f, const jem__st_tensor *tenso
                               const int64_t *shape)
 {
     int32_t same = tensor->rank == rank;
+
     for (int32_t i = 0; same && i < rank; i++)
         same = tensor->shape[i] == shape[i];
     if (same)
@@ -210,6 +216,7 @@ static jem_status read_counters(jem__st_file *f, int64_t out[N_COUNTERS])
 {
     const int64_t shape[] = {N_COUNTERS}, limit = INT64_MAX / 2;
     const jem__st_tensor *tensor = jem__st_find(f, "train.counters");
+
     if (tensor == NULL)
         return jem__fail(JEM_E_STATE,
                          LOAD ": %s holds a model without a training (no tensor "
@@ -231,6 +238,7 @@ static jem_status check_fingerprint(const jem__st_file *f, uint64_t fingerprint)
 {
     char mine[17];
     const char *noted = jem__st_metadata(f, "data_fingerprint");
+
     if (noted == NULL)
         return jem__fail(JEM_E_FORMAT,
                          LOAD ": %s: the metadata \"data_fingerprint\" is missing",
@@ -251,6 +259,7 @@ static jem_status check_buffer(jem__st_file *f, const jem_options *opts, const j
     const jem__st_tensor *tensor;
     const int64_t shape[] = {jem__option_i64(opts, "pcd.capacity"), model->c, model->h,
                              model->w};
+
     if ((jem__trainer_roles(opts) & JEM__ROLE_SAMPLE) == 0)
         return JEM_OK;
     JEM__TRY(find(f, "replay_buffer", &tensor));
@@ -262,12 +271,13 @@ static jem_status read_start(jem__st_file *f, jem_trainer *t)
     char name[NAME_SIZE];
     const jem__st_tensor *tensor;
     jem__start *start = t->sampler->start;
+
     if (jem__start_ready(start))
         return JEM_OK;
     for (int64_t k = 0; k < t->model->classes; k++) {
         start_name(name, k);
         JEM__TRY(find(f, name, &tensor));
-        float *block = jem__alloc_raw(t->ctx, tensor->count, (int64_t)sizeof *block);
+        float *block = jem__alloc_raw(t->ctx, tensor->count, sizeof *block);
         if (block == NULL)
             return JEM_E_NOMEM;
         jem_status status = read_finite(f, tensor, block);
@@ -282,6 +292,7 @@ static jem_status read_start(jem__st_file *f, jem_trainer *t)
 static jem_status read_samples(jem__st_file *f, jem_trainer *t)
 {
     const jem__st_tensor *tensor;
+
     if (t->sampler == NULL)
         return JEM_OK;
     JEM__TRY(read_start(f, t));
@@ -295,6 +306,7 @@ static jem_status read_block(jem__st_file *f, jem_trainer *t, const jem__state_b
 {
     const jem__network *net = t->model->net;
     char name[NAME_SIZE];
+
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
         const jem__st_tensor *tensor;
@@ -319,7 +331,8 @@ static jem_status read_blocks(jem__st_file *f, jem_trainer *t)
 {
     const jem__state state = jem__state_list(t);
     jem_status status = JEM_OK;
-    float *host = jem__alloc(t->ctx, t->model->net->param_count, (int64_t)sizeof *host);
+    float *host = jem__alloc(t->ctx, t->model->net->param_count, sizeof *host);
+
     if (host == NULL)
         return JEM_E_NOMEM;
     for (int32_t i = 1; i < state.n_blocks && status == JEM_OK; i++)
@@ -332,6 +345,7 @@ static jem_status read_training(jem__st_file *f, jem_model *model, jem_dataset *
                                 const jem_options *opts, jem_trainer **out)
 {
     int64_t counters[N_COUNTERS];
+
     JEM__TRY(read_counters(f, counters));
     JEM__TRY(jem__trainer_check_shape(LOAD, model, data));
     const uint64_t fingerprint = jem__fingerprint(data);
@@ -358,6 +372,7 @@ jem_status jem__trainer_load(jem_context *ctx, jem_dataset *data, const char *pa
     jem__st_file *f = NULL;
     jem_options *opts = NULL;
     jem_model *model = NULL;
+
     *out = NULL;
     jem_status status = jem__st_open(ctx, LOAD, path, &f);
     if (status == JEM_OK)

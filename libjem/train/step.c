@@ -23,6 +23,7 @@ jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor
 {
     const jem__loss_counts n = jem__loss_count(step->batches, step->count);
     jem__loss_sums sums = {0};
+
     JEM__TRY(t->ctx->backend->fill(t->queue, grads, 0.0F));
     for (int32_t i = 0; i < step->count; i++) {
         const jem__batch *batch = &step->batches[i];
@@ -39,6 +40,7 @@ jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor
 static jem_status measure(jem_trainer *t, jem__step *step)
 {
     double squares = 0.0;
+
     JEM__TRY(t->ctx->backend->sum_squares(t->queue, &t->grads, &squares));
     step->metrics.grad_norm = sqrt(squares);
     return JEM_OK;
@@ -48,6 +50,7 @@ static jem_status measure(jem_trainer *t, jem__step *step)
 static void clip(const jem_trainer *t, jem__step *step)
 {
     const double norm = step->metrics.grad_norm;
+
     step->grad_scale = t->grad_clip > 0.0 && norm > t->grad_clip ? t->grad_clip / norm : 1.0;
 }
 
@@ -55,6 +58,7 @@ static void clip(const jem_trainer *t, jem__step *step)
 static jem_status judge(const jem_trainer *t, const jem__step *step)
 {
     const jem__step_metrics *m = &step->metrics;
+
     if (!isfinite(m->loss) || fabs(m->loss) > t->max_loss)
         return jem__fail(JEM_E_NUMERIC,
                          "%s: step %" PRId64
@@ -112,6 +116,7 @@ static void add_batch(jem__step *step, jem__batch batch)
 static double saturation(const float *x, int64_t count)
 {
     int64_t outside = 0;
+
     for (int64_t i = 0; i < count; i++)
         outside += x[i] >= 1.0F || x[i] <= -1.0F;
     return (double)outside / (double)count;
@@ -122,6 +127,7 @@ static double saturation(const float *x, int64_t count)
 static jem_status run_chains(jem_trainer *t, const char *caller)
 {
     const int32_t *y = NULL;
+
     if (t->climb_class || t->buffer->class_parts) {
         for (int64_t i = 0; i < t->batch; i++) {
             const jem__rng rng = {t->sampler->key, JEM__RNG_SAMPLE_CLASS, 0,
@@ -144,6 +150,7 @@ static void draw_data(jem_trainer *t, int64_t number, jem__step *step)
     const jem__batches *d = &t->batches_d;
     const uint32_t data = t->roles & JEM__ROLE_DATA;
     const uint32_t labelled = t->roles & JEM__ROLE_LABELLED;
+
     if (t->share_batch && (data | labelled) != 0) {
         const int64_t n = jem__batches_draw(&t->batches_d, number, t->x_d, t->y_d);
         const int32_t *y = labelled != 0 ? t->y_d : NULL;
@@ -164,6 +171,7 @@ static void draw_data(jem_trainer *t, int64_t number, jem__step *step)
 static jem_status draw_samples(jem_trainer *t, jem__step *step)
 {
     const int32_t *y = t->weights.pxy > 0.0 ? t->y_q : NULL;
+
     JEM__TRY(run_chains(t, step->caller));
     add_batch(step, (jem__batch){t->x_q, y, t->batch, JEM__ROLE_SAMPLE});
     step->metrics.sample_saturation =
@@ -181,6 +189,7 @@ static jem_status store_samples(jem_trainer *t, const jem__step *step)
 static jem_status one_step(jem_trainer *t)
 {
     jem__step step = {.caller = "jem_trainer_step", .metrics = jem__no_metrics()};
+
     t->has_grads = 0;
     draw_data(t, t->attempts++, &step);
     if (t->buffer != NULL)
@@ -209,6 +218,7 @@ jem_status jem__trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, c
                                 const int32_t *y_q, int64_t n_q)
 {
     static const char caller[] = "jem_trainer_step_on";
+
     JEM__TRY(check_batch(t, "jem_trainer_step_on: x_d", x_d, NULL, n_d));
     JEM__TRY(check_batch(t, "jem_trainer_step_on: x_l, y_l", x_l, y_l, n_l));
     JEM__TRY(check_batch(t, "jem_trainer_step_on: x_q, y_q", x_q, y_q, n_q));

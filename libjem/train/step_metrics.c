@@ -34,6 +34,7 @@ jem__step_metrics jem__no_metrics(void)
 {
     const double none = (double)NAN;
     jem__step_metrics m;
+
     for (size_t i = 0; i < METRICS; i++)
         memcpy((char *)&m + table[i].at, &none, sizeof none);
     return m;

@@ -34,6 +34,7 @@ uint32_t jem__trainer_roles(const jem_options *opts)
                        jem__option_f64(opts, "train.energy_l2") > 0.0;
     const int32_t py_x = jem__option_f64(opts, "train.weight_py_x") > 0.0;
     const int32_t pxy = jem__option_f64(opts, "train.weight_pxy") > 0.0;
+
     return (px ? JEM__ROLE_DATA : 0u) | (py_x || pxy ? JEM__ROLE_LABELLED : 0u) |
            (px || pxy ? JEM__ROLE_SAMPLE : 0u);
 }
@@ -42,6 +43,7 @@ uint32_t jem__trainer_roles(const jem_options *opts)
 static jem_status copy_options(jem_trainer *t, const jem_options *opts)
 {
     char value[JEM__TEXT_SIZE];
+
     JEM__TRY(jem__options_copy(t->ctx, opts, &t->opts));
     for (int32_t i = 0; i < JEM__OPTION_COUNT; i++) {
         const char *name = jem__option_rows[i].name;
@@ -58,6 +60,7 @@ static jem_status check_options(const char *caller, const jem_options *opts,
 {
     const int64_t pad = jem__option_i64(opts, "train.crop_pad");
     const int64_t side = data->h < data->w ? data->h : data->w;
+
     if (pad > side - 1)
         return jem__fail(JEM_E_RANGE,
                          "%s: train.crop_pad = %" PRId64 ", must be at most %" PRId64
@@ -96,9 +99,10 @@ static void read_options(jem_trainer *t)
 static float *image_array(const jem_trainer *t, int64_t n)
 {
     int64_t count;
+
     if (!jem__mul(n, jem__model_image_size(t->model), &count))
         count = -1; /* refused by the allocation */
-    return jem__alloc(t->ctx, count, (int64_t)sizeof(float));
+    return jem__alloc(t->ctx, count, sizeof(float));
 }
 
 /* The streams of x_d and x_l and where they are drawn to. x_d is there even if no term asks
@@ -111,11 +115,12 @@ static jem_status build_batches(jem_trainer *t)
                             .noise_std = (float)jem__option_f64(t->opts, "train.input_noise"),
                             .place = JEM__RNG_AUGMENT_PX,
                             .noise = JEM__RNG_NOISE_PX};
+
     JEM__TRY(jem__batches_create(t->data, t->ctx, 0, t->batch, &augment, key,
                                  JEM__RNG_SHUFFLE_PX, &t->batches_d));
     const int64_t n_d = t->batches_d.batch;
     t->x_d = image_array(t, n_d);
-    t->y_d = jem__alloc(t->ctx, n_d, (int64_t)sizeof *t->y_d);
+    t->y_d = jem__alloc(t->ctx, n_d, sizeof *t->y_d);
     if (t->x_d == NULL || t->y_d == NULL)
         return JEM_E_NOMEM;
     if (t->share_batch || (t->roles & JEM__ROLE_LABELLED) == 0)
@@ -125,13 +130,14 @@ static jem_status build_batches(jem_trainer *t)
     JEM__TRY(jem__batches_create(t->data, t->ctx, 1, t->batch, &augment, key,
                                  JEM__RNG_SHUFFLE_PYX, &t->batches_l));
     t->x_l = image_array(t, t->batches_l.batch);
-    t->y_l = jem__alloc(t->ctx, t->batches_l.batch, (int64_t)sizeof *t->y_l);
+    t->y_l = jem__alloc(t->ctx, t->batches_l.batch, sizeof *t->y_l);
     return t->x_l == NULL || t->y_l == NULL ? JEM_E_NOMEM : JEM_OK;
 }
 
 static jem_status build_block(const jem_trainer *t, jem__tensor *out)
 {
     const int64_t count = t->model->net->param_count;
+
     *out = (jem__tensor){NULL, 0, 1, count, 1, 1};
     return t->ctx->backend->mem_create(t->ctx, count, &out->mem);
 }
@@ -140,6 +146,7 @@ static jem_status build_block(const jem_trainer *t, jem__tensor *out)
 static jem_status build_network(jem_trainer *t)
 {
     const jem__backend *backend = t->ctx->backend;
+
     JEM__TRY(backend->queue_create(t->ctx, 0, &t->queue));
     JEM__TRY(jem__gradient_create(t->model, t->queue, t->batch, &t->gradient));
     JEM__TRY(build_block(t, &t->grads));
@@ -157,8 +164,8 @@ static jem_status build_network(jem_trainer *t)
 static jem_status build_sampler(jem_trainer *t)
 {
     t->x_q = image_array(t, t->batch);
-    t->y_q = jem__alloc(t->ctx, t->batch, (int64_t)sizeof *t->y_q);
-    t->slots = jem__alloc(t->ctx, t->batch, (int64_t)sizeof *t->slots);
+    t->y_q = jem__alloc(t->ctx, t->batch, sizeof *t->y_q);
+    t->slots = jem__alloc(t->ctx, t->batch, sizeof *t->slots);
     if (t->x_q == NULL || t->y_q == NULL || t->slots == NULL)
         return JEM_E_NOMEM;
     JEM__TRY(jem__head_create(t->model, t->batch, &t->head));
@@ -183,7 +190,7 @@ jem_status jem__trainer_build(const char *caller, jem_model *model, jem_dataset 
 {
     *out = NULL;
     JEM__TRY(jem__trainer_check_shape(caller, model, data));
-    jem_trainer *t = jem__alloc(model->ctx, 1, (int64_t)sizeof *t);
+    jem_trainer *t = jem__alloc(model->ctx, 1, sizeof *t);
     if (t == NULL)
         return JEM_E_NOMEM;
     t->ctx = jem__context_ref(model->ctx);
@@ -211,6 +218,7 @@ jem_status jem__trainer_create(jem_model *model, jem_dataset *data, const jem_op
                                jem_trainer **out)
 {
     jem_trainer *t;
+
     *out = NULL;
     JEM__TRY(jem__trainer_build("jem_trainer_create", model, data, opts, &t));
     const jem_status status = fill_buffer(t);
@@ -276,6 +284,7 @@ jem_status jem__trainer_param_grad(const jem_trainer *t, const char *name, float
                                    int64_t out_len)
 {
     const int32_t i = jem__model_find(t->model, name);
+
     if (i < 0)
         return jem__fail(JEM_E_UNKNOWN,
                          "jem_trainer_param_grad: no parameter has the name \"%.80s\"", name);
