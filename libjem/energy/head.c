@@ -3,9 +3,10 @@
 /* The energy head: images go up to the backend in batches of max_batch, run forward through a
  * frozen workspace, and come back as logits, scores or gradients.
  *
- * Every result depends on its own image alone, so neither the batches that a call is cut into
- * nor the lanes (nets/lanes.h) that take them show in it. Inputs are checked before a batch,
- * results after it, where an error text can still name the image. */
+ * All that is said about an image is computed from that image alone, so how a call is cut into
+ * batches, and which lane (lanes.h) takes them, cannot be seen in the result. Inputs are
+ * checked before a batch, results after it: the last good line of defence against NaN is the
+ * one that can still name the image. */
 
 #include "energy/head.h"
 

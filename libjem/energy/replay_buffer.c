@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+
 /* The replay buffer of persistent contrastive divergence.
  *
  * What a draw gives depends on its number alone (draw number d, counted over the life of the
- * buffer): which slot, whether it is restarted, and with which start. Start numbers are divided
- * so that no two uses share one: jem_sampler_init() counts from 0, the fill at birth of slot i
- * is 2^62 + i, the restart of draw d is 2^63 + d. */
+ * buffer): which slot, whether it is restarted, and with which start. Start numbers come
+ * from ranges that do not overlap: jem_sampler_init() counts from 0, the first fill of slot i is
+ * 2^62 + i, the restart of draw d is 2^63 + d. */
 
 #include "energy/replay_buffer.h"
 
@@ -18,13 +19,14 @@
 #define RESTART_STARTS (UINT64_C(1) << 63)
 #define FILL_CHUNK     1024 /* slots filled by one parallel call */
 
-/* With "pcd.class_parts". What capacity / classes leaves over at the end is never drawn. */
+/* Slots of one class when each class has its own. The remainder of capacity / classes, at the
+ * end, is never drawn. */
 static int64_t slots_per_class(const jem_buffer *b)
 {
     return b->capacity / b->classes;
 }
 
-/* The class whose start fills a slot: the one it belongs to, else the classes in turn. */
+/* The class whose start fills a slot: its own, or else the classes in turn. */
 static int32_t slot_class(const jem_buffer *b, int64_t slot)
 {
     if (b->class_parts && slot / slots_per_class(b) < b->classes)
