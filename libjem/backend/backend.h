@@ -9,7 +9,7 @@
  * comes out with download. Each operation is fused the way a fast backend wants it: LeakyReLU
  * is applied while a convolution *reads* its input, bias and residual are added while it
  * writes, and the sign of what it writes is kept as one bit, which is all that the input
- * gradient of a LeakyReLU network needs (DESIGN section 3). A whole SGLD step, noise and
+ * gradient of a LeakyReLU network needs (docs/maths.md). A whole SGLD step, noise and
  * clamps included, is conv_forward ... density ... conv_backward_x ... sgld_step, without a
  * number leaving the backend.
  *
