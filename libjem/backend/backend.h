@@ -53,7 +53,7 @@ typedef struct jem__conv {
     int32_t leaky_input; /* 1: the input is LeakyReLU(x), 0: x itself */
 } jem__conv;
 
-typedef struct jem__device jem__device; /* one caller's lane: scratch memory, never shared */
+typedef struct jem__queue jem__queue; /* where operations run one after another; never shared */
 
 /* One step of x <- clamp(x + step_size * clamp(g) + noise_std * N(0, I)). A clamp of 0 is off; a
  * gradient that is NaN or infinite makes x NaN, whatever the clamps.
@@ -83,7 +83,7 @@ typedef struct jem__sgd {
  *     loss_i = alpha * F + lambda * F^2 + beta * f_y
  *     seed_i = scale * d loss_i / d f = scale * ((alpha + 2 lambda F) softmax f + beta onehot y)
  *
- * alpha = 1 alone: log p(x), and seed = softmax. beta = 1 alone: log p(x|y). alpha = 1,
+ * alpha = 1 alone: log p(x), and grad_logits = softmax. beta = 1 alone: log p(x|y). alpha = 1,
  * beta = -1: cross entropy. */
 typedef struct jem__density {
     double alpha, lambda, beta, scale;
@@ -95,10 +95,11 @@ typedef struct jem__backend {
      * jem_context_create("cpu:avx2"), "" for the best; fails when there is no such. */
     jem_status (*describe)(const char *variant, char *out, int64_t out_size);
 
-    /* Lanes. A device may grow its scratch in any operation. An operation shares its work among
-     * the context's threads, unless the device works `alone`: then it stays on the calling one. */
-    jem_status (*device_create)(jem_context *ctx, int32_t alone, jem__device **out);
-    void (*device_free)(jem__device *dev); /* NULL accepted */
+    /* A queue has scratch memory, which any operation may grow. An operation shares its work
+     * among the context's threads, unless its queue works `alone`: then it stays on the calling
+     * one. */
+    jem_status (*queue_create)(jem_context *ctx, int32_t alone, jem__queue **out);
+    void (*queue_free)(jem__queue *queue); /* NULL accepted */
 
     /* Memory. `count` numbers, or `bytes` of sign bits; zeroed. */
     jem_status (*mem_create)(jem_context *ctx, int64_t count, jem__mem **out);
@@ -107,60 +108,61 @@ typedef struct jem__backend {
     int64_t (*signs_bytes)(int64_t c, int64_t h, int64_t w); /* per image */
 
     /* Data in and out, row-major n, c, h, w. */
-    jem_status (*upload)(jem__device *dev, const jem__tensor *dst, const float *src);
-    jem_status (*download)(jem__device *dev, const jem__tensor *src, float *dst);
+    jem_status (*upload)(jem__queue *queue, const jem__tensor *dst, const float *src);
+    jem_status (*download)(jem__queue *queue, const jem__tensor *src, float *dst);
 
     /* y = conv(x or leaky(x), w) + b [+ add]; signs_y of y where wanted. b may be NULL. */
-    jem_status (*conv_forward)(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
+    jem_status (*conv_forward)(jem__queue *queue, const jem__conv *conv, const jem__tensor *x,
                                const jem__tensor *w, const jem__tensor *b,
                                const jem__tensor *add, const jem__tensor *y,
                                const jem__signs *signs_y);
     /* gx = (1 or leak, by signs_x, when conv->leaky_input) * conv^T(gy, w) [+ add].
      * add may be gx itself. */
-    jem_status (*conv_backward_x)(jem__device *dev, const jem__conv *conv,
+    jem_status (*conv_backward_x)(jem__queue *queue, const jem__conv *conv,
                                   const jem__tensor *gy, const jem__tensor *w,
                                   const jem__signs *signs_x, const jem__tensor *add,
                                   const jem__tensor *gx);
     /* gw += x (or leaky(x)) correlated with gy; gb += sum of gy. gb may be NULL. */
-    jem_status (*conv_backward_w)(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
-                                  const jem__tensor *gy, const jem__tensor *gw,
-                                  const jem__tensor *gb);
+    jem_status (*conv_backward_w)(jem__queue *queue, const jem__conv *conv,
+                                  const jem__tensor *x, const jem__tensor *gy,
+                                  const jem__tensor *gw, const jem__tensor *gb);
 
     /* y = (1 or leak, by signs) * x: what LeakyReLU does to a small change of its input. */
-    jem_status (*leak)(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+    jem_status (*leak)(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
                        const jem__tensor *y);
 
     /* y[n, c] = mean over h, w of leaky(x), or, where signs are given, of x multiplied by
      * 1 or leak by them. And back: gx = (1 or leak) * gy / (h w). */
-    jem_status (*pool_forward)(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+    jem_status (*pool_forward)(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
                                const jem__tensor *y);
-    jem_status (*pool_backward)(jem__device *dev, const jem__tensor *gy,
+    jem_status (*pool_backward)(jem__queue *queue, const jem__tensor *gy,
                                 const jem__signs *signs_x, const jem__tensor *gx);
 
     /* See jem__density. `y` are n class numbers (NULL when beta is 0). log_px and log_pxy get n
-     * doubles each, where not NULL (log_pxy needs y); seed gets n x classes, where not NULL. */
-    jem_status (*density)(jem__device *dev, const jem__density *what, const jem__tensor *logits,
-                          const int32_t *y, double *log_px, double *log_pxy,
-                          const jem__tensor *seed);
+     * doubles each, where not NULL (log_pxy needs y); grad_logits gets n x classes, where not NULL. */
+    jem_status (*density)(jem__queue *queue, const jem__density *what,
+                          const jem__tensor *logits, const int32_t *y, double *log_px,
+                          double *log_pxy, const jem__tensor *grad_logits);
     /* p = softmax f changes with its logits: p <- (diag p - p p') t, per image. */
-    jem_status (*softmax_tangent)(jem__device *dev, const jem__tensor *t, const jem__tensor *p);
+    jem_status (*softmax_tangent)(jem__queue *queue, const jem__tensor *t,
+                                  const jem__tensor *p);
 
-    jem_status (*sgld_step)(jem__device *dev, const jem__sgld_step *what, const jem__tensor *g,
+    jem_status (*sgld_step)(jem__queue *queue, const jem__sgld_step *what, const jem__tensor *g,
                             const jem__tensor *x);
 
     /* Elementwise over whole blocks. sum_squares adds fixed chunks in order; a NaN or infinity
      * anywhere makes it NaN or infinite. */
-    jem_status (*fill)(jem__device *dev, const jem__tensor *x, float value);
-    jem_status (*copy)(jem__device *dev, const jem__tensor *src, const jem__tensor *dst);
-    jem_status (*add)(jem__device *dev, const jem__tensor *src,
-                      const jem__tensor *x);                              /* x += */
-    jem_status (*lerp)(jem__device *dev, double t, const jem__tensor *to, /* x += t (to - x) */
+    jem_status (*fill)(jem__queue *queue, const jem__tensor *x, float value);
+    jem_status (*copy)(jem__queue *queue, const jem__tensor *src, const jem__tensor *dst);
+    jem_status (*add)(jem__queue *queue, const jem__tensor *src,
+                      const jem__tensor *x);                               /* x += */
+    jem_status (*lerp)(jem__queue *queue, double t, const jem__tensor *to, /* x += t (to - x) */
                        const jem__tensor *x);
-    jem_status (*sum_squares)(jem__device *dev, const jem__tensor *x, double *out);
-    jem_status (*adam_step)(jem__device *dev, const jem__adam *what, const jem__tensor *grad,
+    jem_status (*sum_squares)(jem__queue *queue, const jem__tensor *x, double *out);
+    jem_status (*adam_step)(jem__queue *queue, const jem__adam *what, const jem__tensor *grad,
                             const jem__tensor *m, const jem__tensor *v,
                             const jem__tensor *param);
-    jem_status (*sgd_step)(jem__device *dev, const jem__sgd *what, const jem__tensor *grad,
+    jem_status (*sgd_step)(jem__queue *queue, const jem__sgd *what, const jem__tensor *grad,
                            const jem__tensor *velocity, const jem__tensor *param);
 } jem__backend;
 

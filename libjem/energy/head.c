@@ -139,7 +139,7 @@ typedef struct head_call {
     jem__density what;
     const float *x;
     const int32_t *y;
-    const float *weights; /* of logits; NULL: the seed is that of `what` */
+    const float *weights; /* of logits; NULL: the gradient in the logits is that of `what` */
     float *out;
 } head_call;
 
@@ -160,27 +160,27 @@ static jem_status forward(const head_call *call, const jem__lane *lane, int64_t 
     /* The whole range again after a failure, so that the text counts from the call's start. */
     if (!all_finite(from, count * size))
         return jem__check_finite(call->caller, call->x, first + count, size);
-    JEM__TRY(model->ctx->backend->upload(lane->dev, &image, from));
-    return jem__network_forward(lane->ws, lane->dev, &model->params, count);
+    JEM__TRY(model->ctx->backend->upload(lane->queue, &image, from));
+    return jem__network_forward(lane->ws, lane->queue, &model->params, count);
 }
 
-/* The same, then seed the backward pass and run it: the image gradient appears in the
+/* The same, then the gradient in the logits and the backward pass: the image gradient appears in the
  * workspace. */
 static jem_status both_ways(const head_call *call, const jem__lane *lane, int64_t first,
                             int64_t count)
 {
     const jem_model *model = call->head->model;
     const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
 
     JEM__TRY(forward(call, lane, first, count));
     if (call->weights != NULL)
-        JEM__TRY(model->ctx->backend->upload(lane->dev, &seed,
+        JEM__TRY(model->ctx->backend->upload(lane->queue, &grad_logits,
                                              call->weights + first * model->classes));
     else
-        JEM__TRY(model->ctx->backend->density(lane->dev, &call->what, &logits,
-                                              labels(call, first), NULL, NULL, &seed));
-    return jem__network_backward_x(lane->ws, lane->dev, &model->params, count);
+        JEM__TRY(model->ctx->backend->density(lane->queue, &call->what, &logits,
+                                              labels(call, first), NULL, NULL, &grad_logits));
+    return jem__network_backward_x(lane->ws, lane->queue, &model->params, count);
 }
 
 /* Rows of `width` results for images first .. first + count - 1: all finite? */
@@ -206,7 +206,7 @@ static jem_status logits_of(void *arg, const jem__lane *lane, int64_t first, int
     float *rows = call->out + first * model->classes;
 
     JEM__TRY(forward(call, lane, first, count));
-    JEM__TRY(model->ctx->backend->download(lane->dev, &logits, rows));
+    JEM__TRY(model->ctx->backend->download(lane->queue, &logits, rows));
     return check_results(call->caller, "logits", rows, model->classes, first, count);
 }
 
@@ -228,7 +228,7 @@ static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, i
     float *rows = call->out + first * d;
 
     JEM__TRY(forward(call, lane, first, count));
-    JEM__TRY(model->ctx->backend->download(lane->dev, &features, rows));
+    JEM__TRY(model->ctx->backend->download(lane->queue, &features, rows));
     if (jem__network_last_layer(model->net)->conv.leaky_input)
         for (int64_t i = 0; i < count * d; i++)
             rows[i] = rows[i] > 0 ? rows[i] : JEM__LEAK * rows[i];
@@ -243,19 +243,20 @@ jem_status jem__head_features(jem_head *head, const char *caller, const float *x
     return jem__lanes_run(&head->lanes, n, features_of, &call);
 }
 
-/* d F / d f = softmax f: the seed of log p(x) is p(y|x). */
+/* d F / d f = softmax f: the gradient of log p(x) in the logits is p(y|x). */
 static jem_status prob_y_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
 {
     const head_call *call = arg;
     const jem_model *model = call->head->model;
     const jem__backend *backend = model->ctx->backend;
     const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
     float *rows = call->out + first * model->classes;
 
     JEM__TRY(forward(call, lane, first, count));
-    JEM__TRY(backend->density(lane->dev, &call->what, &logits, NULL, NULL, NULL, &seed));
-    JEM__TRY(backend->download(lane->dev, &seed, rows));
+    JEM__TRY(
+        backend->density(lane->queue, &call->what, &logits, NULL, NULL, NULL, &grad_logits));
+    JEM__TRY(backend->download(lane->queue, &grad_logits, rows));
     return check_results(call->caller, "p(y|x)", rows, model->classes, first, count);
 }
 
@@ -283,8 +284,8 @@ static jem_status log_px_of(void *arg, const jem__lane *lane, int64_t first, int
         const int64_t n = count - at < SCORES ? count - at : SCORES;
         const int32_t *y = labels(call, first + at);
         const jem__tensor logits = jem__workspace_logits_at(lane->ws, at, n);
-        JEM__TRY(backend->density(lane->dev, &call->what, &logits, y, y == NULL ? scores : NULL,
-                                  y == NULL ? NULL : scores, NULL));
+        JEM__TRY(backend->density(lane->queue, &call->what, &logits, y,
+                                  y == NULL ? scores : NULL, y == NULL ? NULL : scores, NULL));
         for (int64_t i = 0; i < n; i++)
             out[at + i] = (float)scores[i];
     }
@@ -313,7 +314,7 @@ static jem_status gradient_of(void *arg, const jem__lane *lane, int64_t first, i
     float *images = call->out + first * size;
 
     JEM__TRY(both_ways(call, lane, first, count));
-    JEM__TRY(call->head->model->ctx->backend->download(lane->dev, &gradient, images));
+    JEM__TRY(call->head->model->ctx->backend->download(lane->queue, &gradient, images));
     return check_results(call->caller, "gradient", images, size, first, count);
 }
 
@@ -361,7 +362,7 @@ static jem_status mass_of(void *arg, const jem__lane *lane, int64_t first, int64
     float *images = jem__alloc_raw(ctx, count * size, sizeof *images);
     if (images == NULL)
         return JEM_E_NOMEM;
-    jem_status status = ctx->backend->download(lane->dev, &gradient, images);
+    jem_status status = ctx->backend->download(lane->queue, &gradient, images);
     for (int64_t i = 0; i < count && status == JEM_OK; i++) {
         const float *g = images + i * size;
         double sum = 0;

@@ -122,7 +122,7 @@ static jem_status run_steps(const sgld_call *call, const jem__lane *lane, int64_
     const jem__backend *backend = model->ctx->backend;
     const jem__tensor image = jem__workspace_image(lane->ws, count);
     const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
     const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
     jem__sgld_step step = {.step_size = s->step_size,
                            .noise_std = s->noise_std,
@@ -133,13 +133,14 @@ static jem_status run_steps(const sgld_call *call, const jem__lane *lane, int64_
 
     for (int64_t i = 0; i < call->steps; i++) {
         step.step = (uint32_t)i;
-        JEM__TRY(jem__network_forward(lane->ws, lane->dev, &model->params, count));
-        JEM__TRY(backend->density(lane->dev, &what, &logits, y, NULL, NULL, &seed));
-        JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
-        JEM__TRY(backend->sgld_step(lane->dev, &step, &gradient, &image));
+        JEM__TRY(jem__network_forward(lane->ws, lane->queue, &model->params, count));
+        JEM__TRY(backend->density(lane->queue, &what, &logits, y, NULL, NULL, &grad_logits));
+        JEM__TRY(jem__network_backward_x(lane->ws, lane->queue, &model->params, count));
+        JEM__TRY(backend->sgld_step(lane->queue, &step, &gradient, &image));
         if (call->trace != NULL)
-            JEM__TRY(backend->download(
-                lane->dev, &image, call->trace + (i * call->n + first) * s->head->image_size));
+            JEM__TRY(
+                backend->download(lane->queue, &image,
+                                  call->trace + (i * call->n + first) * s->head->image_size));
     }
     return JEM_OK;
 }
@@ -153,9 +154,9 @@ static jem_status run_batch(void *arg, const jem__lane *lane, int64_t first, int
     const jem__tensor image = jem__workspace_image(lane->ws, count);
     const int64_t size = head->image_size;
 
-    JEM__TRY(backend->upload(lane->dev, &image, call->x + first * size));
+    JEM__TRY(backend->upload(lane->queue, &image, call->x + first * size));
     JEM__TRY(run_steps(call, lane, first, count));
-    JEM__TRY(backend->download(lane->dev, &image, call->result + first * size));
+    JEM__TRY(backend->download(lane->queue, &image, call->result + first * size));
     for (int64_t i = first; i < first + count; i++)
         JEM__TRY(check_chain(call->sampler, call->caller, call->first_chain, i,
                              call->result + i * size, call->steps));

@@ -28,7 +28,7 @@ void jem__sampler_unref(jem_sampler *s);
 void jem__sampler_seed(jem_sampler *s, int64_t seed, int64_t stream);
 jem_status jem__sampler_init(jem_sampler *s, const char *caller, const int32_t *y, float *x,
                              int64_t n);
-/* In place; unchanged on failure. Upload, `steps` times (forward, seed, backward, update),
+/* In place; unchanged on failure. Upload, `steps` times (forward, gradient in the logits, backward, update),
  * download; all between runs below the seam. steps < 0: the option. */
 jem_status jem__sampler_run(jem_sampler *s, const char *caller, float *x, const int32_t *y,
                             int64_t n, int64_t steps);

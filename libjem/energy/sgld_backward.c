@@ -41,7 +41,7 @@ static void stop_at_clamp(const float *state, float clamp, int64_t count, float 
         values[i] = fabsf(state[i]) < clamp ? values[i] : 0.0F;
 }
 
-/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. The seed holds
+/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. grad_logits holds
  * p(y|x) afterwards. */
 static jem_status linearise(const backward_call *call, const jem__lane *lane, const float *x,
                             int64_t count, float *g)
@@ -51,16 +51,16 @@ static jem_status linearise(const backward_call *call, const jem__lane *lane, co
     const jem__backend *backend = model->ctx->backend;
     const jem__tensor image = jem__workspace_image(lane->ws, count);
     const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
     const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
 
-    JEM__TRY(backend->upload(lane->dev, &image, x));
-    JEM__TRY(jem__network_forward(lane->ws, lane->dev, &model->params, count));
-    JEM__TRY(backend->density(lane->dev, &log_px, &logits, NULL, NULL, NULL, &seed));
+    JEM__TRY(backend->upload(lane->queue, &image, x));
+    JEM__TRY(jem__network_forward(lane->ws, lane->queue, &model->params, count));
+    JEM__TRY(backend->density(lane->queue, &log_px, &logits, NULL, NULL, NULL, &grad_logits));
     if (!(call->sampler->clamp_grad > 0.0F))
         return JEM_OK;
-    JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
-    return backend->download(lane->dev, &gradient, g);
+    JEM__TRY(jem__network_backward_x(lane->ws, lane->queue, &model->params, count));
+    return backend->download(lane->queue, &gradient, g);
 }
 
 /* w <- H w at the image that was linearised. */
@@ -70,16 +70,16 @@ static jem_status times_hessian(const backward_call *call, const jem__lane *lane
     const jem_model *model = call->sampler->head->model;
     const jem__backend *backend = model->ctx->backend;
     const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    const jem__tensor seed = jem__workspace_seed(lane->ws, count);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
     const jem__tensor gradient = jem__workspace_image_gradient(lane->ws, count);
     jem__tensor change;
 
     JEM__TRY(jem__workspace_tangent(lane->ws, count, &change));
-    JEM__TRY(backend->upload(lane->dev, &change, w));
-    JEM__TRY(jem__network_tangent(lane->ws, lane->dev, &model->params, count));
-    JEM__TRY(backend->softmax_tangent(lane->dev, &logits, &seed));
-    JEM__TRY(jem__network_backward_x(lane->ws, lane->dev, &model->params, count));
-    return backend->download(lane->dev, &gradient, w);
+    JEM__TRY(backend->upload(lane->queue, &change, w));
+    JEM__TRY(jem__network_tangent(lane->ws, lane->queue, &model->params, count));
+    JEM__TRY(backend->softmax_tangent(lane->queue, &logits, &grad_logits));
+    JEM__TRY(jem__network_backward_x(lane->ws, lane->queue, &model->params, count));
+    return backend->download(lane->queue, &gradient, w);
 }
 
 /* One step back: v at state `after` becomes v at state `before`. g and w are room for as much. */

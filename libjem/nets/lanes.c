@@ -54,12 +54,12 @@ jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t 
     for (; out->count < count; out->count++) {
         jem__lane *lane = &out->list[out->count];
         /* The first one may use all threads: for a call of a few images. */
-        jem_status status = ctx->backend->device_create(ctx, out->count > 0, &lane->dev);
+        jem_status status = ctx->backend->queue_create(ctx, out->count > 0, &lane->queue);
         if (status == JEM_OK)
             status = jem__workspace_create(model->net, ctx->backend, batch, most_bytes,
                                            training, &lane->ws);
         if (status != JEM_OK) {
-            ctx->backend->device_free(lane->dev);
+            ctx->backend->queue_free(lane->queue);
             jem__lanes_free(out);
             return status;
         }
@@ -72,7 +72,7 @@ void jem__lanes_free(jem__lanes *lanes)
 {
     for (int32_t i = 0; i < lanes->count; i++) {
         jem__workspace_free(lanes->list[i].ws);
-        lanes->backend->device_free(lanes->list[i].dev);
+        lanes->backend->queue_free(lanes->list[i].queue);
     }
     if (lanes->list != NULL)
         jem__free(lanes->ctx, lanes->list);

@@ -15,7 +15,7 @@
 #include "nets/model.h"
 
 typedef struct jem__lane {
-    jem__device *dev;
+    jem__queue *queue;
     jem__workspace *ws;
 } jem__lane;
 

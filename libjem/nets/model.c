@@ -66,7 +66,7 @@ static jem_status fill_model(jem_model *model, const jem_options *opts)
     model->w = model->net->values[0].w;
     model->classes = model->net->classes;
     JEM__TRY(create_lock(model));
-    JEM__TRY(backend->device_create(model->ctx, 0, &model->dev));
+    JEM__TRY(backend->queue_create(model->ctx, 0, &model->queue));
     model->params =
         (jem__tensor){.n = 1, .c = model->net->param_count, .h = 1, .w = 1}; /* mem is zeroed */
     return backend->mem_create(model->ctx, model->net->param_count, &model->params.mem);
@@ -129,7 +129,7 @@ void jem__model_unref(jem_model *model)
         return;
     jem_context *ctx = model->ctx;
     ctx->backend->mem_free(ctx, model->params.mem);
-    ctx->backend->device_free(model->dev);
+    ctx->backend->queue_free(model->queue);
     if (model->lock != NULL)
         (void)pthread_mutex_destroy(model->lock);
     jem__free(ctx, model->lock);
@@ -146,7 +146,7 @@ jem_status jem__model_param_upload(jem_model *model, const jem__tensor *block, i
 {
     const jem__tensor t = jem__param_tensor(&model->net->params[index], block);
     (void)pthread_mutex_lock(model->lock);
-    const jem_status status = model->ctx->backend->upload(model->dev, &t, values);
+    const jem_status status = model->ctx->backend->upload(model->queue, &t, values);
     (void)pthread_mutex_unlock(model->lock);
     return status;
 }
@@ -156,7 +156,7 @@ jem_status jem__model_param_download(const jem_model *model, const jem__tensor *
 {
     const jem__tensor t = jem__param_tensor(&model->net->params[index], block);
     (void)pthread_mutex_lock(model->lock);
-    const jem_status status = model->ctx->backend->download(model->dev, &t, values);
+    const jem_status status = model->ctx->backend->download(model->queue, &t, values);
     (void)pthread_mutex_unlock(model->lock);
     return status;
 }

@@ -27,8 +27,8 @@ struct jem_model {
     jem_context *ctx;  /* a reference */
     jem_options *opts; /* a copy; only "model.*" is meant */
     jem__network *net;
-    jem__device *dev;      /* moves parameters */
-    pthread_mutex_t *lock; /* guards dev: many threads may read a shared model */
+    jem__queue *queue;     /* moves parameters */
+    pthread_mutex_t *lock; /* guards queue: many threads may read a shared model */
     jem__tensor params;    /* the flat block, owned */
     int64_t c, h, w, classes;
     jem__unused_tensor unused[JEM__MODEL_UNUSED];

@@ -84,31 +84,32 @@ int64_t jem__workspace_batch(const jem__workspace *ws);
 void jem__workspace_free(jem__workspace *ws); /* NULL accepted */
 
 /* Tensors of the workspace for n images: where to upload images, where logits, the numbers that
- * they are made of (before LeakyReLU; until a backward pass) and the image gradient appear, where to put the gradient in the logits before a backward pass. Valid for
+ * they are made of (before LeakyReLU; until a backward pass) and the image gradient appear, and
+ * where to put the gradient in the logits before a backward pass. Valid for
  * the life of the workspace. */
 jem__tensor jem__workspace_image(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_logits(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, int64_t n);
 jem__tensor jem__workspace_features(const jem__workspace *ws, int64_t n);
-jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n);
+jem__tensor jem__workspace_grad_logits(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_image_gradient(const jem__workspace *ws, int64_t n);
 
 /* logits(image). `params` is the flat block (n = 1, c = param_count, h = w = 1). */
-jem_status jem__network_forward(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
-                                int64_t n);
-/* After forward, from seed: image gradient (frozen or training workspace). */
-jem_status jem__network_backward_x(jem__workspace *ws, jem__device *dev,
+jem_status jem__network_forward(jem__workspace *ws, jem__queue *queue,
+                                const jem__tensor *params, int64_t n);
+/* After forward, from grad_logits: image gradient (frozen or training workspace). */
+jem_status jem__network_backward_x(jem__workspace *ws, jem__queue *queue,
                                    const jem__tensor *params, int64_t n);
 /* After forward, in a frozen workspace: how the logits change with the image. The network is
  * piecewise linear, so this is exact: one pass without biases, each LeakyReLU with the slope that it
  * had. Reads the change of the image where jem__workspace_tangent() says; the change of the logits
- * takes the place of the logits. Seed and signs stay, so that backward_x may follow. */
+ * takes the place of the logits. grad_logits and signs stay, so that backward_x may follow. */
 jem_status jem__workspace_tangent(jem__workspace *ws, int64_t n, jem__tensor *out);
-jem_status jem__network_tangent(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
-                                int64_t n);
-/* After forward, from seed: grads += parameter gradient (training workspace only); no image
+jem_status jem__network_tangent(jem__workspace *ws, jem__queue *queue,
+                                const jem__tensor *params, int64_t n);
+/* After forward, from grad_logits: grads += parameter gradient (training workspace only); no image
  * gradient is made. `grads` is a flat block like params. */
-jem_status jem__network_backward_w(jem__workspace *ws, jem__device *dev,
+jem_status jem__network_backward_w(jem__workspace *ws, jem__queue *queue,
                                    const jem__tensor *params, const jem__tensor *grads,
                                    int64_t n);
 

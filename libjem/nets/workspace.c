@@ -42,11 +42,12 @@ struct jem__workspace {
     int64_t max_batch, most_bytes;
     int32_t training;
     jem__mem *numbers, *bits;
-    block *blocks; /* block v < n_values is value v, block n_values the seed, then gradients */
-    route *routes; /* per layer */
+    block *
+        blocks; /* block v < n_values is value v, block n_values is grad_logits, then gradients */
+    route *routes;     /* per layer */
     int64_t *signs_at; /* per value; -1: not kept */
     int32_t n_blocks;
-    int32_t seed, image_gradient; /* blocks */
+    int32_t grad_logits, image_gradient; /* blocks */
     jem__mem
         *tangent; /* a change of the image, then one of a layer's input; made when wanted */
 };
@@ -117,8 +118,8 @@ static jem_status plan_route(jem__workspace *ws, int32_t i, int32_t *grad)
     int32_t gx = so_far;
     if (layer->in == 0)
         gx = ws->image_gradient;
-    else if (so_far == NO_BLOCK || so_far == gy || so_far == ws->seed)
-        gx = new_block(ws, layer->in, step, step); /* gy is being read, the seed is kept */
+    else if (so_far == NO_BLOCK || so_far == gy || so_far == ws->grad_logits)
+        gx = new_block(ws, layer->in, step, step); /* gy is being read, grad_logits is kept */
     ws->routes[i] = (route){.gy = gy, .add = so_far, .gx = gx};
     grad[layer->in] = gx;
     /* A block that is added to need not be prolonged: it is the gy of an earlier layer. */
@@ -135,9 +136,9 @@ static jem_status plan_gradients(jem__workspace *ws)
         return JEM_E_NOMEM;
     for (int32_t v = 0; v < net->n_values; v++)
         grad[v] = NO_BLOCK;
-    ws->seed = new_block(ws, logits, 0, end);
+    ws->grad_logits = new_block(ws, logits, 0, end);
     ws->image_gradient = new_block(ws, 0, 0, end);
-    grad[logits] = ws->seed;
+    grad[logits] = ws->grad_logits;
     jem_status status = JEM_OK;
     for (int32_t i = net->n_layers - 1; i >= 0 && status == JEM_OK; i--)
         status = plan_route(ws, i, grad);
@@ -243,7 +244,7 @@ static jem_status allocate_signs(jem__workspace *ws)
 static jem_status plan(jem__workspace *ws)
 {
     const jem__network *net = ws->net;
-    /* values, seed, image gradient, and at most one gradient per layer */
+    /* values, grad_logits, image gradient, and at most one gradient per layer */
     const int64_t most = (int64_t)net->n_values + 2 + net->n_layers;
     ws->blocks = jem__alloc(net->ctx, most, (int64_t)sizeof *ws->blocks);
     ws->routes = jem__alloc(net->ctx, net->n_layers, (int64_t)sizeof *ws->routes);
@@ -349,9 +350,9 @@ jem__tensor jem__workspace_features(const jem__workspace *ws, int64_t n)
     return tensor(ws, value, value, n);
 }
 
-jem__tensor jem__workspace_seed(const jem__workspace *ws, int64_t n)
+jem__tensor jem__workspace_grad_logits(const jem__workspace *ws, int64_t n)
 {
-    return tensor(ws, ws->seed, ws->net->n_values - 1, n);
+    return tensor(ws, ws->grad_logits, ws->net->n_values - 1, n);
 }
 
 jem__tensor jem__workspace_image_gradient(const jem__workspace *ws, int64_t n)
@@ -368,30 +369,30 @@ static jem_status check_batch(const jem__workspace *ws, int64_t n)
     return JEM_OK;
 }
 
-static jem_status layer_forward(const jem__workspace *ws, jem__device *dev,
+static jem_status layer_forward(const jem__workspace *ws, jem__queue *queue,
                                 const jem__layer *layer, const jem__tensor *params, int64_t n)
 {
     const jem__tensor x = tensor(ws, layer->in, layer->in, n);
     const jem__tensor y = tensor(ws, layer->out, layer->out, n);
     if (layer->kind == JEM__LAYER_POOL)
-        return ws->backend->pool_forward(dev, &x, NULL, &y);
+        return ws->backend->pool_forward(queue, &x, NULL, &y);
     const jem__tensor w = jem__param_tensor(&ws->net->params[layer->weight], params);
     const jem__tensor b = jem__param_tensor(&ws->net->params[layer->bias], params);
     const int32_t added = layer->add >= 0 ? layer->add : 0;
     const jem__tensor add = tensor(ws, added, added, n);
     const jem__signs signs = signs_of(ws, layer->out);
-    return ws->backend->conv_forward(dev, &layer->conv, &x, &w, &b,
+    return ws->backend->conv_forward(queue, &layer->conv, &x, &w, &b,
                                      layer->add >= 0 ? &add : NULL, &y, &signs);
 }
 
-jem_status jem__network_forward(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
-                                int64_t n)
+jem_status jem__network_forward(jem__workspace *ws, jem__queue *queue,
+                                const jem__tensor *params, int64_t n)
 {
     JEM__TRY(check_batch(ws, n));
     if (n == 0)
         return JEM_OK;
     for (int32_t i = 0; i < ws->net->n_layers; i++)
-        JEM__TRY(layer_forward(ws, dev, &ws->net->layers[i], params, n));
+        JEM__TRY(layer_forward(ws, queue, &ws->net->layers[i], params, n));
     return JEM_OK;
 }
 
@@ -423,7 +424,7 @@ jem_status jem__workspace_tangent(jem__workspace *ws, int64_t n, jem__tensor *ou
     return JEM_OK;
 }
 
-static jem_status layer_tangent(const jem__workspace *ws, jem__device *dev,
+static jem_status layer_tangent(const jem__workspace *ws, jem__queue *queue,
                                 const jem__layer *layer, const jem__tensor *params, int64_t n)
 {
     const jem__tensor y = tensor(ws, layer->out, layer->out, n);
@@ -432,35 +433,35 @@ static jem_status layer_tangent(const jem__workspace *ws, jem__device *dev,
     jem__tensor x =
         layer->in == 0 ? tangent_tensor(ws, 0, 0, n) : tensor(ws, layer->in, layer->in, n);
     if (layer->kind == JEM__LAYER_POOL)
-        return ws->backend->pool_forward(dev, &x, &signs, &y);
+        return ws->backend->pool_forward(queue, &x, &signs, &y);
     jem__conv conv = layer->conv;
     if (conv.leaky_input) {
         const jem__tensor leaked = tangent_tensor(ws, ws->blocks[0].size, layer->in, n);
-        JEM__TRY(ws->backend->leak(dev, &x, &signs, &leaked));
+        JEM__TRY(ws->backend->leak(queue, &x, &signs, &leaked));
         conv.leaky_input = 0;
         x = leaked;
     }
     const jem__tensor w = jem__param_tensor(&ws->net->params[layer->weight], params);
     const int32_t added = layer->add >= 0 ? layer->add : 0;
     const jem__tensor add = tensor(ws, added, added, n);
-    return ws->backend->conv_forward(dev, &conv, &x, &w, NULL, layer->add >= 0 ? &add : NULL,
+    return ws->backend->conv_forward(queue, &conv, &x, &w, NULL, layer->add >= 0 ? &add : NULL,
                                      &y, &none);
 }
 
-jem_status jem__network_tangent(jem__workspace *ws, jem__device *dev, const jem__tensor *params,
-                                int64_t n)
+jem_status jem__network_tangent(jem__workspace *ws, jem__queue *queue,
+                                const jem__tensor *params, int64_t n)
 {
     JEM__TRY(check_batch(ws, n));
     if (ws->training || ws->tangent == NULL)
         return jem__fail(JEM_E_INTERNAL,
                          "libjem: a tangent needs a frozen workspace and its image");
     for (int32_t i = 0; i < ws->net->n_layers && n > 0; i++)
-        JEM__TRY(layer_tangent(ws, dev, &ws->net->layers[i], params, n));
+        JEM__TRY(layer_tangent(ws, queue, &ws->net->layers[i], params, n));
     return JEM_OK;
 }
 
 /* The gradient of layer i's input. */
-static jem_status layer_backward_x(const jem__workspace *ws, jem__device *dev, int32_t i,
+static jem_status layer_backward_x(const jem__workspace *ws, jem__queue *queue, int32_t i,
                                    const jem__tensor *params, int64_t n)
 {
     const jem__layer *layer = &ws->net->layers[i];
@@ -469,16 +470,16 @@ static jem_status layer_backward_x(const jem__workspace *ws, jem__device *dev, i
     const jem__tensor gx = tensor(ws, r->gx, layer->in, n);
     const jem__signs signs = signs_of(ws, layer->in);
     if (layer->kind == JEM__LAYER_POOL)
-        return ws->backend->pool_backward(dev, &gy, &signs, &gx);
+        return ws->backend->pool_backward(queue, &gy, &signs, &gx);
     const jem__tensor w = jem__param_tensor(&ws->net->params[layer->weight], params);
     const jem__tensor add = tensor(ws, r->add == NO_BLOCK ? r->gx : r->add, layer->in, n);
-    return ws->backend->conv_backward_x(dev, &layer->conv, &gy, &w,
+    return ws->backend->conv_backward_x(queue, &layer->conv, &gy, &w,
                                         layer->conv.leaky_input ? &signs : NULL,
                                         r->add == NO_BLOCK ? NULL : &add, &gx);
 }
 
 /* grads += the gradient of layer i's parameters. */
-static jem_status layer_backward_w(const jem__workspace *ws, jem__device *dev, int32_t i,
+static jem_status layer_backward_w(const jem__workspace *ws, jem__queue *queue, int32_t i,
                                    const jem__tensor *grads, int64_t n)
 {
     const jem__layer *layer = &ws->net->layers[i];
@@ -488,21 +489,21 @@ static jem_status layer_backward_w(const jem__workspace *ws, jem__device *dev, i
     const jem__tensor gy = tensor(ws, ws->routes[i].gy, layer->out, n);
     const jem__tensor gw = jem__param_tensor(&ws->net->params[layer->weight], grads);
     const jem__tensor gb = jem__param_tensor(&ws->net->params[layer->bias], grads);
-    return ws->backend->conv_backward_w(dev, &layer->conv, &x, &gy, &gw, &gb);
+    return ws->backend->conv_backward_w(queue, &layer->conv, &x, &gy, &gw, &gb);
 }
 
-jem_status jem__network_backward_x(jem__workspace *ws, jem__device *dev,
+jem_status jem__network_backward_x(jem__workspace *ws, jem__queue *queue,
                                    const jem__tensor *params, int64_t n)
 {
     JEM__TRY(check_batch(ws, n));
     if (n == 0)
         return JEM_OK;
     for (int32_t i = ws->net->n_layers - 1; i >= 0; i--)
-        JEM__TRY(layer_backward_x(ws, dev, i, params, n));
+        JEM__TRY(layer_backward_x(ws, queue, i, params, n));
     return JEM_OK;
 }
 
-jem_status jem__network_backward_w(jem__workspace *ws, jem__device *dev,
+jem_status jem__network_backward_w(jem__workspace *ws, jem__queue *queue,
                                    const jem__tensor *params, const jem__tensor *grads,
                                    int64_t n)
 {
@@ -513,9 +514,9 @@ jem_status jem__network_backward_w(jem__workspace *ws, jem__device *dev,
     if (n == 0)
         return JEM_OK;
     for (int32_t i = ws->net->n_layers - 1; i >= 0; i--) {
-        JEM__TRY(layer_backward_w(ws, dev, i, grads, n));
+        JEM__TRY(layer_backward_w(ws, queue, i, grads, n));
         if (ws->net->layers[i].in != 0) /* nobody wants the image's gradient here */
-            JEM__TRY(layer_backward_x(ws, dev, i, params, n));
+            JEM__TRY(layer_backward_x(ws, queue, i, params, n));
     }
     return JEM_OK;
 }

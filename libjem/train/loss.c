@@ -128,27 +128,28 @@ static jem_status run_pass(void *arg, const jem__lane *lane, int64_t first, int6
     const jem__backend *backend = t->ctx->backend;
     const jem__tensor image = jem__workspace_image(lane->ws, n);
     const jem__tensor logits = jem__workspace_logits(lane->ws, n);
-    const jem__tensor seed = jem__workspace_seed(lane->ws, n);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, n);
     const int32_t *y = call->y != NULL ? call->y + first : NULL;
     const jem__tensor *grads =
         t->partials > 0 ? &t->partial[first / t->lanes.batch] : &t->grads;
-    JEM__TRY(
-        backend->upload(lane->dev, &image, call->x + first * jem__model_image_size(t->model)));
-    JEM__TRY(jem__network_forward(lane->ws, lane->dev, &t->model->params, n));
-    JEM__TRY(backend->density(lane->dev, &call->what, &logits, y, t->log_px + first,
-                              y != NULL ? t->log_pxy + first : NULL, &seed));
+    JEM__TRY(backend->upload(lane->queue, &image,
+                             call->x + first * jem__model_image_size(t->model)));
+    JEM__TRY(jem__network_forward(lane->ws, lane->queue, &t->model->params, n));
+    JEM__TRY(backend->density(lane->queue, &call->what, &logits, y, t->log_px + first,
+                              y != NULL ? t->log_pxy + first : NULL, &grad_logits));
     if ((call->roles & JEM__ROLE_LABELLED) != 0)
-        JEM__TRY(backend->download(lane->dev, &logits, t->logits + first * t->model->classes));
+        JEM__TRY(
+            backend->download(lane->queue, &logits, t->logits + first * t->model->classes));
     if (t->partials > 0)
-        JEM__TRY(backend->fill(lane->dev, grads, 0.0f));
-    return jem__network_backward_w(lane->ws, lane->dev, &t->model->params, grads, n);
+        JEM__TRY(backend->fill(lane->queue, grads, 0.0f));
+    return jem__network_backward_w(lane->ws, lane->queue, &t->model->params, grads, n);
 }
 
 /* The partial gradients of n images, in order. */
 static jem_status add_partials(jem_trainer *t, int64_t n)
 {
     for (int64_t i = 0; i < t->partials && i * t->lanes.batch < n; i++)
-        JEM__TRY(t->ctx->backend->add(t->dev, &t->partial[i], &t->grads));
+        JEM__TRY(t->ctx->backend->add(t->queue, &t->partial[i], &t->grads));
     return JEM_OK;
 }
 
@@ -207,14 +208,14 @@ jem_status jem__loss(jem_trainer *t, const jem__part *parts, int32_t count,
     const jem__backend *backend = t->ctx->backend;
     struct sums s = {0};
     count_images(parts, count, &s);
-    JEM__TRY(backend->fill(t->dev, &t->grads, 0.0f));
+    JEM__TRY(backend->fill(t->queue, &t->grads, 0.0f));
     for (int32_t i = 0; i < count; i++) {
         if (parts[i].roles != 0)
             JEM__TRY(run_part(t, &parts[i], &s));
     }
     sum_up(t, &s, m);
     double squares = 0.0;
-    JEM__TRY(backend->sum_squares(t->dev, &t->grads, &squares));
+    JEM__TRY(backend->sum_squares(t->queue, &t->grads, &squares));
     m->grad_norm = sqrt(squares);
     return JEM_OK;
 }

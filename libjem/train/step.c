@@ -50,7 +50,7 @@ static jem_status optimise(jem_trainer *t, double lr, double grad_scale)
                               .weight_decay = weight_decay,
                               .grad_scale = grad_scale,
                               .first = t->step == 0};
-        return backend->sgd_step(t->dev, &sgd, &t->grads, &t->velocity, &t->model->params);
+        return backend->sgd_step(t->queue, &sgd, &t->grads, &t->velocity, &t->model->params);
     }
     const jem__adam adam = {.lr = lr,
                             .beta1 = jem__option_f64(t->opts, "train.beta1"),
@@ -59,7 +59,7 @@ static jem_status optimise(jem_trainer *t, double lr, double grad_scale)
                             .weight_decay = weight_decay,
                             .grad_scale = grad_scale,
                             .step = t->step + 1};
-    return backend->adam_step(t->dev, &adam, &t->grads, &t->adam_m, &t->adam_v,
+    return backend->adam_step(t->queue, &adam, &t->grads, &t->adam_m, &t->adam_v,
                               &t->model->params);
 }
 
@@ -70,7 +70,7 @@ static jem_status average(jem_trainer *t)
         return JEM_OK;
     const double s = (double)t->step;
     const double keep = fmin(t->ema_decay, (1.0 + s) / (10.0 + s));
-    return t->ctx->backend->lerp(t->dev, 1.0 - keep, &t->model->params, &t->ema);
+    return t->ctx->backend->lerp(t->queue, 1.0 - keep, &t->model->params, &t->ema);
 }
 
 static jem_status update(jem_trainer *t, jem__step_metrics *m)

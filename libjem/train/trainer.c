@@ -160,7 +160,7 @@ static jem_status build_lanes(jem_trainer *t)
 static jem_status build_network(jem_trainer *t)
 {
     const jem__backend *backend = t->ctx->backend;
-    JEM__TRY(backend->device_create(t->ctx, 0, &t->dev));
+    JEM__TRY(backend->queue_create(t->ctx, 0, &t->queue));
     JEM__TRY(build_lanes(t));
     JEM__TRY(build_block(t, &t->grads));
     if (strcmp(jem__option_str(t->opts, "train.optimizer"), "sgd") == 0) {
@@ -171,7 +171,7 @@ static jem_status build_network(jem_trainer *t)
     }
     if (t->ema_decay > 0.0) {
         JEM__TRY(build_block(t, &t->ema));
-        JEM__TRY(backend->copy(t->dev, &t->model->params, &t->ema));
+        JEM__TRY(backend->copy(t->queue, &t->model->params, &t->ema));
     }
     int64_t logits;
     if (!jem__mul(t->batch, t->model->classes, &logits))
@@ -273,7 +273,7 @@ void jem__trainer_free(jem_trainer *t)
         backend->mem_free(ctx, t->partial[i].mem);
     jem__free(ctx, t->partial);
     jem__lanes_free(&t->lanes);
-    backend->device_free(t->dev);
+    backend->queue_free(t->queue);
     jem__batches_free(&t->batches_d);
     jem__batches_free(&t->batches_l);
     void *arrays[] = {t->x_d, t->x_l,   t->x_q,    t->y_d,     t->y_l,
@@ -354,7 +354,7 @@ jem_status jem__trainer_average_model(const jem_trainer *t, jem_model **out)
                          "jem_trainer_average_model: train.ema = 0, so no average is kept");
     jem_model *model;
     JEM__TRY(jem__model_create(t->ctx, t->model->opts, &model));
-    const jem_status status = t->ctx->backend->copy(t->dev, &t->ema, &model->params);
+    const jem_status status = t->ctx->backend->copy(t->queue, &t->ema, &model->params);
     if (status != JEM_OK) {
         jem__model_unref(model);
         return status;

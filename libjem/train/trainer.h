@@ -49,7 +49,7 @@ struct jem_trainer {
     jem_buffer *buffer;
     int32_t climb_class; /* chains climb log p(x|y) */
 
-    jem__device *dev;
+    jem__queue *queue;
     jem__lanes lanes;           /* training */
     jem__tensor grads;          /* blocks laid out like model->params; mem NULL: none */
     jem__tensor *partial;       /* gradients of a lane's batch, one per batch of a round */

@@ -47,7 +47,7 @@ static void check_forward(int which, const jem__conv *v, const float *x, const f
     tb = jem_lab_tensor(&lab, 1, v->k, 1, 1, b);
     ta = jem_lab_tensor(&lab, 1, v->k, v->oh, v->ow, add);
     ty = jem_lab_tensor(&lab, 1, v->k, v->oh, v->ow, NULL);
-    jem_check_ok(lab.backend->conv_forward(lab.dev, v, &tx, &tw, b != NULL ? &tb : NULL,
+    jem_check_ok(lab.backend->conv_forward(lab.queue, v, &tx, &tw, b != NULL ? &tb : NULL,
                                            add != NULL ? &ta : NULL, &ty, NULL));
     check_tensor(&lab, &ty, expected);
     close_lab(&lab);
@@ -145,8 +145,8 @@ START_TEST(backward_by_hand)
     tgw = jem_lab_tensor(&lab, 1, 1, 3, 3, one);
     tgb = jem_lab_tensor(&lab, 1, 1, 1, 1, one);
     signs = jem_lab_signs_of(&lab, &tx);
-    jem_check_ok(lab.backend->conv_backward_x(lab.dev, &v, &tgy, &tw, &signs, NULL, &tgx));
-    jem_check_ok(lab.backend->conv_backward_w(lab.dev, &v, &tx, &tgy, &tgw, &tgb));
+    jem_check_ok(lab.backend->conv_backward_x(lab.queue, &v, &tgy, &tw, &signs, NULL, &tgx));
+    jem_check_ok(lab.backend->conv_backward_w(lab.queue, &v, &tx, &tgy, &tgw, &tgb));
     check_tensor(&lab, &tgx, gx);
     check_tensor(&lab, &tgw, gw);
     check_tensor(&lab, &tgb, gb);
@@ -170,8 +170,8 @@ START_TEST(pooling_by_hand)
     tgy = jem_lab_tensor(&lab, 1, 2, 1, 1, gy);
     tgx = jem_lab_tensor(&lab, 1, 2, 2, 2, NULL);
     signs = jem_lab_signs_of(&lab, &tx);
-    jem_check_ok(lab.backend->pool_forward(lab.dev, &tx, NULL, &ty));
-    jem_check_ok(lab.backend->pool_backward(lab.dev, &tgy, &signs, &tgx));
+    jem_check_ok(lab.backend->pool_forward(lab.queue, &tx, NULL, &ty));
+    jem_check_ok(lab.backend->pool_backward(lab.queue, &tgy, &signs, &tgx));
     check_tensor(&lab, &ty, y);
     check_tensor(&lab, &tgx, gx);
     close_lab(&lab);
@@ -188,7 +188,7 @@ static void density(int which, const jem__density *what, const float *f, int64_t
     open_lab(&lab, which);
     tf = jem_lab_tensor(&lab, n, classes, 1, 1, f);
     ts = jem_lab_tensor(&lab, n, classes, 1, 1, NULL);
-    jem_check_ok(lab.backend->density(lab.dev, what, &tf, y, log_px, log_pxy,
+    jem_check_ok(lab.backend->density(lab.queue, what, &tf, y, log_px, log_pxy,
                                       seed != NULL ? &ts : NULL));
     if (seed != NULL)
         jem_lab_fetch(&lab, &ts, seed);
@@ -299,7 +299,7 @@ START_TEST(first_steps_of_the_optimizers)
     g = jem_lab_tensor(&lab, 1, 3, 1, 1, g0);
     m = jem_lab_tensor(&lab, 1, 3, 1, 1, zero);
     v = jem_lab_tensor(&lab, 1, 3, 1, 1, zero);
-    jem_check_ok(lab.backend->adam_step(lab.dev, &adam, &g, &m, &v, &p));
+    jem_check_ok(lab.backend->adam_step(lab.queue, &adam, &g, &m, &v, &p));
     {
         double actual[3];
 
@@ -309,9 +309,9 @@ START_TEST(first_steps_of_the_optimizers)
     p = jem_lab_tensor(&lab, 1, 3, 1, 1, p0);
     g = jem_lab_tensor(&lab, 1, 3, 1, 1, g1);
     v = jem_lab_tensor(&lab, 1, 3, 1, 1, NULL); /* the first step does not read it */
-    jem_check_ok(lab.backend->sgd_step(lab.dev, &sgd, &g, &v, &p));
+    jem_check_ok(lab.backend->sgd_step(lab.queue, &sgd, &g, &v, &p));
     sgd.first = 0;
-    jem_check_ok(lab.backend->sgd_step(lab.dev, &sgd, &g, &v, &p));
+    jem_check_ok(lab.backend->sgd_step(lab.queue, &sgd, &g, &v, &p));
     check_tensor(&lab, &p, after_sgd);
     close_lab(&lab);
 }
@@ -329,12 +329,12 @@ START_TEST(sgld_step_by_hand)
     open_lab(&lab, _i);
     g = jem_lab_tensor(&lab, 1, 1, 5, 1, g0);
     x = jem_lab_tensor(&lab, 1, 1, 5, 1, x0);
-    jem_check_ok(lab.backend->sgld_step(lab.dev, &what, &g, &x));
+    jem_check_ok(lab.backend->sgld_step(lab.queue, &what, &g, &x));
     check_tensor(&lab, &x, free_of_clamps);
     what.clamp_grad = 2;
     what.clamp_x = 1;
     x = jem_lab_tensor(&lab, 1, 1, 5, 1, x0);
-    jem_check_ok(lab.backend->sgld_step(lab.dev, &what, &g, &x));
+    jem_check_ok(lab.backend->sgld_step(lab.queue, &what, &g, &x));
     check_tensor(&lab, &x, clamped);
     close_lab(&lab);
 }
@@ -353,7 +353,7 @@ START_TEST(new_memory_is_zero)
         ck_assert_double_eq(values[e], 0);
     lab.backend->mem_free(lab.ctx, t.mem);
     lab.backend->mem_free(lab.ctx, NULL);
-    lab.backend->device_free(NULL);
+    lab.backend->queue_free(NULL);
     jem_check_fails(lab.backend->mem_create(lab.ctx, INT64_MAX / 2, &t.mem), JEM_E_NOMEM, "");
     ck_assert_ptr_null(t.mem);
     close_lab(&lab);
@@ -433,7 +433,7 @@ static double density_loss(jem_lab *lab, const jem__density *what, const jem__te
 {
     double log_px, log_pxy;
 
-    jem_check_ok(lab->backend->density(lab->dev, what, f, y, &log_px, &log_pxy, NULL));
+    jem_check_ok(lab->backend->density(lab->queue, what, f, y, &log_px, &log_pxy, NULL));
     return what->scale *
            (what->alpha * log_px + what->lambda * log_px * log_px + what->beta * log_pxy);
 }
@@ -452,7 +452,7 @@ START_TEST(reference_seed_is_the_derivative)
     open_lab(&lab, 0);
     tf = jem_lab_tensor(&lab, 1, 6, 1, 1, f);
     ts = jem_lab_tensor(&lab, 1, 6, 1, 1, NULL);
-    jem_check_ok(lab.backend->density(lab.dev, &what, &tf, y, NULL, NULL, &ts));
+    jem_check_ok(lab.backend->density(lab.queue, &what, &tf, y, NULL, NULL, &ts));
     jem_lab_fetch(&lab, &ts, seed);
     for (int k = 0; k < 6; k++) {
         double *logit = jem__reference_numbers(tf.mem) + tf.at + k;

@@ -142,10 +142,10 @@ static void run_pointwise(int64_t first, int64_t n, int32_t threads, const float
     tf = jem_lab_tensor(&lab, n, 19, 1, 1, f + first * 19);
     ts = jem_lab_tensor(&lab, n, 19, 1, 1, NULL);
     tp = jem_lab_tensor(&lab, n, 5, 1, 1, NULL);
-    jem_lab_note(&lab, lab.backend->pool_forward(lab.dev, &tx, NULL, &tp));
+    jem_lab_note(&lab, lab.backend->pool_forward(lab.queue, &tx, NULL, &tp));
     jem_lab_note(&lab,
-                 lab.backend->density(lab.dev, &what, &tf, y + first, log_px, log_pxy, &ts));
-    jem_lab_note(&lab, lab.backend->sgld_step(lab.dev, &step, &tg, &tx));
+                 lab.backend->density(lab.queue, &what, &tf, y + first, log_px, log_pxy, &ts));
+    jem_lab_note(&lab, lab.backend->sgld_step(lab.queue, &step, &tg, &tx));
     jem_lab_fetch(&lab, &ts, seed);
     jem_lab_fetch(&lab, &tp, pooled);
     jem_lab_fetch(&lab, &tx, chain);
@@ -247,17 +247,17 @@ static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
     double sum = 0;
 
     memset(y, 0, (size_t)n * 4 + 4);
-    jem_lab_note(lab, run->pool_forward(lab->dev, x, NULL, pooled));
+    jem_lab_note(lab, run->pool_forward(lab->queue, x, NULL, pooled));
     jem_lab_note(
-        lab, run->density(lab->dev, &what, pooled, y + 1, scores + 1, scores + 1 + n, seed));
-    jem_lab_note(lab, run->sgld_step(lab->dev, &step, g, x));
-    jem_lab_note(lab, run->sum_squares(lab->dev, x, &sum));
-    jem_lab_note(lab, run->fill(lab->dev, a, 0));
-    jem_lab_note(lab, run->copy(lab->dev, a, b));
-    jem_lab_note(lab, run->add(lab->dev, a, b));
-    jem_lab_note(lab, run->lerp(lab->dev, 0.5, a, b));
-    jem_lab_note(lab, run->adam_step(lab->dev, &adam, g, a, b, x));
-    jem_lab_note(lab, run->sgd_step(lab->dev, &sgd, g, a, x));
+        lab, run->density(lab->queue, &what, pooled, y + 1, scores + 1, scores + 1 + n, seed));
+    jem_lab_note(lab, run->sgld_step(lab->queue, &step, g, x));
+    jem_lab_note(lab, run->sum_squares(lab->queue, x, &sum));
+    jem_lab_note(lab, run->fill(lab->queue, a, 0));
+    jem_lab_note(lab, run->copy(lab->queue, a, b));
+    jem_lab_note(lab, run->add(lab->queue, a, b));
+    jem_lab_note(lab, run->lerp(lab->queue, 0.5, a, b));
+    jem_lab_note(lab, run->adam_step(lab->queue, &adam, g, a, b, x));
+    jem_lab_note(lab, run->sgd_step(lab->queue, &sgd, g, a, x));
     jem_test_guard_release(y, n * 4 + 4, &memory);
     jem_test_guard_release(scores, n * 16 + 8, &memory);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The CPU backend picks the best kernels that the processor runs; here the others get their
- * turn. In a file of its own, since both backends define struct jem__device. */
+ * turn. In a file of its own, since both backends define struct jem__queue. */
 
 #include "check_backend_lab.h"
 
@@ -12,11 +12,11 @@ void jem_lab_set_kernels(jem_lab *lab, int which)
 {
     if (lab->status != JEM_OK || which == JEM_LAB_BEST)
         return;
-    lab->dev->kernels = &jem__kernels_blis;
+    lab->queue->kernels = &jem__kernels_blis;
 #if defined(__x86_64__)
     if (which == JEM_LAB_AVX2 && __builtin_cpu_supports("avx2") &&
         __builtin_cpu_supports("fma"))
-        lab->dev->kernels = &jem__kernels_avx2;
+        lab->queue->kernels = &jem__kernels_avx2;
 #endif
 }
 

@@ -33,7 +33,7 @@ void jem_lab_open(jem_lab *lab, const jem__backend *backend, int32_t threads,
     lab->ctx->pool = NULL;
     jem_lab_note(lab, jem__pool_create(lab->ctx, threads, &lab->ctx->pool));
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, backend->device_create(lab->ctx, 0, &lab->dev));
+        jem_lab_note(lab, backend->queue_create(lab->ctx, 0, &lab->queue));
 }
 
 void jem_lab_forget(jem_lab *lab)
@@ -48,7 +48,7 @@ void jem_lab_close(jem_lab *lab)
     if (lab->ctx == NULL)
         return;
     jem_lab_forget(lab);
-    lab->backend->device_free(lab->dev);
+    lab->backend->queue_free(lab->queue);
     jem__context_unref(lab->ctx);
 }
 
@@ -101,7 +101,7 @@ jem__tensor jem_lab_tensor(jem_lab *lab, int64_t n, int64_t c, int64_t h, int64_
     host = host_alloc(lab, count);
     for (int64_t e = 0; e < count; e++)
         host[e] = values != NULL ? values[e] : NAN;
-    jem_lab_note(lab, lab->backend->upload(lab->dev, &t, host));
+    jem_lab_note(lab, lab->backend->upload(lab->queue, &t, host));
     host_free(lab, host, count);
     return t;
 }
@@ -136,7 +136,7 @@ jem__signs jem_lab_signs_of(jem_lab *lab, const jem__tensor *x)
     free(identity);
     if (lab->status == JEM_OK)
         jem_lab_note(
-            lab, lab->backend->conv_forward(lab->dev, &conv, x, &w, NULL, NULL, &y, &signs));
+            lab, lab->backend->conv_forward(lab->queue, &conv, x, &w, NULL, NULL, &y, &signs));
     return signs;
 }
 
@@ -152,7 +152,7 @@ void jem_lab_fetch(jem_lab *lab, const jem__tensor *t, double *out)
         return;
     }
     host = host_alloc(lab, count);
-    jem_lab_note(lab, lab->backend->download(lab->dev, t, host));
+    jem_lab_note(lab, lab->backend->download(lab->queue, t, host));
     for (int64_t e = 0; e < count; e++)
         out[e] = (double)host[e];
     host_free(lab, host, count);
@@ -263,9 +263,9 @@ static void fetch_slopes(jem_lab *lab, const jem__conv *v, int64_t n, const jem_
     const jem__tensor gy = jem_lab_tensor(lab, n, v->k, 1, 1, NULL);
 
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, lab->backend->fill(lab->dev, &gy, (float)(v->oh * v->ow)));
+        jem_lab_note(lab, lab->backend->fill(lab->queue, &gy, (float)(v->oh * v->ow)));
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, lab->backend->pool_backward(lab->dev, &gy, signs, &gx));
+        jem_lab_note(lab, lab->backend->pool_backward(lab->queue, &gy, signs, &gx));
     jem_lab_fetch(lab, &gx, out);
 }
 
@@ -283,11 +283,11 @@ static void run_forward(jem_lab *lab, const jem_lab_case *what, const jem_lab_da
 
     if (lab->status == JEM_OK)
         jem_lab_note(lab,
-                     lab->backend->conv_forward(lab->dev, &v, x, w, bias, also, &y, &signs));
+                     lab->backend->conv_forward(lab->queue, &v, x, w, bias, also, &y, &signs));
     fetch_slopes(lab, &v, n, &signs, out->slope);
     if (lab->status == JEM_OK) /* without signs the same numbers must come out */
-        jem_lab_note(lab,
-                     lab->backend->conv_forward(lab->dev, &v, x, w, bias, also, &plain, &none));
+        jem_lab_note(
+            lab, lab->backend->conv_forward(lab->queue, &v, x, w, bias, also, &plain, &none));
     jem_lab_fetch(lab, &y, out->y);
     if (lab->status == JEM_OK && out->count[0] > 0) {
         double *again = doubles(out->count[0]);
@@ -318,11 +318,11 @@ void jem_lab_run(jem_lab *lab, const jem_lab_case *what, const jem_lab_data *dat
 
     run_forward(lab, what, data, &x, &w, out);
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, lab->backend->conv_backward_x(lab->dev, &v, &gy, &w,
+        jem_lab_note(lab, lab->backend->conv_backward_x(lab->queue, &v, &gy, &w,
                                                         v.leaky_input ? &signs : NULL,
                                                         what->add ? &add : NULL, gx));
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, lab->backend->conv_backward_w(lab->dev, &v, &x, &gy, &gw,
+        jem_lab_note(lab, lab->backend->conv_backward_w(lab->queue, &v, &x, &gy, &gw,
                                                         what->bias ? &gb : NULL));
     jem_lab_fetch(lab, gx, out->gx);
     jem_lab_fetch(lab, &gw, out->gw);

@@ -22,7 +22,7 @@
 typedef struct jem_lab {
     jem_context *ctx;
     const jem__backend *backend;
-    jem__device *dev;
+    jem__queue *queue;
     jem_status status;
     int guarded; /* a memory of the test's own: guard pages behind host arrays too */
     int blocks;

@@ -168,8 +168,8 @@ static void run_pool(const jem__backend *backend, int64_t n, int64_t c, int64_t 
     tgy = jem_lab_tensor(&lab, n, c, 1, 1, gy);
     tgx = jem_lab_tensor(&lab, n, c, h, w, NULL);
     signs = jem_lab_signs_of(&lab, &tx);
-    jem_check_ok(backend->pool_forward(lab.dev, &tx, NULL, &ty));
-    jem_check_ok(backend->pool_backward(lab.dev, &tgy, &signs, &tgx));
+    jem_check_ok(backend->pool_forward(lab.queue, &tx, NULL, &ty));
+    jem_check_ok(backend->pool_backward(lab.queue, &tgy, &signs, &tgx));
     jem_lab_fetch(&lab, &ty, y);
     jem_lab_fetch(&lab, &tgx, gx);
     jem_check_ok(lab.status);
@@ -222,9 +222,9 @@ static void run_tangent(const jem__backend *backend, const int64_t s[4], double 
     const jem__tensor t = jem_lab_tensor(&lab, s[0], s[1], 1, 1, x);
     const jem__tensor p = jem_lab_tensor(&lab, s[0], s[1], 1, 1, signs_from);
     const jem__signs signs = jem_lab_signs_of(&lab, &from);
-    jem_check_ok(backend->leak(lab.dev, &tx, &signs, &tl));
-    jem_check_ok(backend->pool_forward(lab.dev, &tx, &signs, &ty));
-    jem_check_ok(backend->softmax_tangent(lab.dev, &t, &p));
+    jem_check_ok(backend->leak(lab.queue, &tx, &signs, &tl));
+    jem_check_ok(backend->pool_forward(lab.queue, &tx, &signs, &ty));
+    jem_check_ok(backend->softmax_tangent(lab.queue, &t, &p));
     jem_lab_fetch(&lab, &tl, leaked);
     jem_lab_fetch(&lab, &ty, pooled);
     jem_lab_fetch(&lab, &p, changed);
@@ -268,7 +268,7 @@ static void run_density(const jem__backend *backend, const jem__density *what, i
     jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
     tf = jem_lab_tensor(&lab, n, classes, 1, 1, f);
     ts = jem_lab_tensor(&lab, n, classes, 1, 1, NULL);
-    jem_check_ok(backend->density(lab.dev, what, &tf, y, log_px, log_pxy, &ts));
+    jem_check_ok(backend->density(lab.queue, what, &tf, y, log_px, log_pxy, &ts));
     jem_lab_fetch(&lab, &ts, seed);
     jem_check_ok(lab.status);
     jem_lab_close(&lab);
@@ -339,7 +339,7 @@ static void run_sgld_with(int kernels, const jem__backend *backend, const jem__s
         jem_lab_set_kernels(&lab, kernels);
     tg = jem_lab_tensor(&lab, n, shape[0], shape[1], shape[2], g);
     tx = jem_lab_tensor(&lab, n, shape[0], shape[1], shape[2], x0);
-    jem_check_ok(backend->sgld_step(lab.dev, what, &tg, &tx));
+    jem_check_ok(backend->sgld_step(lab.queue, what, &tg, &tx));
     jem_lab_fetch(&lab, &tx, out);
     jem_check_ok(lab.status);
     jem_lab_close(&lab);

@@ -49,8 +49,8 @@ static void run_optimizers(jem_lab *lab, int64_t n, const float *a, const float 
     for (int step = 1; step <= 5; step++) {
         adam.step = step;
         sgd.first = step == 1;
-        jem_lab_note(lab, lab->backend->adam_step(lab->dev, &adam, &g, &m, &v, &p));
-        jem_lab_note(lab, lab->backend->sgd_step(lab->dev, &sgd, &g, &velocity, &q));
+        jem_lab_note(lab, lab->backend->adam_step(lab->queue, &adam, &g, &m, &v, &p));
+        jem_lab_note(lab, lab->backend->sgd_step(lab->queue, &sgd, &g, &velocity, &q));
     }
     jem_lab_fetch(lab, &p, out->adam);
     jem_lab_fetch(lab, &m, out->adam_m);
@@ -73,15 +73,15 @@ static void run_vectors(const jem__backend *backend, int32_t threads, int64_t n,
     to = vector(&lab, n, b);
     copied = vector(&lab, n, NULL);
     filled = vector(&lab, n, NULL);
-    jem_lab_note(&lab, backend->copy(lab.dev, &from, &copied));
-    jem_lab_note(&lab, backend->fill(lab.dev, &filled, -1.25f));
+    jem_lab_note(&lab, backend->copy(lab.queue, &from, &copied));
+    jem_lab_note(&lab, backend->fill(lab.queue, &filled, -1.25f));
     jem_lab_fetch(&lab, &copied, out->copied);
     jem_lab_fetch(&lab, &filled, out->filled);
-    jem_lab_note(&lab, backend->lerp(lab.dev, 0.001, &to, &copied));
+    jem_lab_note(&lab, backend->lerp(lab.queue, 0.001, &to, &copied));
     jem_lab_fetch(&lab, &copied, out->between);
-    jem_lab_note(&lab, backend->add(lab.dev, &to, &filled));
+    jem_lab_note(&lab, backend->add(lab.queue, &to, &filled));
     jem_lab_fetch(&lab, &filled, out->sum);
-    jem_lab_note(&lab, backend->sum_squares(lab.dev, &from, &out->squares));
+    jem_lab_note(&lab, backend->sum_squares(lab.queue, &from, &out->squares));
     run_optimizers(&lab, n, a, b, zero, out);
     jem_check_ok(lab.status);
     jem_lab_close(&lab);
@@ -131,8 +131,8 @@ START_TEST(adam_keeps_what_float_rounds_off_beta)
         const jem__tensor grad = vector(&lab, 100, b), mean = vector(&lab, 100, zero);
         const jem__tensor square = vector(&lab, 100, zero), param = vector(&lab, 100, a);
         for (adam.step = 1; adam.step <= 5; adam.step++)
-            jem_lab_note(&lab,
-                         backends[i]->adam_step(lab.dev, &adam, &grad, &mean, &square, &param));
+            jem_lab_note(
+                &lab, backends[i]->adam_step(lab.queue, &adam, &grad, &mean, &square, &param));
         jem_lab_fetch(&lab, &param, p[i]);
         jem_lab_fetch(&lab, &square, v[i]);
         jem_check_ok(lab.status);
@@ -169,7 +169,7 @@ static double squares_of(const jem__backend *backend, int64_t n, const float *va
 
     jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
     t = vector(&lab, n, values);
-    jem_check_ok(backend->sum_squares(lab.dev, &t, &sum));
+    jem_check_ok(backend->sum_squares(lab.queue, &t, &sum));
     jem_lab_close(&lab);
     return sum;
 }
@@ -227,8 +227,8 @@ START_TEST(updates_let_nan_through)
     velocity = vector(&lab, 5, zero);
     p = vector(&lab, 5, one);
     q = vector(&lab, 5, one);
-    jem_check_ok(lab.backend->adam_step(lab.dev, &adam, &g, &m, &v, &p));
-    jem_check_ok(lab.backend->sgd_step(lab.dev, &sgd, &g, &velocity, &q));
+    jem_check_ok(lab.backend->adam_step(lab.queue, &adam, &g, &m, &v, &p));
+    jem_check_ok(lab.backend->sgd_step(lab.queue, &sgd, &g, &velocity, &q));
     jem_lab_fetch(&lab, &p, a);
     jem_lab_fetch(&lab, &q, b);
     for (int e = 0; e < 5; e++) {

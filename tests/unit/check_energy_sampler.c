@@ -97,7 +97,7 @@ START_TEST(a_quadratic_energy_reaches_its_variance)
     const double k = 2, alpha = 0.2, sigma = 0.1;
     world w = world_open(world_backends[_i], "mlp", 2, 4, NULL);
     const jem__backend *backend = w.ctx->backend;
-    jem__device *dev = w.head->lanes.list[0].dev;
+    jem__queue *queue = w.head->lanes.list[0].queue;
     jem__tensor x = {.n = chains, .c = 1, .h = 1, .w = 1}, g = x;
     jem__sgld_step what = {
         .step_size = (float)alpha, .noise_std = (float)sigma, .key = jem__rng_key(5, 6)};
@@ -106,14 +106,14 @@ START_TEST(a_quadratic_energy_reaches_its_variance)
 
     jem_check_ok(backend->mem_create(w.ctx, chains, &x.mem));
     jem_check_ok(backend->mem_create(w.ctx, chains, &g.mem));
-    jem_check_ok(backend->upload(dev, &x, host));
+    jem_check_ok(backend->upload(queue, &x, host));
     for (uint32_t t = 0; t < steps; t++) {
         for (int64_t i = 0; i < chains; i++)
             slope[i] = (float)(-k * (double)host[i]);
         what.step = t;
-        jem_check_ok(backend->upload(dev, &g, slope));
-        jem_check_ok(backend->sgld_step(dev, &what, &g, &x));
-        jem_check_ok(backend->download(dev, &x, host));
+        jem_check_ok(backend->upload(queue, &g, slope));
+        jem_check_ok(backend->sgld_step(queue, &what, &g, &x));
+        jem_check_ok(backend->download(queue, &x, host));
     }
     for (int64_t i = 0; i < chains; i++) {
         sum += (double)host[i];
@@ -142,10 +142,10 @@ START_TEST(clamps_keep_nan)
         slope[j] = NAN;
     jem_check_ok(backend->mem_create(w.ctx, 64, &x.mem));
     jem_check_ok(backend->mem_create(w.ctx, 64, &g.mem));
-    jem_check_ok(backend->upload(w.head->lanes.list[0].dev, &x, host));
-    jem_check_ok(backend->upload(w.head->lanes.list[0].dev, &g, slope));
-    jem_check_ok(backend->sgld_step(w.head->lanes.list[0].dev, &what, &g, &x));
-    jem_check_ok(backend->download(w.head->lanes.list[0].dev, &x, host));
+    jem_check_ok(backend->upload(w.head->lanes.list[0].queue, &x, host));
+    jem_check_ok(backend->upload(w.head->lanes.list[0].queue, &g, slope));
+    jem_check_ok(backend->sgld_step(w.head->lanes.list[0].queue, &what, &g, &x));
+    jem_check_ok(backend->download(w.head->lanes.list[0].queue, &x, host));
     for (int j = 0; j < 64; j++)
         ck_assert_msg(isnan(host[j]) == (j % 3 == 0), "value %d is %g", j, (double)host[j]);
     backend->mem_free(w.ctx, x.mem);

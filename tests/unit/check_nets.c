@@ -24,7 +24,7 @@ typedef struct rig {
     jem_test_memory memory;
     jem_context *ctx;
     jem__network *net;
-    jem__device *dev;
+    jem__queue *queue;
     jem__tensor params, grads;
     uint64_t first; /* number of the first random image */
 } rig;
@@ -44,7 +44,7 @@ static void put_random(const rig *r, const jem__tensor *t, uint64_t index, float
     jem__rng_uniform(&rng, 0, count, values);
     for (int64_t i = 0; i < count; i++)
         values[i] = bound * (2.0f * values[i] - 1.0f);
-    jem_check_ok(r->ctx->backend->upload(r->dev, t, values));
+    jem_check_ok(r->ctx->backend->upload(r->queue, t, values));
     free(values);
 }
 
@@ -52,7 +52,7 @@ static float *get(const rig *r, jem__tensor t)
 {
     float *values = malloc((size_t)count_of(&t) * sizeof *values);
     ck_assert_ptr_nonnull(values);
-    jem_check_ok(r->ctx->backend->download(r->dev, &t, values));
+    jem_check_ok(r->ctx->backend->download(r->queue, &t, values));
     return values;
 }
 
@@ -69,7 +69,7 @@ static void rig_open(rig *r, const jem__backend *backend, int64_t c, int64_t h, 
     open_context(r, backend);
     jem_check_ok(jem__network_create(r->ctx, c, h, w, &r->net));
     jem_check_ok(build(r->net));
-    jem_check_ok(backend->device_create(r->ctx, 0, &r->dev));
+    jem_check_ok(backend->queue_create(r->ctx, 0, &r->queue));
     r->params = (jem__tensor){.n = 1, .c = r->net->param_count, .h = 1, .w = 1};
     r->grads = r->params;
     jem_check_ok(backend->mem_create(r->ctx, r->net->param_count, &r->params.mem));
@@ -87,8 +87,8 @@ static void rig_close(rig *r)
         r->ctx->backend->mem_free(r->ctx, r->params.mem);
         r->ctx->backend->mem_free(r->ctx, r->grads.mem);
     }
-    if (r->dev != NULL)
-        r->ctx->backend->device_free(r->dev);
+    if (r->queue != NULL)
+        r->ctx->backend->queue_free(r->queue);
     jem__network_free(r->net);
     jem__context_unref(r->ctx);
     jem_check_no_leak(&r->memory);
@@ -100,7 +100,7 @@ static jem__workspace *workspace(const rig *r, int64_t max_batch, int32_t traini
     jem__workspace *ws = NULL;
     jem_check_ok(jem__workspace_create(r->net, r->ctx->backend, max_batch, 0, training, &ws));
     for (int64_t i = 0; i < n; i++) {
-        jem__tensor x = jem__workspace_image(ws, 1), seed = jem__workspace_seed(ws, 1);
+        jem__tensor x = jem__workspace_image(ws, 1), seed = jem__workspace_grad_logits(ws, 1);
         x.at += i * count_of(&x);
         seed.at += i * count_of(&seed);
         put_random(r, &x, 1000 + r->first + (uint64_t)i, 1.0f);
@@ -205,8 +205,9 @@ static const double *numbers(const jem__tensor *t)
 /* sum of seed * logits */
 static double loss(const rig *r, jem__workspace *ws, int64_t n)
 {
-    jem_check_ok(jem__network_forward(ws, r->dev, &r->params, n));
-    const jem__tensor f = jem__workspace_logits(ws, n), seed = jem__workspace_seed(ws, n);
+    jem_check_ok(jem__network_forward(ws, r->queue, &r->params, n));
+    const jem__tensor f = jem__workspace_logits(ws, n),
+                      seed = jem__workspace_grad_logits(ws, n);
     double sum = 0;
     for (int64_t i = 0; i < count_of(&f); i++)
         sum += numbers(&f)[i] * numbers(&seed)[i];
@@ -253,8 +254,8 @@ START_TEST(test_gradients_match_finite_differences)
     const int64_t n = nets[_i].n;
     jem__workspace *ws = workspace(&r, n, 1, n);
     (void)loss(&r, ws, n);
-    jem_check_ok(jem__network_backward_x(ws, r.dev, &r.params, n));
-    jem_check_ok(jem__network_backward_w(ws, r.dev, &r.params, &r.grads, n));
+    jem_check_ok(jem__network_backward_x(ws, r.queue, &r.params, n));
+    jem_check_ok(jem__network_backward_w(ws, r.queue, &r.params, &r.grads, n));
 
     const jem__tensor x = jem__workspace_image(ws, n);
     const jem__tensor gx = jem__workspace_image_gradient(ws, n);
@@ -280,18 +281,18 @@ START_TEST(test_frozen_and_training_agree_bit_for_bit)
     const jem__tensor g = jem__workspace_image_gradient(frozen, 2);
     const jem__tensor f_training = jem__workspace_logits(training, 2);
     const jem__tensor g_training = jem__workspace_image_gradient(training, 2);
-    const jem__tensor seed = jem__workspace_seed(frozen, 2);
+    const jem__tensor seed = jem__workspace_grad_logits(frozen, 2);
     const size_t f_size = (size_t)count_of(&f) * sizeof(double);
     const size_t g_size = (size_t)count_of(&g) * sizeof(double);
     float *seed_before = get(&r, seed);
 
-    jem_check_ok(jem__network_forward(training, r.dev, &r.params, 2));
-    jem_check_ok(jem__network_backward_w(training, r.dev, &r.params, &r.grads, 2));
-    jem_check_ok(jem__network_backward_x(training, r.dev, &r.params, 2));
+    jem_check_ok(jem__network_forward(training, r.queue, &r.params, 2));
+    jem_check_ok(jem__network_backward_w(training, r.queue, &r.params, &r.grads, 2));
+    jem_check_ok(jem__network_backward_x(training, r.queue, &r.params, 2));
     for (int pass = 0; pass < 2; pass++) {
-        jem_check_ok(jem__network_forward(frozen, r.dev, &r.params, 2));
+        jem_check_ok(jem__network_forward(frozen, r.queue, &r.params, 2));
         for (int again = 0; again < 2; again++) {
-            jem_check_ok(jem__network_backward_x(frozen, r.dev, &r.params, 2));
+            jem_check_ok(jem__network_backward_x(frozen, r.queue, &r.params, 2));
             ck_assert_mem_eq(numbers(&f), numbers(&f_training), f_size);
             ck_assert_mem_eq(numbers(&g), numbers(&g_training), g_size);
         }
@@ -311,10 +312,10 @@ START_TEST(test_weight_gradient_accumulates_and_repeats)
     rig r;
     open_net(&r, &jem__backend_reference, _i);
     jem__workspace *ws = workspace(&r, 2, 1, 2);
-    jem_check_ok(jem__network_forward(ws, r.dev, &r.params, 2));
-    jem_check_ok(jem__network_backward_w(ws, r.dev, &r.params, &r.grads, 2));
+    jem_check_ok(jem__network_forward(ws, r.queue, &r.params, 2));
+    jem_check_ok(jem__network_backward_w(ws, r.queue, &r.params, &r.grads, 2));
     float *once = get(&r, r.grads);
-    jem_check_ok(jem__network_backward_w(ws, r.dev, &r.params, &r.grads, 2));
+    jem_check_ok(jem__network_backward_w(ws, r.queue, &r.params, &r.grads, 2));
     float *twice = get(&r, r.grads);
     for (int64_t i = 0; i < r.net->param_count; i++)
         once[i] *= 2;
@@ -331,17 +332,18 @@ START_TEST(test_each_image_depends_on_itself_only)
     rig r;
     open_net(&r, &jem__backend_reference, _i);
     jem__workspace *many = workspace(&r, 5, 0, 3), *one = workspace(&r, 1, 0, 1);
-    jem_check_ok(jem__network_forward(many, r.dev, &r.params, 3));
-    jem_check_ok(jem__network_backward_x(many, r.dev, &r.params, 3));
+    jem_check_ok(jem__network_forward(many, r.queue, &r.params, 3));
+    jem_check_ok(jem__network_backward_x(many, r.queue, &r.params, 3));
     jem__tensor f = jem__workspace_logits(one, 1), g = jem__workspace_image_gradient(one, 1);
     float *all_f = get(&r, jem__workspace_logits(many, 3));
     float *all_g = get(&r, jem__workspace_image_gradient(many, 3));
     for (int64_t i = 0; i < 3; i++) {
-        const jem__tensor x = jem__workspace_image(one, 1), seed = jem__workspace_seed(one, 1);
+        const jem__tensor x = jem__workspace_image(one, 1),
+                          seed = jem__workspace_grad_logits(one, 1);
         put_random(&r, &x, (uint64_t)(1000 + i), 1.0f);
         put_random(&r, &seed, (uint64_t)(2000 + i), 1.0f);
-        jem_check_ok(jem__network_forward(one, r.dev, &r.params, 1));
-        jem_check_ok(jem__network_backward_x(one, r.dev, &r.params, 1));
+        jem_check_ok(jem__network_forward(one, r.queue, &r.params, 1));
+        jem_check_ok(jem__network_backward_x(one, r.queue, &r.params, 1));
         float *own_f = get(&r, f), *own_g = get(&r, g);
         jem_check_same(own_f, all_f + i * count_of(&f), count_of(&f));
         jem_check_same(own_g, all_g + i * count_of(&g), count_of(&g));
@@ -361,16 +363,17 @@ START_TEST(test_batch_sizes_outside_the_workspace)
     rig r;
     open_net(&r, &jem__backend_reference, 5);
     jem__workspace *ws = workspace(&r, 2, 0, 2);
-    jem_check_ok(jem__network_forward(ws, r.dev, &r.params, 2));
+    jem_check_ok(jem__network_forward(ws, r.queue, &r.params, 2));
     float *before = get(&r, jem__workspace_logits(ws, 2));
-    jem_check_ok(jem__network_forward(ws, r.dev, &r.params, 0));
-    jem_check_ok(jem__network_backward_x(ws, r.dev, &r.params, 0));
+    jem_check_ok(jem__network_forward(ws, r.queue, &r.params, 0));
+    jem_check_ok(jem__network_backward_x(ws, r.queue, &r.params, 0));
     float *after = get(&r, jem__workspace_logits(ws, 2));
     jem_check_same(after, before, 2 * 6);
-    jem_check_fails(jem__network_forward(ws, r.dev, &r.params, 3), JEM_E_INTERNAL, "3 images");
-    jem_check_fails(jem__network_backward_x(ws, r.dev, &r.params, -1), JEM_E_INTERNAL, "-1");
-    jem_check_fails(jem__network_backward_w(ws, r.dev, &r.params, &r.grads, 2), JEM_E_INTERNAL,
-                    "training workspace");
+    jem_check_fails(jem__network_forward(ws, r.queue, &r.params, 3), JEM_E_INTERNAL,
+                    "3 images");
+    jem_check_fails(jem__network_backward_x(ws, r.queue, &r.params, -1), JEM_E_INTERNAL, "-1");
+    jem_check_fails(jem__network_backward_w(ws, r.queue, &r.params, &r.grads, 2),
+                    JEM_E_INTERNAL, "training workspace");
     free(before);
     free(after);
     jem__workspace_free(ws);
@@ -391,9 +394,9 @@ END_TEST
 static void run_all(rig *r, int64_t n, float *out[3])
 {
     jem__workspace *ws = workspace(r, n, 1, n);
-    jem_check_ok(jem__network_forward(ws, r->dev, &r->params, n));
-    jem_check_ok(jem__network_backward_w(ws, r->dev, &r->params, &r->grads, n));
-    jem_check_ok(jem__network_backward_x(ws, r->dev, &r->params, n));
+    jem_check_ok(jem__network_forward(ws, r->queue, &r->params, n));
+    jem_check_ok(jem__network_backward_w(ws, r->queue, &r->params, &r->grads, n));
+    jem_check_ok(jem__network_backward_x(ws, r->queue, &r->params, n));
     out[0] = get(r, jem__workspace_logits(ws, n));
     out[1] = get(r, jem__workspace_image_gradient(ws, n));
     out[2] = malloc((size_t)r->net->param_count * sizeof(float));
@@ -401,7 +404,7 @@ static void run_all(rig *r, int64_t n, float *out[3])
     memset(out[2], 0, (size_t)r->net->param_count * sizeof(float));
     for (int32_t i = 0; i < r->net->n_params; i++) { /* each in its own order inside */
         const jem__tensor t = jem__param_tensor(&r->net->params[i], &r->grads);
-        jem_check_ok(r->ctx->backend->download(r->dev, &t, out[2] + r->net->params[i].at));
+        jem_check_ok(r->ctx->backend->download(r->queue, &t, out[2] + r->net->params[i].at));
     }
     jem__workspace_free(ws);
 }

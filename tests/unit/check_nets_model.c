@@ -255,9 +255,9 @@ static jem_status use_network(const jem_model *model, int32_t training)
 {
     jem__workspace *ws = NULL;
     JEM__TRY(jem__workspace_create(model->net, model->ctx->backend, 2, 0, training, &ws));
-    jem_status status = jem__network_forward(ws, model->dev, &model->params, 2);
+    jem_status status = jem__network_forward(ws, model->queue, &model->params, 2);
     if (status == JEM_OK)
-        status = jem__network_backward_x(ws, model->dev, &model->params, 2);
+        status = jem__network_backward_x(ws, model->queue, &model->params, 2);
     jem__workspace_free(ws);
     return status;
 }

@@ -20,7 +20,7 @@ static const char *const pass_names[] = {"fwd", "bwd_x", "bwd_w"};
 struct conv_run {
     jem_context *ctx;
     const jem__backend *backend;
-    jem__device *dev;
+    jem__queue *queue;
     jem__network *net; /* one convolution */
     jem__conv conv;
     enum pass pass;
@@ -33,15 +33,16 @@ static int run(struct bench_work *work)
 
     switch (r->pass) {
     case FWD:
-        return report_jem(
-            r->backend->conv_forward(r->dev, &r->conv, &r->x, &r->w, NULL, NULL, &r->y, NULL));
+        return report_jem(r->backend->conv_forward(r->queue, &r->conv, &r->x, &r->w, NULL, NULL,
+                                                   &r->y, NULL));
     case BWD_X:
         return report_jem(
-            r->backend->conv_backward_x(r->dev, &r->conv, &r->y, &r->w, NULL, NULL, &r->x));
+            r->backend->conv_backward_x(r->queue, &r->conv, &r->y, &r->w, NULL, NULL, &r->x));
     case BWD_W:
         break;
     }
-    return report_jem(r->backend->conv_backward_w(r->dev, &r->conv, &r->x, &r->y, &r->w, NULL));
+    return report_jem(
+        r->backend->conv_backward_w(r->queue, &r->conv, &r->x, &r->y, &r->w, NULL));
 }
 
 static void close_run(struct bench_work *work)
@@ -51,7 +52,7 @@ static void close_run(struct bench_work *work)
     r->backend->mem_free(r->ctx, r->x.mem);
     r->backend->mem_free(r->ctx, r->w.mem);
     r->backend->mem_free(r->ctx, r->y.mem);
-    r->backend->device_free(r->dev);
+    r->backend->queue_free(r->queue);
     jem__network_free(r->net);
     free(r);
     *work = (struct bench_work){0};
@@ -69,7 +70,7 @@ static int make_tensor(struct conv_run *r, jem__tensor *t, float scale)
     bench_fill(values, count, scale);
     rc = report_jem(r->backend->mem_create(r->ctx, count, &t->mem));
     if (rc == EXIT_OK)
-        rc = report_jem(r->backend->upload(r->dev, t, values));
+        rc = report_jem(r->backend->upload(r->queue, t, values));
     free(values);
     return rc;
 }
@@ -91,7 +92,7 @@ static int make_tensors(struct conv_run *r, int64_t n)
 {
     const jem__conv *c = &r->conv;
     const double fan_in = (double)(c->c * c->kh * c->kw);
-    int rc = report_jem(r->backend->device_create(r->ctx, 0, &r->dev));
+    int rc = report_jem(r->backend->queue_create(r->ctx, 0, &r->queue));
 
     r->x = (jem__tensor){.n = n, .c = c->c, .h = c->h, .w = c->w};
     r->w = (jem__tensor){.n = c->k, .c = c->c, .h = c->kh, .w = c->kw};

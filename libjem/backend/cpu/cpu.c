@@ -62,59 +62,59 @@ static jem_status describe(const char *variant, char *out, int64_t out_size)
     return JEM_OK;
 }
 
-static jem_status device_create(jem_context *ctx, int32_t alone, jem__device **out)
+static jem_status queue_create(jem_context *ctx, int32_t alone, jem__queue **out)
 {
     const jem__kernels *kernels = NULL;
-    jem__device *dev = NULL;
+    jem__queue *queue = NULL;
 
     *out = NULL;
     JEM__TRY(choose(ctx->variant, &kernels));
-    dev = jem__alloc(ctx, 1, sizeof *dev);
-    if (dev == NULL)
+    queue = jem__alloc(ctx, 1, sizeof *queue);
+    if (queue == NULL)
         return JEM_E_NOMEM;
-    dev->ctx = ctx;
-    dev->kernels = kernels;
-    dev->alone = alone;
-    *out = dev;
+    queue->ctx = ctx;
+    queue->kernels = kernels;
+    queue->alone = alone;
+    *out = queue;
     return JEM_OK;
 }
 
-static void device_free(jem__device *dev)
+static void queue_free(jem__queue *queue)
 {
-    if (dev == NULL)
+    if (queue == NULL)
         return;
-    jem__free(dev->ctx, dev->scratch);
-    jem__free(dev->ctx, dev);
+    jem__free(queue->ctx, queue->scratch);
+    jem__free(queue->ctx, queue);
 }
 
-void jem__cpu_for(const jem__device *dev, int64_t count, jem__task_fn task, void *arg)
+void jem__cpu_for(const jem__queue *queue, int64_t count, jem__task_fn task, void *arg)
 {
-    if (!dev->alone) {
-        jem__parallel_for(dev->ctx, count, task, arg);
+    if (!queue->alone) {
+        jem__parallel_for(queue->ctx, count, task, arg);
         return;
     }
     for (int64_t i = 0; i < count; i++)
         task(arg, i, 0);
 }
 
-jem_status jem__cpu_scratch(jem__device *dev, int64_t shared, int64_t per_worker,
+jem_status jem__cpu_scratch(jem__queue *queue, int64_t shared, int64_t per_worker,
                             jem__scratch *out)
 {
     const int64_t align = 16; /* floats: one 64-byte line, so that workers do not share one */
     const int64_t head = jem__ceil_div(shared, align) * align;
     const int64_t each = jem__ceil_div(per_worker, align) * align;
-    const int64_t workers = dev->alone ? 1 : jem__pool_threads(dev->ctx->pool);
+    const int64_t workers = queue->alone ? 1 : jem__pool_threads(queue->ctx->pool);
     const int64_t total = jem__max(1, head + each * workers);
 
-    if (total > dev->scratch_floats) {
-        jem__free(dev->ctx, dev->scratch);
-        dev->scratch_floats = 0;
-        dev->scratch = jem__alloc_raw(dev->ctx, total, sizeof *dev->scratch);
-        if (dev->scratch == NULL)
+    if (total > queue->scratch_floats) {
+        jem__free(queue->ctx, queue->scratch);
+        queue->scratch_floats = 0;
+        queue->scratch = jem__alloc_raw(queue->ctx, total, sizeof *queue->scratch);
+        if (queue->scratch == NULL)
             return JEM_E_NOMEM;
-        dev->scratch_floats = total;
+        queue->scratch_floats = total;
     }
-    *out = (jem__scratch){dev->scratch, dev->scratch + head, each};
+    *out = (jem__scratch){queue->scratch, queue->scratch + head, each};
     return JEM_OK;
 }
 
@@ -122,7 +122,7 @@ static void mem_free(jem_context *ctx, jem__mem *mem)
 {
     if (mem == NULL)
         return;
-    jem__filters_clear(ctx, &mem->filters);
+    jem__packed_clear(ctx, &mem->packed);
     jem__free(ctx, mem->floats);
     jem__free(ctx, mem->bits);
     jem__free(ctx, mem);
@@ -136,7 +136,7 @@ static jem_status create_mem(jem_context *ctx, int64_t count, int64_t size, jem_
     *out = NULL;
     if (mem == NULL)
         return JEM_E_NOMEM;
-    if (jem__filters_init(&mem->filters) != JEM_OK) {
+    if (jem__packed_init(&mem->packed) != JEM_OK) {
         jem__free(ctx, mem);
         return JEM_E_NOMEM;
     }
@@ -197,28 +197,28 @@ static void layout_image(void *arg, int64_t image, int32_t worker)
         }
 }
 
-static jem_status upload(jem__device *dev, const jem__tensor *dst, const float *src)
+static jem_status upload(jem__queue *queue, const jem__tensor *dst, const float *src)
 {
     layout_job job = {src, jem__floats(dst), dst->c, dst->h * dst->w, 1};
 
-    dst->mem->filters.version++;
-    jem__cpu_for(dev, dst->n, layout_image, &job);
+    dst->mem->packed.version++;
+    jem__cpu_for(queue, dst->n, layout_image, &job);
     return JEM_OK;
 }
 
-static jem_status download(jem__device *dev, const jem__tensor *src, float *dst)
+static jem_status download(jem__queue *queue, const jem__tensor *src, float *dst)
 {
     layout_job job = {jem__floats(src), dst, src->c, src->h * src->w, 0};
 
-    jem__cpu_for(dev, src->n, layout_image, &job);
+    jem__cpu_for(queue, src->n, layout_image, &job);
     return JEM_OK;
 }
 
 const jem__backend jem__backend_cpu = {
     .name = "cpu",
     .describe = describe,
-    .device_create = device_create,
-    .device_free = device_free,
+    .queue_create = queue_create,
+    .queue_free = queue_free,
     .mem_create = mem_create,
     .mem_create_bits = mem_create_bits,
     .mem_free = mem_free,

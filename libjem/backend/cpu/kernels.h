@@ -17,7 +17,7 @@
  * of multiply-adds (p ascending) whatever m, n and the neighbours are, so results do not depend
  * on how work was cut.
  *
- * finish_forward and finish_backward, the epilogues of one pixel of n channels:
+ * epilogue_forward and epilogue_backward, the epilogues of one pixel of n channels:
  *
  *     out = in + bias + add, bits = (out > 0)        bias, add, bits may be NULL
  *     out = in * (bit ? 1 : leak) + add              bits, add may be NULL */
@@ -77,10 +77,10 @@ typedef struct jem__kernels {
     const char *name; /* "avx512", as in jem_context_create("cpu:avx512") */
     int64_t cols;     /* columns of a panel of B */
     void (*gemm)(const jem__gemm *g);
-    void (*finish_forward)(const float *in, const float *bias, const float *add, float *out,
-                           uint8_t *bits, int64_t n);
-    void (*finish_backward)(const float *in, const uint8_t *bits, const float *add, float *out,
-                            int64_t n);
+    void (*epilogue_forward)(const float *in, const float *bias, const float *add, float *out,
+                             uint8_t *bits, int64_t n);
+    void (*epilogue_backward)(const float *in, const uint8_t *bits, const float *add,
+                              float *out, int64_t n);
     int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
     const jem__winograd_kernels *winograd; /* by kind; NULL: not available */
     const jem__direct_kernels *direct;     /* few input channels; NULL: not available */
@@ -96,10 +96,10 @@ extern const jem__kernels jem__kernels_blis; /* gemm_blis.c: any machine */
 
 /* The epilogues from channel `from` on, number by number: for the last channels of a row, and
  * where there are no vectors. `from` is a multiple of 8. */
-void jem__finish_forward_plain(const float *in, const float *bias, const float *add, float *out,
-                               uint8_t *bits, int64_t from, int64_t n);
-void jem__finish_backward_plain(const float *in, const uint8_t *bits, const float *add,
-                                float *out, int64_t from, int64_t n);
+void jem__epilogue_forward_plain(const float *in, const float *bias, const float *add,
+                                 float *out, uint8_t *bits, int64_t from, int64_t n);
+void jem__epilogue_backward_plain(const float *in, const uint8_t *bits, const float *add,
+                                  float *out, int64_t from, int64_t n);
 
 /* gemm_blis.c: the version of BLIS that runs, for people. */
 const char *jem__blis_version(void);

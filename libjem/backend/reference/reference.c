@@ -66,22 +66,22 @@ static jem_status describe(const char *variant, char *out, int64_t out_size)
     return JEM_OK;
 }
 
-static jem_status device_create(jem_context *ctx, int32_t alone, jem__device **out)
+static jem_status queue_create(jem_context *ctx, int32_t alone, jem__queue **out)
 {
-    jem__device *dev = jem__alloc(ctx, 1, (int64_t)sizeof *dev);
+    jem__queue *queue = jem__alloc(ctx, 1, (int64_t)sizeof *queue);
 
     (void)alone; /* it always does */
-    *out = dev;
-    if (dev == NULL)
+    *out = queue;
+    if (queue == NULL)
         return JEM_E_NOMEM;
-    dev->ctx = ctx;
+    queue->ctx = ctx;
     return JEM_OK;
 }
 
-static void device_free(jem__device *dev)
+static void queue_free(jem__queue *queue)
 {
-    if (dev != NULL)
-        jem__free(dev->ctx, dev);
+    if (queue != NULL)
+        jem__free(queue->ctx, queue);
 }
 
 static void mem_free(jem_context *ctx, jem__mem *mem)
@@ -125,23 +125,23 @@ static jem_status mem_create_bits(jem_context *ctx, int64_t bytes, jem__mem **ou
     return JEM_OK;
 }
 
-static jem_status upload(jem__device *dev, const jem__tensor *dst, const float *src)
+static jem_status upload(jem__queue *queue, const jem__tensor *dst, const float *src)
 {
     const int64_t count = jem__reference_count(dst);
     double *to = jem__reference_image(dst, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < count; e++)
         to[e] = (double)src[e];
     return JEM_OK;
 }
 
-static jem_status download(jem__device *dev, const jem__tensor *src, float *dst)
+static jem_status download(jem__queue *queue, const jem__tensor *src, float *dst)
 {
     const int64_t count = jem__reference_count(src);
     const double *from = jem__reference_image(src, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < count; e++)
         dst[e] = (float)from[e];
     return JEM_OK;
@@ -150,8 +150,8 @@ static jem_status download(jem__device *dev, const jem__tensor *src, float *dst)
 const jem__backend jem__backend_reference = {
     .name = "reference",
     .describe = describe,
-    .device_create = device_create,
-    .device_free = device_free,
+    .queue_create = queue_create,
+    .queue_free = queue_free,
     .mem_create = mem_create,
     .mem_create_bits = mem_create_bits,
     .mem_free = mem_free,

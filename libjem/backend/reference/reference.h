@@ -18,7 +18,7 @@ struct jem__mem {
     uint8_t *bits;
 };
 
-struct jem__device {
+struct jem__queue {
     jem_context *ctx; /* the reference backend needs no scratch memory */
 };
 
@@ -37,45 +37,45 @@ double jem__reference_leaky(double value);
 int64_t jem__reference_count(const jem__tensor *t);
 
 /* convolution.c */
-jem_status jem__reference_conv_forward(jem__device *dev, const jem__conv *conv,
+jem_status jem__reference_conv_forward(jem__queue *queue, const jem__conv *conv,
                                        const jem__tensor *x, const jem__tensor *w,
                                        const jem__tensor *b, const jem__tensor *add,
                                        const jem__tensor *y, const jem__signs *signs_y);
-jem_status jem__reference_conv_backward_x(jem__device *dev, const jem__conv *conv,
+jem_status jem__reference_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                                           const jem__tensor *gy, const jem__tensor *w,
                                           const jem__signs *signs_x, const jem__tensor *add,
                                           const jem__tensor *gx);
-jem_status jem__reference_conv_backward_w(jem__device *dev, const jem__conv *conv,
+jem_status jem__reference_conv_backward_w(jem__queue *queue, const jem__conv *conv,
                                           const jem__tensor *x, const jem__tensor *gy,
                                           const jem__tensor *gw, const jem__tensor *gb);
 
 /* pointwise.c */
-jem_status jem__reference_leak(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+jem_status jem__reference_leak(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
                                const jem__tensor *y);
-jem_status jem__reference_pool_forward(jem__device *dev, const jem__tensor *x,
+jem_status jem__reference_pool_forward(jem__queue *queue, const jem__tensor *x,
                                        const jem__signs *signs, const jem__tensor *y);
-jem_status jem__reference_pool_backward(jem__device *dev, const jem__tensor *gy,
+jem_status jem__reference_pool_backward(jem__queue *queue, const jem__tensor *gy,
                                         const jem__signs *signs_x, const jem__tensor *gx);
-jem_status jem__reference_density(jem__device *dev, const jem__density *what,
+jem_status jem__reference_density(jem__queue *queue, const jem__density *what,
                                   const jem__tensor *logits, const int32_t *y, double *log_px,
-                                  double *log_pxy, const jem__tensor *seed);
-jem_status jem__reference_softmax_tangent(jem__device *dev, const jem__tensor *t,
+                                  double *log_pxy, const jem__tensor *grad_logits);
+jem_status jem__reference_softmax_tangent(jem__queue *queue, const jem__tensor *t,
                                           const jem__tensor *p);
-jem_status jem__reference_sgld_step(jem__device *dev, const jem__sgld_step *what,
+jem_status jem__reference_sgld_step(jem__queue *queue, const jem__sgld_step *what,
                                     const jem__tensor *g, const jem__tensor *x);
-jem_status jem__reference_fill(jem__device *dev, const jem__tensor *x, float value);
-jem_status jem__reference_copy(jem__device *dev, const jem__tensor *src,
+jem_status jem__reference_fill(jem__queue *queue, const jem__tensor *x, float value);
+jem_status jem__reference_copy(jem__queue *queue, const jem__tensor *src,
                                const jem__tensor *dst);
-jem_status jem__reference_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x);
-jem_status jem__reference_lerp(jem__device *dev, double t, const jem__tensor *to,
+jem_status jem__reference_add(jem__queue *queue, const jem__tensor *src, const jem__tensor *x);
+jem_status jem__reference_lerp(jem__queue *queue, double t, const jem__tensor *to,
                                const jem__tensor *x);
-jem_status jem__reference_sum_squares(jem__device *dev, const jem__tensor *x, double *out);
+jem_status jem__reference_sum_squares(jem__queue *queue, const jem__tensor *x, double *out);
 
 /* optimizer.c */
-jem_status jem__reference_adam_step(jem__device *dev, const jem__adam *what,
+jem_status jem__reference_adam_step(jem__queue *queue, const jem__adam *what,
                                     const jem__tensor *grad, const jem__tensor *m,
                                     const jem__tensor *v, const jem__tensor *param);
-jem_status jem__reference_sgd_step(jem__device *dev, const jem__sgd *what,
+jem_status jem__reference_sgd_step(jem__queue *queue, const jem__sgd *what,
                                    const jem__tensor *grad, const jem__tensor *velocity,
                                    const jem__tensor *param);
 

@@ -41,7 +41,7 @@ static double window_sum(const jem__conv *conv, const double *x, const double *w
 }
 
 /* y[k, oy, ox] = window sum + b[k] + add[k, oy, ox] */
-jem_status jem__reference_conv_forward(jem__device *dev, const jem__conv *conv,
+jem_status jem__reference_conv_forward(jem__queue *queue, const jem__conv *conv,
                                        const jem__tensor *x, const jem__tensor *w,
                                        const jem__tensor *b, const jem__tensor *add,
                                        const jem__tensor *y, const jem__signs *signs_y)
@@ -49,7 +49,7 @@ jem_status jem__reference_conv_forward(jem__device *dev, const jem__conv *conv,
     const double *weights = jem__reference_image(w, 0);
     const int64_t taps = conv->c * conv->kh * conv->kw, pixels = conv->oh * conv->ow;
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < x->n; i++) {
         const double *from = jem__reference_image(x, i);
         double *to = jem__reference_image(y, i);
@@ -104,7 +104,7 @@ static double transposed_sum(const jem__conv *conv, const double *gy, const doub
 }
 
 /* gx[c, iy, ix] = slope * transposed sum + add[c, iy, ix] */
-jem_status jem__reference_conv_backward_x(jem__device *dev, const jem__conv *conv,
+jem_status jem__reference_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                                           const jem__tensor *gy, const jem__tensor *w,
                                           const jem__signs *signs_x, const jem__tensor *add,
                                           const jem__tensor *gx)
@@ -112,7 +112,7 @@ jem_status jem__reference_conv_backward_x(jem__device *dev, const jem__conv *con
     const double *weights = jem__reference_image(w, 0);
     const int64_t pixels = conv->h * conv->w;
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < gy->n; i++) {
         const double *from = jem__reference_image(gy, i);
         double *to = jem__reference_image(gx, i);
@@ -157,7 +157,7 @@ static double tap_sum(const jem__conv *conv, const double *x, const double *gy, 
 }
 
 /* gw[k, c, ky, kx] += sum over images of the tap sum; gb[k] += sum of gy[k] */
-jem_status jem__reference_conv_backward_w(jem__device *dev, const jem__conv *conv,
+jem_status jem__reference_conv_backward_w(jem__queue *queue, const jem__conv *conv,
                                           const jem__tensor *x, const jem__tensor *gy,
                                           const jem__tensor *gw, const jem__tensor *gb)
 {
@@ -165,7 +165,7 @@ jem_status jem__reference_conv_backward_w(jem__device *dev, const jem__conv *con
     const int64_t pixels = conv->oh * conv->ow;
     double *weights = jem__reference_image(gw, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < x->n; i++) {
         for (int64_t e = 0; e < conv->k * taps; e++) {
             const int64_t k = e / taps, c = e % taps / area;

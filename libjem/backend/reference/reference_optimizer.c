@@ -10,7 +10,7 @@
  *     g <- scale * g + wd * p
  *     m <- beta1 m + (1 - beta1) g,        v <- beta2 v + (1 - beta2) g^2
  *     p <- p - lr / (1 - beta1^s) * m / ( sqrt(v) / sqrt(1 - beta2^s) + eps ) */
-jem_status jem__reference_adam_step(jem__device *dev, const jem__adam *what,
+jem_status jem__reference_adam_step(jem__queue *queue, const jem__adam *what,
                                     const jem__tensor *grad, const jem__tensor *m,
                                     const jem__tensor *v, const jem__tensor *param)
 {
@@ -20,7 +20,7 @@ jem_status jem__reference_adam_step(jem__device *dev, const jem__adam *what,
     double *mean = jem__reference_image(m, 0), *square = jem__reference_image(v, 0);
     double *p = jem__reference_image(param, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(param); e++) {
         const double g = what->grad_scale * gradient[e] + what->weight_decay * p[e];
 
@@ -37,14 +37,14 @@ jem_status jem__reference_adam_step(jem__device *dev, const jem__adam *what,
  *     g <- scale * g + wd * p
  *     velocity <- g the first time, momentum * velocity + g later
  *     p <- p - lr * velocity */
-jem_status jem__reference_sgd_step(jem__device *dev, const jem__sgd *what,
+jem_status jem__reference_sgd_step(jem__queue *queue, const jem__sgd *what,
                                    const jem__tensor *grad, const jem__tensor *velocity,
                                    const jem__tensor *param)
 {
     const double *gradient = jem__reference_image(grad, 0);
     double *speed = jem__reference_image(velocity, 0), *p = jem__reference_image(param, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(param); e++) {
         const double g = what->grad_scale * gradient[e] + what->weight_decay * p[e];
 

@@ -7,10 +7,10 @@
 #include <math.h>
 
 /* y[n, c, h, w] = slope * x[n, c, h, w] */
-jem_status jem__reference_leak(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+jem_status jem__reference_leak(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
                                const jem__tensor *y)
 {
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < x->n; i++) {
         const uint8_t *bits = jem__reference_signs(signs, x->c, x->h, x->w, i);
 
@@ -22,12 +22,12 @@ jem_status jem__reference_leak(jem__device *dev, const jem__tensor *x, const jem
 }
 
 /* y[n, c] = 1 / (h w) * sum over h, w of leaky(x[n, c, h, w]), or of slope * x[n, c, h, w] */
-jem_status jem__reference_pool_forward(jem__device *dev, const jem__tensor *x,
+jem_status jem__reference_pool_forward(jem__queue *queue, const jem__tensor *x,
                                        const jem__signs *signs, const jem__tensor *y)
 {
     const int64_t pixels = x->h * x->w;
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < x->n; i++) {
         const uint8_t *bits =
             signs != NULL ? jem__reference_signs(signs, x->c, x->h, x->w, i) : NULL;
@@ -46,12 +46,12 @@ jem_status jem__reference_pool_forward(jem__device *dev, const jem__tensor *x,
 }
 
 /* gx[n, c, h, w] = slope * gy[n, c] / (h w) */
-jem_status jem__reference_pool_backward(jem__device *dev, const jem__tensor *gy,
+jem_status jem__reference_pool_backward(jem__queue *queue, const jem__tensor *gy,
                                         const jem__signs *signs_x, const jem__tensor *gx)
 {
     const int64_t pixels = gx->h * gx->w;
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < gx->n; i++) {
         const uint8_t *bits = jem__reference_signs(signs_x, gx->c, gx->h, gx->w, i);
 
@@ -67,9 +67,9 @@ jem_status jem__reference_pool_backward(jem__device *dev, const jem__tensor *gy,
 /* One image. With M = max_k f[k] and S = sum_k exp(f[k] - M), so that nothing overflows:
  *
  *     F = M + log S,      softmax f[k] = exp(f[k] - M) / S,
- *     seed[k] = scale * ((alpha + 2 lambda F) softmax f[k] + beta [k = y]). */
+ *     grad_logits[k] = scale * ((alpha + 2 lambda F) softmax f[k] + beta [k = y]). */
 static double density_of(const jem__density *what, const double *f, int64_t classes, int64_t y,
-                         double *seed)
+                         double *grad_logits)
 {
     double max = f[0], sum = 0, log_px;
 
@@ -78,25 +78,27 @@ static double density_of(const jem__density *what, const double *f, int64_t clas
     for (int64_t k = 0; k < classes; k++)
         sum += exp(f[k] - max);
     log_px = max + log(sum);
-    for (int64_t k = 0; seed != NULL && k < classes; k++) {
+    for (int64_t k = 0; grad_logits != NULL && k < classes; k++) {
         const double softmax = exp(f[k] - max) / sum;
 
-        seed[k] = what->scale * ((what->alpha + 2 * what->lambda * log_px) * softmax +
-                                 (k == y ? what->beta : 0));
+        grad_logits[k] = what->scale * ((what->alpha + 2 * what->lambda * log_px) * softmax +
+                                        (k == y ? what->beta : 0));
     }
     return log_px;
 }
 
-jem_status jem__reference_density(jem__device *dev, const jem__density *what,
+jem_status jem__reference_density(jem__queue *queue, const jem__density *what,
                                   const jem__tensor *logits, const int32_t *y, double *log_px,
-                                  double *log_pxy, const jem__tensor *seed)
+                                  double *log_pxy, const jem__tensor *grad_logits)
 {
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < logits->n; i++) {
         const double *f = jem__reference_image(logits, i);
-        const double f_y = log_pxy != NULL ? f[y[i]] : 0; /* seed may be the logits' memory */
-        const double value = density_of(what, f, logits->c, y != NULL ? y[i] : -1,
-                                        seed != NULL ? jem__reference_image(seed, i) : NULL);
+        const double f_y =
+            log_pxy != NULL ? f[y[i]] : 0; /* grad_logits may be the logits' memory */
+        const double value =
+            density_of(what, f, logits->c, y != NULL ? y[i] : -1,
+                       grad_logits != NULL ? jem__reference_image(grad_logits, i) : NULL);
 
         if (log_px != NULL)
             log_px[i] = value;
@@ -107,10 +109,10 @@ jem_status jem__reference_density(jem__device *dev, const jem__density *what,
 }
 
 /* p[k] <- p[k] (t[k] - sum_j p[j] t[j]) */
-jem_status jem__reference_softmax_tangent(jem__device *dev, const jem__tensor *t,
+jem_status jem__reference_softmax_tangent(jem__queue *queue, const jem__tensor *t,
                                           const jem__tensor *p)
 {
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < p->n; i++) {
         const double *change = jem__reference_image(t, i);
         double *prob = jem__reference_image(p, i), mean = 0;
@@ -134,13 +136,13 @@ static double clamp(double value, double limit)
 }
 
 /* x <- clamp(x + step_size * clamp(g) + noise_std * N(0, I)) */
-jem_status jem__reference_sgld_step(jem__device *dev, const jem__sgld_step *what,
+jem_status jem__reference_sgld_step(jem__queue *queue, const jem__sgld_step *what,
                                     const jem__tensor *g, const jem__tensor *x)
 {
     const int64_t count = x->c * x->h * x->w;
     const double step_size = (double)what->step_size;
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < x->n; i++) {
         const jem__rng rng = {what->key, JEM__RNG_SGLD, what->step,
                               what->first_chain + (uint64_t)i};
@@ -162,58 +164,59 @@ jem_status jem__reference_sgld_step(jem__device *dev, const jem__sgld_step *what
     return JEM_OK;
 }
 
-jem_status jem__reference_fill(jem__device *dev, const jem__tensor *x, float value)
+jem_status jem__reference_fill(jem__queue *queue, const jem__tensor *x, float value)
 {
     double *to = jem__reference_image(x, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(x); e++)
         to[e] = (double)value;
     return JEM_OK;
 }
 
-jem_status jem__reference_copy(jem__device *dev, const jem__tensor *src, const jem__tensor *dst)
+jem_status jem__reference_copy(jem__queue *queue, const jem__tensor *src,
+                               const jem__tensor *dst)
 {
     const double *from = jem__reference_image(src, 0);
     double *to = jem__reference_image(dst, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(src); e++)
         to[e] = from[e];
     return JEM_OK;
 }
 
-jem_status jem__reference_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x)
+jem_status jem__reference_add(jem__queue *queue, const jem__tensor *src, const jem__tensor *x)
 {
     const double *from = jem__reference_image(src, 0);
     double *to = jem__reference_image(x, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(x); e++)
         to[e] += from[e];
     return JEM_OK;
 }
 
 /* x <- x + t (to - x) */
-jem_status jem__reference_lerp(jem__device *dev, double t, const jem__tensor *to,
+jem_status jem__reference_lerp(jem__queue *queue, double t, const jem__tensor *to,
                                const jem__tensor *x)
 {
     const double *goal = jem__reference_image(to, 0);
     double *at = jem__reference_image(x, 0);
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(x); e++)
         at[e] += t * (goal[e] - at[e]);
     return JEM_OK;
 }
 
 /* out = sum x^2 */
-jem_status jem__reference_sum_squares(jem__device *dev, const jem__tensor *x, double *out)
+jem_status jem__reference_sum_squares(jem__queue *queue, const jem__tensor *x, double *out)
 {
     const double *from = jem__reference_image(x, 0);
     double sum = 0;
 
-    (void)dev;
+    (void)queue;
     for (int64_t e = 0; e < jem__reference_count(x); e++)
         sum += from[e] * from[e];
     *out = sum;

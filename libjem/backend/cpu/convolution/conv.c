@@ -78,7 +78,7 @@ typedef struct conv_job {
 } conv_job;
 
 /* Grid pixel q of the band's result goes out: bias, residual, signs or their derivative. */
-static void finish_pixel(const conv_job *job, const float *in, int64_t q)
+static void epilogue_pixel(const conv_job *job, const float *in, int64_t q)
 {
     const jem__gather *g = job->gather;
     int64_t pixel = q;
@@ -94,9 +94,9 @@ static void finish_pixel(const conv_job *job, const float *in, int64_t q)
     uint8_t *bits = job->signs != NULL ? job->signs + pixel * jem__sign_row(job->n) : NULL;
 
     if (job->backward)
-        job->kernels->finish_backward(in, bits, add, job->out + at, job->n);
+        job->kernels->epilogue_backward(in, bits, add, job->out + at, job->n);
     else
-        job->kernels->finish_forward(in, job->bias, add, job->out + at, bits, job->n);
+        job->kernels->epilogue_forward(in, job->bias, add, job->out + at, bits, job->n);
 }
 
 static void conv_band(void *arg, int64_t task, int32_t worker)
@@ -131,15 +131,15 @@ static void conv_band(void *arg, int64_t task, int32_t worker)
             result[i] = 0.0F;
 
     for (int64_t r = 0; r < rows; r++)
-        finish_pixel(job, result + r * job->n, q0 + r);
+        epilogue_pixel(job, result + r * job->n, q0 + r);
 }
 
-static void pack(const jem__device *dev, void *arg, float *out)
+static void pack(const jem__queue *queue, void *arg, float *out)
 {
     pack_job *job = arg;
 
     job->out = out;
-    jem__cpu_for(dev, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
+    jem__cpu_for(queue, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
 }
 
 /* Packed forms of a tensor: 0 and 1 are Winograd's, then forward, then a parity each. */
@@ -149,10 +149,10 @@ static int32_t form_of(const conv_job *job)
 }
 
 /* Pack the weights and run the bands of one gather. */
-static jem_status run(jem__device *dev, const jem__gather *g, const jem__conv *conv,
+static jem_status run(jem__queue *queue, const jem__gather *g, const jem__conv *conv,
                       const jem__tensor *w, int64_t images, conv_job *job)
 {
-    const int64_t cols = dev->kernels->cols;
+    const int64_t cols = queue->kernels->cols;
     const int64_t panels = jem__ceil_div(job->n, cols);
     const int64_t packed = jem__gather_columns(g) * panels * cols;
     const int64_t band = GATHER_BAND * (GATHER_BLOCK + job->n);
@@ -169,12 +169,12 @@ static jem_status run(jem__device *dev, const jem__gather *g, const jem__conv *c
     job->rows = images * g->grid_h * g->grid_w;
     if (job->rows == 0)
         return JEM_OK;
-    JEM__TRY(jem__filters_get(dev, w, form_of(job), packed, pack, &weights, &job->packed));
-    JEM__TRY(jem__cpu_scratch(dev, 0, band, &job->scratch));
+    JEM__TRY(jem__packed_get(queue, w, form_of(job), packed, pack, &weights, &job->packed));
+    JEM__TRY(jem__cpu_scratch(queue, 0, band, &job->scratch));
     job->gather = g;
-    job->kernels = dev->kernels;
+    job->kernels = queue->kernels;
     job->n_padded = panels * cols;
-    jem__cpu_for(dev, jem__ceil_div(job->rows, GATHER_BAND), conv_band, job);
+    jem__cpu_for(queue, jem__ceil_div(job->rows, GATHER_BAND), conv_band, job);
     return JEM_OK;
 }
 
@@ -190,14 +190,14 @@ static jem__conv simplified(const jem__conv *conv)
     return c;
 }
 
-jem_status jem__cpu_conv_forward(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
+jem_status jem__cpu_conv_forward(jem__queue *queue, const jem__conv *conv, const jem__tensor *x,
                                  const jem__tensor *w, const jem__tensor *b,
                                  const jem__tensor *add, const jem__tensor *y,
                                  const jem__signs *signs_y)
 {
-    if (jem__direct_fits(dev, conv))
-        return jem__direct_forward(dev, conv, x, w, b, add, y, signs_y);
-    if (jem__winograd_fits(dev, conv)) {
+    if (jem__direct_fits(queue, conv))
+        return jem__direct_forward(queue, conv, x, w, b, add, y, signs_y);
+    if (jem__winograd_fits(queue, conv)) {
         const jem__winograd what = {
             .images = x->n,
             .x = jem__floats(x),
@@ -205,7 +205,7 @@ jem_status jem__cpu_conv_forward(jem__device *dev, const jem__conv *conv, const 
             .add = add != NULL ? jem__floats(add) : NULL,
             .y = jem__floats(y),
             .signs = signs_y != NULL && signs_y->mem != NULL ? jem__bits(signs_y) : NULL};
-        return jem__winograd_run(dev, conv, w, &what);
+        return jem__winograd_run(queue, conv, w, &what);
     }
 
     const jem__conv shape = simplified(conv);
@@ -219,28 +219,28 @@ jem_status jem__cpu_conv_forward(jem__device *dev, const jem__conv *conv, const 
                         signs_y != NULL && signs_y->mem != NULL ? jem__bits(signs_y) : NULL};
 
     jem__gather_forward(&g, &shape);
-    return run(dev, &g, &shape, w, x->n, &job);
+    return run(queue, &g, &shape, w, x->n, &job);
 }
 
-jem_status jem__cpu_conv_backward_x(jem__device *dev, const jem__conv *conv,
+jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                                     const jem__tensor *gy, const jem__tensor *w,
                                     const jem__signs *signs_x, const jem__tensor *add,
                                     const jem__tensor *gx)
 {
-    if (jem__winograd_fits(dev, conv)) {
+    if (jem__winograd_fits(queue, conv)) {
         const jem__winograd what = {.backward = 1,
                                     .images = gx->n,
                                     .x = jem__floats(gy),
                                     .add = add != NULL ? jem__floats(add) : NULL,
                                     .y = jem__floats(gx),
                                     .signs = conv->leaky_input ? jem__bits(signs_x) : NULL};
-        return jem__winograd_run(dev, conv, w, &what);
+        return jem__winograd_run(queue, conv, w, &what);
     }
 
-    if (jem__direct_fits(dev, conv))
-        return jem__direct_backward_x(dev, conv, gy, w, signs_x, add, gx);
+    if (jem__direct_fits(queue, conv))
+        return jem__direct_backward_x(queue, conv, gy, w, signs_x, add, gx);
     if (jem__narrow_fits(conv))
-        return jem__narrow_backward_x(dev, conv, gy, w, signs_x, add, gx);
+        return jem__narrow_backward_x(queue, conv, gy, w, signs_x, add, gx);
 
     /* Sign rows are padded per pixel: one long row only where nothing is padded. */
     const int32_t padded = conv->leaky_input && conv->c % 8 != 0;
@@ -261,7 +261,7 @@ jem_status jem__cpu_conv_backward_x(jem__device *dev, const jem__conv *conv,
                             .px = px,
                             .spread = shape.stride};
             jem__gather_backward(&g, &shape, py, px);
-            JEM__TRY(run(dev, &g, &shape, w, gx->n, &job));
+            JEM__TRY(run(queue, &g, &shape, w, gx->n, &job));
         }
     return JEM_OK;
 }

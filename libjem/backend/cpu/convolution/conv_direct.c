@@ -22,11 +22,11 @@
 #define GROUPS_MAX  16    /* partial sums of the weights */
 #define ALIGN       16    /* floats of a cache line */
 
-int32_t jem__direct_fits(const jem__device *dev, const jem__conv *conv)
+int32_t jem__direct_fits(const jem__queue *queue, const jem__conv *conv)
 {
     const int32_t connected = conv->pad == 0 && conv->kh == conv->h && conv->kw == conv->w;
 
-    return dev->kernels->direct != NULL && conv->c <= DIRECT_MOST && !connected;
+    return queue->kernels->direct != NULL && conv->c <= DIRECT_MOST && !connected;
 }
 
 typedef struct direct_job {
@@ -52,9 +52,9 @@ typedef struct direct_job {
     float *gx;
 } direct_job;
 
-static direct_job job_of(const jem__device *dev, const jem__conv *conv)
+static direct_job job_of(const jem__queue *queue, const jem__conv *conv)
 {
-    const jem__direct_kernels *kernels = dev->kernels->direct;
+    const jem__direct_kernels *kernels = queue->kernels->direct;
 
     return (direct_job){.conv = conv,
                         .kernels = kernels,
@@ -70,24 +70,24 @@ static void cut(direct_job *job, int64_t total, int64_t rows)
     job->bands = jem__ceil_div(total, job->rows);
 }
 
-static void pack(const jem__device *dev, void *arg, float *out)
+static void pack(const jem__queue *queue, void *arg, float *out)
 {
     const direct_job *job = arg;
     const int64_t width = job->kernels->width, k = job->conv->k, taps = job->taps;
 
-    (void)dev;
+    (void)queue;
     for (int64_t i = 0; i < job->groups * width; i++)
         for (int64_t t = 0; t < taps; t++)
             out[(i / width * taps + t) * width + i % width] =
                 i < k ? job->w[i * taps + t] : 0.0F;
 }
 
-static jem_status packed_weights(jem__device *dev, const jem__tensor *w, direct_job *job)
+static jem_status packed_weights(jem__queue *queue, const jem__tensor *w, direct_job *job)
 {
     const int64_t count = job->groups * job->taps * job->kernels->width;
 
     job->w = jem__floats(w);
-    return jem__filters_get(dev, w, PACKED_FORM, count, pack, job, &job->w);
+    return jem__packed_get(queue, w, PACKED_FORM, count, pack, job, &job->w);
 }
 
 /* ------------------------------------------------------------------ forward and weights */
@@ -98,7 +98,7 @@ static int64_t planes_row(const direct_job *job)
 }
 
 /* Where taps read, and scratch for `shared` floats more and the planes of a band. */
-static jem_status prepare_planes(jem__device *dev, direct_job *job, int64_t shared)
+static jem_status prepare_planes(jem__queue *queue, direct_job *job, int64_t shared)
 {
     const jem__conv *conv = job->conv;
     const int64_t s = conv->stride;
@@ -111,7 +111,7 @@ static jem_status prepare_planes(jem__device *dev, direct_job *job, int64_t shar
                                        .pad = conv->pad,
                                        .columns = conv->ow + (conv->kw - 1) / s,
                                        .leaky = conv->leaky_input};
-    JEM__TRY(jem__cpu_scratch(dev, table + shared,
+    JEM__TRY(jem__cpu_scratch(queue, table + shared,
                               ((job->rows - 1) * s + conv->kh) * planes_row(job),
                               &job->scratch));
     job->partial = job->scratch.shared + table;
@@ -168,21 +168,21 @@ static void forward_band(void *arg, int64_t task, int32_t worker)
     }
 }
 
-jem_status jem__direct_forward(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
+jem_status jem__direct_forward(jem__queue *queue, const jem__conv *conv, const jem__tensor *x,
                                const jem__tensor *w, const jem__tensor *b,
                                const jem__tensor *add, const jem__tensor *y,
                                const jem__signs *signs_y)
 {
-    direct_job job = job_of(dev, conv);
+    direct_job job = job_of(queue, conv);
 
     job.x = jem__floats(x);
     job.bias = b != NULL ? jem__floats(b) : NULL;
     job.add = add != NULL ? jem__floats(add) : NULL;
     job.y = jem__floats(y);
     job.signs = signs_y != NULL && signs_y->mem != NULL ? jem__bits(signs_y) : NULL;
-    JEM__TRY(packed_weights(dev, w, &job));
-    JEM__TRY(prepare_planes(dev, &job, 0));
-    jem__cpu_for(dev, x->n * job.bands, forward_band, &job);
+    JEM__TRY(packed_weights(queue, w, &job));
+    JEM__TRY(prepare_planes(queue, &job, 0));
+    jem__cpu_for(queue, x->n * job.bands, forward_band, &job);
     return JEM_OK;
 }
 
@@ -234,11 +234,11 @@ static void add_partial(const direct_job *job, int64_t tasks)
     }
 }
 
-jem_status jem__direct_backward_w(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
-                                  const jem__tensor *gy, const jem__tensor *gw,
-                                  const jem__tensor *gb)
+jem_status jem__direct_backward_w(jem__queue *queue, const jem__conv *conv,
+                                  const jem__tensor *x, const jem__tensor *gy,
+                                  const jem__tensor *gw, const jem__tensor *gb)
 {
-    direct_job job = job_of(dev, conv);
+    direct_job job = job_of(queue, conv);
     const int64_t size = job.groups * (job.taps + 1) * job.kernels->width;
 
     if (x->n == 0)
@@ -248,11 +248,11 @@ jem_status jem__direct_backward_w(jem__device *dev, const jem__conv *conv, const
     job.gw = jem__floats(gw);
     job.gb = gb != NULL ? jem__floats(gb) : NULL;
     job.partial_size = jem__ceil_div(size, ALIGN) * ALIGN;
-    JEM__TRY(prepare_planes(dev, &job, GROUPS_MAX * job.partial_size));
+    JEM__TRY(prepare_planes(queue, &job, GROUPS_MAX * job.partial_size));
     job.units = x->n * job.bands;
     job.units_per_task = jem__ceil_div(job.units, GROUPS_MAX);
     const int64_t tasks = jem__ceil_div(job.units, job.units_per_task);
-    jem__cpu_for(dev, tasks, weights_task, &job);
+    jem__cpu_for(queue, tasks, weights_task, &job);
     add_partial(&job, tasks);
     return JEM_OK;
 }
@@ -336,12 +336,12 @@ static void gradient_band(void *arg, int64_t task, int32_t worker)
         gradient_row(job, image, y, rows, first);
 }
 
-jem_status jem__direct_backward_x(jem__device *dev, const jem__conv *conv,
+jem_status jem__direct_backward_x(jem__queue *queue, const jem__conv *conv,
                                   const jem__tensor *gy, const jem__tensor *w,
                                   const jem__signs *signs_x, const jem__tensor *add,
                                   const jem__tensor *gx)
 {
-    direct_job job = job_of(dev, conv);
+    direct_job job = job_of(queue, conv);
     const int64_t s = conv->stride, width = job.kernels->width;
 
     job.gy = jem__floats(gy);
@@ -354,8 +354,8 @@ jem_status jem__direct_backward_x(jem__device *dev, const jem__conv *conv,
     cut(&job, conv->h, BAND_FLOATS * s / row);
     /* A band of rows reads one output row per `stride`, and those of the first taps. */
     const int64_t rows = (job.rows + conv->kh - 2) / s + 2;
-    JEM__TRY(packed_weights(dev, w, &job));
-    JEM__TRY(jem__cpu_scratch(dev, 0, rows * row + width * width, &job.scratch));
-    jem__cpu_for(dev, gx->n * job.bands, gradient_band, &job);
+    JEM__TRY(packed_weights(queue, w, &job));
+    JEM__TRY(jem__cpu_scratch(queue, 0, rows * row + width * width, &job.scratch));
+    jem__cpu_for(queue, gx->n * job.bands, gradient_band, &job);
     return JEM_OK;
 }

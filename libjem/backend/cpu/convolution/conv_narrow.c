@@ -36,12 +36,12 @@ typedef struct narrow_job {
 } narrow_job;
 
 /* k x columns as stored, in panels. */
-static void pack(const jem__device *dev, void *arg, float *out)
+static void pack(const jem__queue *queue, void *arg, float *out)
 {
     const narrow_job *job = arg;
     const int64_t cols = job->kernels->cols, k = job->conv->k;
 
-    (void)dev;
+    (void)queue;
     memset(out, 0, (size_t)(k * job->padded) * sizeof *out);
     for (int64_t i = 0; i < k; i++)
         for (int64_t j = 0; j < job->columns; j++)
@@ -91,23 +91,24 @@ static void narrow_image(void *arg, int64_t image, int32_t worker)
         scatter(conv, t + q * job->columns, q / conv->ow, q % conv->ow, sum);
     for (int64_t p = 0; p < pixels; p++) {
         const int64_t at = image * pixels + p;
-        job->kernels->finish_backward(
+        job->kernels->epilogue_backward(
             sum + p * conv->c,
             job->bits != NULL ? job->bits + at * jem__sign_row(conv->c) : NULL,
             job->add != NULL ? job->add + at * conv->c : NULL, job->gx + at * conv->c, conv->c);
     }
 }
 
-jem_status jem__narrow_backward_x(jem__device *dev, const jem__conv *conv,
+jem_status jem__narrow_backward_x(jem__queue *queue, const jem__conv *conv,
                                   const jem__tensor *gy, const jem__tensor *w,
                                   const jem__signs *signs_x, const jem__tensor *add,
                                   const jem__tensor *gx)
 {
     const int64_t columns = conv->kh * conv->kw * conv->c;
     narrow_job job = {.conv = conv,
-                      .kernels = dev->kernels,
+                      .kernels = queue->kernels,
                       .columns = columns,
-                      .padded = jem__ceil_div(columns, dev->kernels->cols) * dev->kernels->cols,
+                      .padded =
+                          jem__ceil_div(columns, queue->kernels->cols) * queue->kernels->cols,
                       .gy = jem__floats(gy),
                       .w = jem__floats(w),
                       .add = add != NULL ? jem__floats(add) : NULL,
@@ -115,9 +116,9 @@ jem_status jem__narrow_backward_x(jem__device *dev, const jem__conv *conv,
                       .gx = jem__floats(gx)};
 
     JEM__TRY(
-        jem__filters_get(dev, w, PACKED_FORM, conv->k * job.padded, pack, &job, &job.packed));
+        jem__packed_get(queue, w, PACKED_FORM, conv->k * job.padded, pack, &job, &job.packed));
     JEM__TRY(jem__cpu_scratch(
-        dev, 0, conv->oh * conv->ow * columns + conv->h * conv->w * conv->c, &job.scratch));
-    jem__cpu_for(dev, gx->n, narrow_image, &job);
+        queue, 0, conv->oh * conv->ow * columns + conv->h * conv->w * conv->c, &job.scratch));
+    jem__cpu_for(queue, gx->n, narrow_image, &job);
     return JEM_OK;
 }

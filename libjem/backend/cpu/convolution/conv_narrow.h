@@ -9,7 +9,7 @@
 int32_t jem__narrow_fits(const jem__conv *conv);
 
 /* As jem__cpu_conv_backward_x(). */
-jem_status jem__narrow_backward_x(jem__device *dev, const jem__conv *conv,
+jem_status jem__narrow_backward_x(jem__queue *queue, const jem__conv *conv,
                                   const jem__tensor *gy, const jem__tensor *w,
                                   const jem__signs *signs_x, const jem__tensor *add,
                                   const jem__tensor *gx);

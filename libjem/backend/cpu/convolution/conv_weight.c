@@ -87,19 +87,19 @@ static void reduce_task(void *arg, int64_t task, int32_t worker)
     }
 }
 
-jem_status jem__cpu_conv_backward_w(jem__device *dev, const jem__conv *conv,
+jem_status jem__cpu_conv_backward_w(jem__queue *queue, const jem__conv *conv,
                                     const jem__tensor *x, const jem__tensor *gy,
                                     const jem__tensor *gw, const jem__tensor *gb)
 {
     jem__gather g;
 
-    if (jem__winograd_fits(dev, conv))
-        return jem__winograd_weight(dev, conv, x, gy, gw, gb);
-    if (jem__direct_fits(dev, conv))
-        return jem__direct_backward_w(dev, conv, x, gy, gw, gb);
+    if (jem__winograd_fits(queue, conv))
+        return jem__winograd_weight(queue, conv, x, gy, gw, gb);
+    if (jem__direct_fits(queue, conv))
+        return jem__direct_backward_w(queue, conv, x, gy, gw, gb);
     jem__gather_forward(&g, conv);
     weight_job job = {.gather = &g,
-                      .kernels = dev->kernels,
+                      .kernels = queue->kernels,
                       .x = jem__floats(x),
                       .gy = jem__floats(gy),
                       .rows = x->n * g.grid_h * g.grid_w,
@@ -118,12 +118,12 @@ jem_status jem__cpu_conv_backward_w(jem__device *dev, const jem__conv *conv,
     job.groups = jem__ceil_div(bands, job.bands_per_group);
 
     const int64_t partial = job.groups * (job.k * job.columns + job.k);
-    const int64_t width = GATHER_BLOCK + dev->kernels->cols;
-    JEM__TRY(
-        jem__cpu_scratch(dev, partial, GATHER_BAND * width + dev->kernels->cols, &job.scratch));
+    const int64_t width = GATHER_BLOCK + queue->kernels->cols;
+    JEM__TRY(jem__cpu_scratch(queue, partial, GATHER_BAND * width + queue->kernels->cols,
+                              &job.scratch));
     job.partial = job.scratch.shared;
     memset(job.partial, 0, (size_t)partial * sizeof *job.partial);
-    jem__cpu_for(dev, job.groups * job.blocks, weight_task, &job);
-    jem__cpu_for(dev, job.k, reduce_task, &job);
+    jem__cpu_for(queue, job.groups * job.blocks, weight_task, &job);
+    jem__cpu_for(queue, job.k, reduce_task, &job);
     return JEM_OK;
 }

@@ -258,7 +258,7 @@ direct_interleave(const int c, const jem__direct_line *d, const float *sums, int
 }
 
 /* The same for some pixels, a stride, and LeakyReLU's derivative. */
-static void direct_finish(const jem__direct_line *d, const float *sums, int64_t q, int64_t n)
+static void direct_epilogue(const jem__direct_line *d, const float *sums, int64_t q, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t pixel = (q + i) * d->stride, at = pixel * d->c;
@@ -290,7 +290,7 @@ static void direct_gradient(const jem__direct_line *line)
             v_store(sums + j * WIDTH, sum);
         }
         if (n < WIDTH || d->bits != NULL || d->stride > 1)
-            direct_finish(d, sums, q, n < WIDTH ? n : WIDTH);
+            direct_epilogue(d, sums, q, n < WIDTH ? n : WIDTH);
         else if (d->c == 1)
             direct_interleave(1, d, sums, q);
         else if (d->c == 2)

@@ -24,21 +24,21 @@ static void leak_image(void *arg, int64_t image, int32_t worker)
 
     (void)worker;
     for (int64_t p = image * job->pixels; p < (image + 1) * job->pixels; p++)
-        job->kernels->finish_backward(job->in + p * job->c, job->bits + p * row, NULL,
-                                      job->out + p * job->c, job->c);
+        job->kernels->epilogue_backward(job->in + p * job->c, job->bits + p * row, NULL,
+                                        job->out + p * job->c, job->c);
 }
 
-jem_status jem__cpu_leak(jem__device *dev, const jem__tensor *x, const jem__signs *signs,
+jem_status jem__cpu_leak(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
                          const jem__tensor *y)
 {
-    pool_job job = {.kernels = dev->kernels,
+    pool_job job = {.kernels = queue->kernels,
                     .in = jem__floats(x),
                     .out = jem__floats(y),
                     .bits = jem__bits(signs),
                     .c = x->c,
                     .pixels = x->h * x->w};
 
-    jem__cpu_for(dev, x->n, leak_image, &job);
+    jem__cpu_for(queue, x->n, leak_image, &job);
     return JEM_OK;
 }
 
@@ -67,8 +67,8 @@ static void pool_image(void *arg, int64_t image, int32_t worker)
             continue;
         }
         float *leaked = job->scratch.workers + worker * job->scratch.per_worker;
-        job->kernels->finish_backward(x, job->bits + (image * job->pixels + p) * row, NULL,
-                                      leaked, job->c);
+        job->kernels->epilogue_backward(x, job->bits + (image * job->pixels + p) * row, NULL,
+                                        leaked, job->c);
         for (int64_t j = 0; j < job->c; j++)
             y[j] += leaked[j];
     }
@@ -76,10 +76,10 @@ static void pool_image(void *arg, int64_t image, int32_t worker)
         y[j] *= scale;
 }
 
-jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x,
+jem_status jem__cpu_pool_forward(jem__queue *queue, const jem__tensor *x,
                                  const jem__signs *signs, const jem__tensor *y)
 {
-    pool_job job = {.kernels = dev->kernels,
+    pool_job job = {.kernels = queue->kernels,
                     .in = jem__floats(x),
                     .out = jem__floats(y),
                     .bits = signs != NULL ? jem__bits(signs) : NULL,
@@ -87,8 +87,8 @@ jem_status jem__cpu_pool_forward(jem__device *dev, const jem__tensor *x,
                     .pixels = x->h * x->w};
 
     if (signs != NULL)
-        JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
-    jem__cpu_for(dev, x->n, pool_image, &job);
+        JEM__TRY(jem__cpu_scratch(queue, 0, job.c, &job.scratch));
+    jem__cpu_for(queue, x->n, pool_image, &job);
     return JEM_OK;
 }
 
@@ -106,21 +106,21 @@ static void unpool_image(void *arg, int64_t image, int32_t worker)
     for (int64_t j = 0; j < job->c; j++)
         share[j] = gy[j] * scale;
     for (int64_t p = 0; p < job->pixels; p++)
-        job->kernels->finish_backward(share, bits + p * row, NULL, gx + p * job->c, job->c);
+        job->kernels->epilogue_backward(share, bits + p * row, NULL, gx + p * job->c, job->c);
 }
 
-jem_status jem__cpu_pool_backward(jem__device *dev, const jem__tensor *gy,
+jem_status jem__cpu_pool_backward(jem__queue *queue, const jem__tensor *gy,
                                   const jem__signs *signs_x, const jem__tensor *gx)
 {
-    pool_job job = {.kernels = dev->kernels,
+    pool_job job = {.kernels = queue->kernels,
                     .in = jem__floats(gy),
                     .out = jem__floats(gx),
                     .bits = jem__bits(signs_x),
                     .c = gx->c,
                     .pixels = gx->h * gx->w};
 
-    JEM__TRY(jem__cpu_scratch(dev, 0, job.c, &job.scratch));
-    jem__cpu_for(dev, gx->n, unpool_image, &job);
+    JEM__TRY(jem__cpu_scratch(queue, 0, job.c, &job.scratch));
+    jem__cpu_for(queue, gx->n, unpool_image, &job);
     return JEM_OK;
 }
 
@@ -131,7 +131,7 @@ typedef struct density_job {
     const float *logits;
     const int32_t *y;
     double *log_px, *log_pxy;
-    float *seed;
+    float *grad_logits;
     int64_t n, classes;
 } density_job;
 
@@ -152,15 +152,15 @@ static void density_image(const density_job *job, int64_t i)
         job->log_px[i] = log_px;
     if (job->log_pxy != NULL)
         job->log_pxy[i] = (double)f[job->y[i]];
-    if (job->seed == NULL)
+    if (job->grad_logits == NULL)
         return;
     const double slope = job->what.scale * (job->what.alpha + 2.0 * job->what.lambda * log_px);
-    float *seed = job->seed + i * classes;
+    float *grad_logits = job->grad_logits + i * classes;
     for (int64_t k = 0; k < classes; k++) {
         double value = slope * (exp((double)f[k] - largest) / sum);
         if (job->y != NULL && k == job->y[i])
             value += job->what.scale * job->what.beta;
-        seed[k] = (float)value;
+        grad_logits[k] = (float)value;
     }
 }
 
@@ -174,27 +174,27 @@ static void density_task(void *arg, int64_t task, int32_t worker)
         density_image(job, i);
 }
 
-jem_status jem__cpu_density(jem__device *dev, const jem__density *what,
+jem_status jem__cpu_density(jem__queue *queue, const jem__density *what,
                             const jem__tensor *logits, const int32_t *y, double *log_px,
-                            double *log_pxy, const jem__tensor *seed)
+                            double *log_pxy, const jem__tensor *grad_logits)
 {
     density_job job = {.what = *what,
                        .logits = jem__floats(logits),
                        .y = y,
                        .log_px = log_px,
                        .log_pxy = y != NULL ? log_pxy : NULL,
-                       .seed = seed != NULL ? jem__floats(seed) : NULL,
+                       .grad_logits = grad_logits != NULL ? jem__floats(grad_logits) : NULL,
                        .n = logits->n,
                        .classes = logits->c};
 
-    jem__cpu_for(dev, jem__ceil_div(job.n, DENSITY_IMAGES), density_task, &job);
+    jem__cpu_for(queue, jem__ceil_div(job.n, DENSITY_IMAGES), density_task, &job);
     return JEM_OK;
 }
 
-jem_status jem__cpu_softmax_tangent(jem__device *dev, const jem__tensor *t,
+jem_status jem__cpu_softmax_tangent(jem__queue *queue, const jem__tensor *t,
                                     const jem__tensor *p)
 {
-    (void)dev; /* a few numbers per image: no work for threads */
+    (void)queue; /* a few numbers per image: no work for threads */
     for (int64_t i = 0; i < p->n; i++) {
         const float *change = jem__floats(t) + i * p->c;
         float *prob = jem__floats(p) + i * p->c;
@@ -276,17 +276,17 @@ static void sgld_image(void *arg, int64_t image, int32_t worker)
     move(s, g, ordered, size, x);
 }
 
-jem_status jem__cpu_sgld_step(jem__device *dev, const jem__sgld_step *what,
+jem_status jem__cpu_sgld_step(jem__queue *queue, const jem__sgld_step *what,
                               const jem__tensor *g, const jem__tensor *x)
 {
     sgld_job job = {.what = *what,
-                    .kernels = dev->kernels,
+                    .kernels = queue->kernels,
                     .g = jem__floats(g),
                     .x = jem__floats(x),
                     .c = x->c,
                     .pixels = x->h * x->w};
 
-    JEM__TRY(jem__cpu_scratch(dev, 0, 2 * job.c * job.pixels, &job.scratch));
-    jem__cpu_for(dev, x->n, sgld_image, &job);
+    JEM__TRY(jem__cpu_scratch(queue, 0, 2 * job.c * job.pixels, &job.scratch));
+    jem__cpu_for(queue, x->n, sgld_image, &job);
     return JEM_OK;
 }

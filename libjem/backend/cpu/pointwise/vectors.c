@@ -31,9 +31,9 @@ static void chunk(const vector_job *job, int64_t task, int64_t *first, int64_t *
     *end = jem__min(job->count, *first + CHUNK);
 }
 
-static void run(jem__device *dev, jem__task_fn task, vector_job *job)
+static void run(jem__queue *queue, jem__task_fn task, vector_job *job)
 {
-    jem__cpu_for(dev, jem__ceil_div(job->count, CHUNK), task, job);
+    jem__cpu_for(queue, jem__ceil_div(job->count, CHUNK), task, job);
 }
 
 static void fill_task(void *arg, int64_t task, int32_t worker)
@@ -47,12 +47,12 @@ static void fill_task(void *arg, int64_t task, int32_t worker)
         job->x[i] = job->c0;
 }
 
-jem_status jem__cpu_fill(jem__device *dev, const jem__tensor *x, float value)
+jem_status jem__cpu_fill(jem__queue *queue, const jem__tensor *x, float value)
 {
     vector_job job = {.count = numbers(x), .x = jem__floats(x), .c0 = value};
 
-    x->mem->filters.version++;
-    run(dev, fill_task, &job);
+    x->mem->packed.version++;
+    run(queue, fill_task, &job);
     return JEM_OK;
 }
 
@@ -66,12 +66,12 @@ static void copy_task(void *arg, int64_t task, int32_t worker)
     memcpy(job->x + first, job->a + first, (size_t)(end - first) * sizeof *job->x);
 }
 
-jem_status jem__cpu_copy(jem__device *dev, const jem__tensor *src, const jem__tensor *dst)
+jem_status jem__cpu_copy(jem__queue *queue, const jem__tensor *src, const jem__tensor *dst)
 {
     vector_job job = {.count = numbers(dst), .a = jem__floats(src), .x = jem__floats(dst)};
 
-    dst->mem->filters.version++;
-    run(dev, copy_task, &job);
+    dst->mem->packed.version++;
+    run(queue, copy_task, &job);
     return JEM_OK;
 }
 
@@ -86,12 +86,12 @@ static void add_task(void *arg, int64_t task, int32_t worker)
         job->x[i] += job->a[i];
 }
 
-jem_status jem__cpu_add(jem__device *dev, const jem__tensor *src, const jem__tensor *x)
+jem_status jem__cpu_add(jem__queue *queue, const jem__tensor *src, const jem__tensor *x)
 {
     vector_job job = {.count = numbers(x), .a = jem__floats(src), .x = jem__floats(x)};
 
-    x->mem->filters.version++;
-    run(dev, add_task, &job);
+    x->mem->packed.version++;
+    run(queue, add_task, &job);
     return JEM_OK;
 }
 
@@ -107,14 +107,14 @@ static void lerp_task(void *arg, int64_t task, int32_t worker)
         job->x[i] += t * (job->a[i] - job->x[i]);
 }
 
-jem_status jem__cpu_lerp(jem__device *dev, double t, const jem__tensor *to,
+jem_status jem__cpu_lerp(jem__queue *queue, double t, const jem__tensor *to,
                          const jem__tensor *x)
 {
     vector_job job = {
         .count = numbers(x), .a = jem__floats(to), .x = jem__floats(x), .c0 = (float)t};
 
-    x->mem->filters.version++;
-    run(dev, lerp_task, &job);
+    x->mem->packed.version++;
+    run(queue, lerp_task, &job);
     return JEM_OK;
 }
 
@@ -131,15 +131,15 @@ static void squares_task(void *arg, int64_t task, int32_t worker)
     job->sums[task] = sum;
 }
 
-jem_status jem__cpu_sum_squares(jem__device *dev, const jem__tensor *x, double *out)
+jem_status jem__cpu_sum_squares(jem__queue *queue, const jem__tensor *x, double *out)
 {
     vector_job job = {.count = numbers(x), .a = jem__floats(x)};
     const int64_t chunks = jem__ceil_div(job.count, CHUNK);
     jem__scratch scratch;
 
-    JEM__TRY(jem__cpu_scratch(dev, 2 * chunks, 0, &scratch));
+    JEM__TRY(jem__cpu_scratch(queue, 2 * chunks, 0, &scratch));
     job.sums = (double *)(void *)scratch.shared;
-    run(dev, squares_task, &job);
+    run(queue, squares_task, &job);
     *out = 0.0;
     for (int64_t i = 0; i < chunks; i++)
         *out += job.sums[i];
@@ -168,7 +168,7 @@ static void adam_task(void *arg, int64_t task, int32_t worker)
     }
 }
 
-jem_status jem__cpu_adam_step(jem__device *dev, const jem__adam *what, const jem__tensor *grad,
+jem_status jem__cpu_adam_step(jem__queue *queue, const jem__adam *what, const jem__tensor *grad,
                               const jem__tensor *m, const jem__tensor *v,
                               const jem__tensor *param)
 {
@@ -188,8 +188,8 @@ jem_status jem__cpu_adam_step(jem__device *dev, const jem__adam *what, const jem
                       .c7 = (float)(1.0 - what->beta1),
                       .c8 = (float)(1.0 - what->beta2)};
 
-    param->mem->filters.version++;
-    run(dev, adam_task, &job);
+    param->mem->packed.version++;
+    run(queue, adam_task, &job);
     return JEM_OK;
 }
 
@@ -210,7 +210,7 @@ static void sgd_task(void *arg, int64_t task, int32_t worker)
     }
 }
 
-jem_status jem__cpu_sgd_step(jem__device *dev, const jem__sgd *what, const jem__tensor *grad,
+jem_status jem__cpu_sgd_step(jem__queue *queue, const jem__sgd *what, const jem__tensor *grad,
                              const jem__tensor *velocity, const jem__tensor *param)
 {
     vector_job job = {.count = numbers(param),
@@ -223,7 +223,7 @@ jem_status jem__cpu_sgd_step(jem__device *dev, const jem__sgd *what, const jem__
                       .c4 = (float)what->grad_scale,
                       .first = what->first};
 
-    param->mem->filters.version++;
-    run(dev, sgd_task, &job);
+    param->mem->packed.version++;
+    run(queue, sgd_task, &job);
     return JEM_OK;
 }

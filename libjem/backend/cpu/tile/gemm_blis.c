@@ -35,23 +35,23 @@ static void gemm(const jem__gemm *g)
     }
 }
 
-static void finish_forward(const float *in, const float *bias, const float *add, float *out,
-                           uint8_t *bits, int64_t n)
+static void epilogue_forward(const float *in, const float *bias, const float *add, float *out,
+                             uint8_t *bits, int64_t n)
 {
-    jem__finish_forward_plain(in, bias, add, out, bits, 0, n);
+    jem__epilogue_forward_plain(in, bias, add, out, bits, 0, n);
 }
 
-static void finish_backward(const float *in, const uint8_t *bits, const float *add, float *out,
-                            int64_t n)
+static void epilogue_backward(const float *in, const uint8_t *bits, const float *add,
+                              float *out, int64_t n)
 {
-    jem__finish_backward_plain(in, bits, add, out, 0, n);
+    jem__epilogue_backward_plain(in, bits, add, out, 0, n);
 }
 
 const jem__kernels jem__kernels_blis = {.name = "blis",
                                         .cols = PANEL_COLS,
                                         .gemm = gemm,
-                                        .finish_forward = finish_forward,
-                                        .finish_backward = finish_backward,
+                                        .epilogue_forward = epilogue_forward,
+                                        .epilogue_backward = epilogue_backward,
                                         .rows = 1,
                                         .normal = jem__rng_normal};
 

@@ -113,8 +113,8 @@ static void tiles(const jem__gemm *g)
     }
 }
 
-static void finish_forward(const float *in, const float *bias, const float *add, float *out,
-                           uint8_t *bits, int64_t n)
+static void epilogue_forward(const float *in, const float *bias, const float *add, float *out,
+                             uint8_t *bits, int64_t n)
 {
     int64_t j = 0;
 
@@ -129,11 +129,11 @@ static void finish_forward(const float *in, const float *bias, const float *add,
             v_bits(bits + j / 8, value);
     }
     if (j < n)
-        jem__finish_forward_plain(in, bias, add, out, bits, j, n);
+        jem__epilogue_forward_plain(in, bias, add, out, bits, j, n);
 }
 
-static void finish_backward(const float *in, const uint8_t *bits, const float *add, float *out,
-                            int64_t n)
+static void epilogue_backward(const float *in, const uint8_t *bits, const float *add,
+                              float *out, int64_t n)
 {
     int64_t j = 0;
 
@@ -146,5 +146,5 @@ static void finish_backward(const float *in, const uint8_t *bits, const float *a
         v_store(out + j, value);
     }
     if (j < n)
-        jem__finish_backward_plain(in, bits, add, out, j, n);
+        jem__epilogue_backward_plain(in, bits, add, out, j, n);
 }

@@ -41,11 +41,12 @@
 #define TASK_TILES      8                   /* of phases 1 and 3 */
 #define PLANE_PAD       16 /* floats: planes a power of two apart would share cache sets */
 
-int32_t jem__winograd_fits(const jem__device *dev, const jem__conv *conv)
+int32_t jem__winograd_fits(const jem__queue *queue, const jem__conv *conv)
 {
-    return dev->kernels->winograd != NULL && conv->kh == 3 && conv->kw == 3 && conv->pad == 1 &&
-           (conv->stride == 1 || conv->stride == 2) && conv->c >= FEWEST_CHANNELS &&
-           conv->k >= FEWEST_CHANNELS && conv->c % 8 == 0 && conv->k % 8 == 0;
+    return queue->kernels->winograd != NULL && conv->kh == 3 && conv->kw == 3 &&
+           conv->pad == 1 && (conv->stride == 1 || conv->stride == 2) &&
+           conv->c >= FEWEST_CHANNELS && conv->k >= FEWEST_CHANNELS && conv->c % 8 == 0 &&
+           conv->k % 8 == 0;
 }
 
 typedef struct winograd_job {
@@ -218,13 +219,13 @@ static int64_t block_size(const winograd_job *job)
     return most / rows * rows;
 }
 
-static jem_status by_blocks(jem__device *dev, winograd_job *job)
+static jem_status by_blocks(jem__queue *queue, winograd_job *job)
 {
     JEM__TRY(jem__cpu_scratch(
-        dev, job->c_row, 2 * job->slice + matrices_floats(job, job->slice), &job->scratch));
+        queue, job->c_row, 2 * job->slice + matrices_floats(job, job->slice), &job->scratch));
     memset(job->scratch.shared, 0, (size_t)job->c_row * sizeof(float));
     job->outside = job->scratch.shared;
-    jem__cpu_for(dev, jem__ceil_div(job->count, job->block), block_task, job);
+    jem__cpu_for(queue, jem__ceil_div(job->count, job->block), block_task, job);
     return JEM_OK;
 }
 
@@ -278,46 +279,46 @@ static int64_t group_size(const winograd_job *job)
     return jem__ceil_div(jem__ceil_div(job->count, groups), rows) * rows;
 }
 
-static jem_status by_phases(jem__device *dev, winograd_job *job)
+static jem_status by_phases(jem__queue *queue, winograd_job *job)
 {
     job->block = group_size(job);
     job->panels_per_task = jem__ceil_div(job->panels, jem__min(job->panels, 4));
     job->tasks_per_result = jem__ceil_div(job->panels, job->panels_per_task);
-    JEM__TRY(jem__cpu_scratch(dev, job->c_row + matrices_floats(job, job->k_row),
+    JEM__TRY(jem__cpu_scratch(queue, job->c_row + matrices_floats(job, job->k_row),
                               2 * job->k_row, &job->scratch));
     memset(job->scratch.shared, 0, (size_t)job->c_row * sizeof(float));
     job->outside = job->scratch.shared;
     for (job->first = 0; job->first < job->count; job->first += job->block) {
         const int64_t count = jem__min(job->block, job->count - job->first);
         const int64_t tasks = jem__ceil_div(count, TASK_TILES);
-        jem__cpu_for(dev, tasks, transform_task, job);
-        jem__cpu_for(dev, job->tiles->results * job->tasks_per_result, multiply_task, job);
-        jem__cpu_for(dev, tasks, finish_task, job);
+        jem__cpu_for(queue, tasks, transform_task, job);
+        jem__cpu_for(queue, job->tiles->results * job->tasks_per_result, multiply_task, job);
+        jem__cpu_for(queue, tasks, finish_task, job);
     }
     return JEM_OK;
 }
 
-jem_status jem__winograd_run(jem__device *dev, const jem__conv *conv, const jem__tensor *w,
+jem_status jem__winograd_run(jem__queue *queue, const jem__conv *conv, const jem__tensor *w,
                              const jem__winograd *what)
 {
     jem__winograd_tiles tiles;
     winograd_job job = {.what = what,
                         .tiles = &tiles,
-                        .kernels = dev->kernels,
+                        .kernels = queue->kernels,
                         .leaky = what->backward ? 0 : conv->leaky_input,
                         .c = what->backward ? conv->k : conv->c,
                         .k = what->backward ? conv->c : conv->k};
 
     jem__winograd_tiles_init(&tiles, conv, what->backward);
-    job.transforms = &dev->kernels->winograd[tiles.kind];
+    job.transforms = &queue->kernels->winograd[tiles.kind];
     job.count = what->images * tiles.tiles_h * tiles.tiles_w;
     job.c_row = jem__winograd_row(job.c);
     job.k_row = jem__winograd_row(job.k);
-    job.panels = jem__ceil_div(job.k, dev->kernels->cols);
+    job.panels = jem__ceil_div(job.k, queue->kernels->cols);
     if (job.count == 0)
         return JEM_OK;
-    JEM__TRY(jem__winograd_filter(dev, conv, &tiles, w, &job.u));
-    job.slice = jem__min(job.k_row, SLICE_PANELS * dev->kernels->cols);
+    JEM__TRY(jem__winograd_filter(queue, conv, &tiles, w, &job.u));
+    job.slice = jem__min(job.k_row, SLICE_PANELS * queue->kernels->cols);
     job.block = block_size(&job);
-    return job.block > 0 ? by_blocks(dev, &job) : by_phases(dev, &job);
+    return job.block > 0 ? by_blocks(queue, &job) : by_phases(queue, &job);
 }

@@ -78,29 +78,29 @@ static void filter_task(void *arg, int64_t task, int32_t worker)
     }
 }
 
-static void pack(const jem__device *dev, void *arg, float *out)
+static void pack(const jem__queue *queue, void *arg, float *out)
 {
     filter_job *job = arg;
 
     job->u = out;
-    jem__cpu_for(dev, jem__ceil_div(job->cols, job->kernels->cols) * job->blocks, filter_task,
+    jem__cpu_for(queue, jem__ceil_div(job->cols, job->kernels->cols) * job->blocks, filter_task,
                  job);
 }
 
-jem_status jem__winograd_filter(jem__device *dev, const jem__conv *conv,
+jem_status jem__winograd_filter(jem__queue *queue, const jem__conv *conv,
                                 const jem__winograd_tiles *tiles, const jem__tensor *w,
                                 const float **out)
 {
     filter_job job = {.tiles = tiles,
-                      .kernels = dev->kernels,
+                      .kernels = queue->kernels,
                       .w = jem__floats(w),
                       .c = conv->c,
                       .rows = tiles->backward ? conv->k : conv->c,
                       .cols = tiles->backward ? conv->c : conv->k};
-    const int64_t panels = jem__ceil_div(job.cols, dev->kernels->cols);
-    const int64_t count = panels * tiles->products * job.rows * dev->kernels->cols;
+    const int64_t panels = jem__ceil_div(job.cols, queue->kernels->cols);
+    const int64_t count = panels * tiles->products * job.rows * queue->kernels->cols;
 
     job.blocks = jem__ceil_div(job.rows, ROWS);
-    JEM__TRY(jem__cpu_scratch(dev, 0, TAPS * ROWS * dev->kernels->cols, &job.scratch));
-    return jem__filters_get(dev, w, tiles->backward ? 1 : 0, count, pack, &job, out);
+    JEM__TRY(jem__cpu_scratch(queue, 0, TAPS * ROWS * queue->kernels->cols, &job.scratch));
+    return jem__packed_get(queue, w, tiles->backward ? 1 : 0, count, pack, &job, out);
 }

@@ -104,7 +104,7 @@ static void taps_task(void *arg, int64_t task, int32_t worker)
 }
 
 /* Memory, and the sizes of groups and blocks. */
-static jem_status prepare(jem__device *dev, weight_job *job)
+static jem_status prepare(jem__queue *queue, weight_job *job)
 {
     const jem__winograd_tiles *t = job->x_tiles;
     const int64_t narrow = job->gy_tiles->sources, rows = job->kernels->rows;
@@ -120,7 +120,7 @@ static jem_status prepare(jem__device *dev, weight_job *job)
     job->block = jem__min(job->k, jem__max(BLOCK_BYTES / per_filter / rows, 1) * rows);
     job->x.plane = job->group * job->c_row + PLANE_PAD;
     job->gy.plane = job->group * job->k_row + PLANE_PAD;
-    JEM__TRY(jem__cpu_scratch(dev,
+    JEM__TRY(jem__cpu_scratch(queue,
                               zeros + t->sources * job->x.plane + narrow * job->gy.plane +
                                   t->products * job->block * job->c_row,
                               0, &scratch));
@@ -132,7 +132,7 @@ static jem_status prepare(jem__device *dev, weight_job *job)
     return JEM_OK;
 }
 
-static void run(const jem__device *dev, weight_job *job)
+static void run(const jem__queue *queue, weight_job *job)
 {
     const int64_t panels = jem__ceil_div(job->c_row, job->kernels->cols);
 
@@ -141,24 +141,24 @@ static void run(const jem__device *dev, weight_job *job)
     for (int64_t first = 0; first < job->count; first += job->group) {
         job->x.first = job->gy.first = first;
         job->rows = jem__min(job->group, job->count - first);
-        jem__cpu_for(dev, jem__ceil_div(job->rows, TASK_TILES), transform_task, job);
+        jem__cpu_for(queue, jem__ceil_div(job->rows, TASK_TILES), transform_task, job);
         for (job->k0 = 0; job->k0 < job->k; job->k0 += job->block) {
             job->filters = jem__min(job->block, job->k - job->k0);
-            jem__cpu_for(dev, job->x_tiles->products * job->tasks_per_product, multiply_task,
+            jem__cpu_for(queue, job->x_tiles->products * job->tasks_per_product, multiply_task,
                          job);
-            jem__cpu_for(dev, job->filters, taps_task, job);
+            jem__cpu_for(queue, job->filters, taps_task, job);
         }
     }
 }
 
-jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const jem__tensor *x,
+jem_status jem__winograd_weight(jem__queue *queue, const jem__conv *conv, const jem__tensor *x,
                                 const jem__tensor *gy, const jem__tensor *gw,
                                 const jem__tensor *gb)
 {
     jem__winograd_tiles x_tiles, gy_tiles;
     weight_job job = {.x_tiles = &x_tiles,
                       .gy_tiles = &gy_tiles,
-                      .kernels = dev->kernels,
+                      .kernels = queue->kernels,
                       .x = {.images = jem__floats(x), .c = conv->c, .leaky = conv->leaky_input},
                       .gy = {.images = jem__floats(gy), .c = conv->k},
                       .c = conv->c,
@@ -170,12 +170,12 @@ jem_status jem__winograd_weight(jem__device *dev, const jem__conv *conv, const j
 
     jem__winograd_tiles_init(&x_tiles, conv, 0);
     jem__winograd_tiles_gradient(&gy_tiles, &x_tiles);
-    job.x.transform = dev->kernels->winograd[x_tiles.kind].input;
-    job.gy.transform = dev->kernels->winograd[x_tiles.kind].gradient;
+    job.x.transform = queue->kernels->winograd[x_tiles.kind].input;
+    job.gy.transform = queue->kernels->winograd[x_tiles.kind].gradient;
     job.count = x->n * x_tiles.tiles_h * x_tiles.tiles_w;
     if (job.count == 0)
         return JEM_OK;
-    JEM__TRY(prepare(dev, &job));
-    run(dev, &job);
+    JEM__TRY(prepare(queue, &job));
+    run(queue, &job);
     return JEM_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_BACKEND_CPU_TILE_FILTERS_H
-#define JEM_BACKEND_CPU_TILE_FILTERS_H
+#ifndef JEM_BACKEND_CPU_TILE_PACKED_WEIGHTS_H
+#define JEM_BACKEND_CPU_TILE_PACKED_WEIGHTS_H
 
 /* Weights in the form that the kernels read, made once per weight update.
  *
@@ -12,29 +12,29 @@
 
 #include "backend/backend.h"
 
-typedef struct jem__filter {
+typedef struct jem__packed_form {
     int64_t at; /* of the tensor in its block */
     int32_t form;
     int64_t version, count;
     float *numbers;
-} jem__filter;
+} jem__packed_form;
 
-typedef struct jem__filters {
+typedef struct jem__packed {
     pthread_mutex_t lock;
     int64_t version;
-    jem__filter *list;
-    int64_t n, room;
-} jem__filters;
+    jem__packed_form *list;
+    int64_t n, capacity;
+} jem__packed;
 
-jem_status jem__filters_init(jem__filters *filters);
-void jem__filters_clear(jem_context *ctx, jem__filters *filters);
+jem_status jem__packed_init(jem__packed *packed);
+void jem__packed_clear(jem_context *ctx, jem__packed *packed);
 
 /* Fill `out` from the weights; may run on the pool. */
-typedef void (*jem__pack_fn)(const jem__device *dev, void *arg, float *out);
+typedef void (*jem__pack_fn)(const jem__queue *queue, void *arg, float *out);
 
 /* The packed form number `form` of the weights w: `count` floats, made with `pack` when there is
  * none of this version. Safe from several threads. */
-jem_status jem__filters_get(const jem__device *dev, const jem__tensor *w, int32_t form,
-                            int64_t count, jem__pack_fn pack, void *arg, const float **out);
+jem_status jem__packed_get(const jem__queue *queue, const jem__tensor *w, int32_t form,
+                           int64_t count, jem__pack_fn pack, void *arg, const float **out);
 
 #endif

@@ -4,8 +4,8 @@
 
 #include "backend/cpu/cpu.h"
 
-void jem__finish_forward_plain(const float *in, const float *bias, const float *add, float *out,
-                               uint8_t *bits, int64_t from, int64_t n)
+void jem__epilogue_forward_plain(const float *in, const float *bias, const float *add,
+                                 float *out, uint8_t *bits, int64_t from, int64_t n)
 {
     for (int64_t j = from; j < n; j++) {
         float value = in[j];
@@ -21,8 +21,8 @@ void jem__finish_forward_plain(const float *in, const float *bias, const float *
     }
 }
 
-void jem__finish_backward_plain(const float *in, const uint8_t *bits, const float *add,
-                                float *out, int64_t from, int64_t n)
+void jem__epilogue_backward_plain(const float *in, const uint8_t *bits, const float *add,
+                                  float *out, int64_t from, int64_t n)
 {
     for (int64_t j = from; j < n; j++) {
         float value = in[j];
