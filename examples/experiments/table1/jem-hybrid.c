@@ -106,8 +106,8 @@ static const struct cli command_line = {
         "      --inception inception.safetensors --out table1\n"
         "  jem-hybrid --model demo/best.safetensors --data fashion-mnist \\\n"
         "      --features classifier/best.safetensors --chains 1000\n"
-        "  jem-train --preset jem-cifar10 --preset factored ...           (ablations of\n"
-        "  jem-train --preset jem-cifar10 --preset class-conditional ...  section 5.1)\n",
+        "  jem-train --preset jem-cifar10 --preset factored ...           (ablation, section 5.1)\n"
+        "  jem-train --preset jem-cifar10 --preset class-conditional ...  (another one)\n",
     .options = options,
     .count = (int)(sizeof options / sizeof options[0]),
 };
