@@ -19,22 +19,17 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
-#include "kit/base/json_log.h"
-#include "kit/data/outliers.h"
 #include "kit/draw/histogram.h"
 #include "kit/lab/lab.h"
 #include "kit/stats/bootstrap.h"
 #include "kit/stats/logits.h"
 
-#define TPR 0.95
-
 static struct lab lab;
 static struct {
     struct cli_list ood;
     int64_t count_ood, bootstrap;
-    double temperature, input_noise;
+    double temperature;
 } arg;
 
 static const struct cli_option options[] = {
@@ -46,28 +41,17 @@ static const struct cli_option options[] = {
      .list = &arg.ood},
     {NULL, "count-ood", "N", "only N images of each, evenly spaced; 0: all", "0",
      .integer = &arg.count_ood, .max = INT64_MAX},
-    {NULL, "input-noise", "STD",
-     "standard deviation of Gaussian noise on all images; the official code has 0.03", "0",
-     .real = &arg.input_noise},
+    LAB_INPUT_NOISE(lab),
     {"Measures", "temperature", "T",
      "of the score energy_t = T logsumexp f(x)/T; 1, as Liu et al. 2020 use it, makes it "
      "log_px, and near 0 it is max_logit",
-     "10", .real = &arg.temperature},
+     "10", .real = &arg.temperature, .above_zero = 1},
     {NULL, "bootstrap", "N", "draws for the interval of the AUROC; 0: no interval", "200",
      .integer = &arg.bootstrap, .max = 1000000},
     LAB_SEED(lab, "of the images made here, of the noise and of the bootstrap"),
     LAB_OUT(lab, "Results", "folder for a histogram of each score, SCORE.svg"),
-    LAB_FILES(lab),
-    LAB_QUIET(lab),
-    LAB_COMPUTING(lab, "Computing"),
+    LAB_REST(lab),
 };
-
-static int check(void)
-{
-    return arg.temperature > 0
-               ? CLI_GO
-               : report_usage("--temperature %g: must be above 0", arg.temperature);
-}
 
 static const struct cli command_line = {
     .program = "jem-ood",
@@ -79,7 +63,6 @@ static const struct cli command_line = {
              "  jem-ood --model c10/best.safetensors --data cifar10:C10 --input-noise 0.03 \\\n"
              "      --ood svhn:SVHN --ood cifar100:C100 --ood celeba:CELEBA --ood interp\n",
     CLI_OPTIONS(options),
-    .check = check,
 };
 
 enum { LOG_PX, MASS, PROB_Y, ENERGY_T, MAX_LOGIT, ENTROPY, SCORES, OF_DENSITY = PROB_Y };
@@ -112,13 +95,14 @@ static const struct record_column columns[] = {
 
 static const struct record_layout layout = {
     .name = "results",
-    .note = "AUROC: 1 tells the two apart always, 0.5 is chance, below that the other images "
-            "score higher than the test images.",
+    .note = "AUROC: 1 always tells them apart, 0.5 is chance; less: the others score higher.",
+    .across = "score",
+    .figure = "auroc",
     RECORD_COLUMNS(columns),
 };
 
 /* A set of images and its scores. */
-struct scored {
+struct set {
     const char *name, *spec;
     struct image_input *images;
     float *of[SCORES]; /* one per image each */
@@ -131,80 +115,64 @@ static const char *title_of(int s)
                          : scores[s].name;
 }
 
-/* What the logits f of image i say. */
-static void read_logits(const float *f, int64_t classes, int64_t i, struct scored *set)
+static void score(jem_head *head, struct set *set)
 {
-    const double log_px = logits_logsumexp(f, classes, 1), top = logits_max(f, classes);
-
-    set->of[LOG_PX][i] = (float)log_px;
-    set->of[PROB_Y][i] = (float)exp(top - log_px);
-    set->of[ENERGY_T][i] = (float)logits_logsumexp(f, classes, arg.temperature);
-    set->of[MAX_LOGIT][i] = (float)top;
-    set->of[ENTROPY][i] = (float)-logits_entropy(f, classes);
-}
-
-static void score(jem_head *head, float *logits, struct scored *set)
-{
-    const int64_t k = lab.classes;
+    const int64_t classes = lab.classes;
+    float *logits = lab_floats(&lab, LAB_BATCH * classes);
 
     for (int s = 0; s < SCORES; s++)
         set->of[s] = lab_floats(&lab, set->images->n);
     for (struct lab_batch b = {0}; lab_next(&lab, set->name, set->images, &b);) {
-        must_jem(jem_head_logits(head, b.x, b.n, logits, b.n * k));
-        for (int64_t j = 0; j < b.n; j++)
-            read_logits(logits + j * k, k, b.first + j, set);
+        must_jem(jem_head_logits(head, b.x, b.n, logits, b.n * classes));
         must_jem(jem_head_mass(head, b.x, b.n, set->of[MASS] + b.first, b.n));
+        for (int64_t i = b.first; i < b.first + b.n; i++) {
+            const float *f = logits + (i - b.first) * classes;
+            const double log_px = logits_logsumexp(f, classes, 1), top = logits_max(f, classes);
+
+            set->of[LOG_PX][i] = (float)log_px;
+            set->of[PROB_Y][i] = (float)exp(top - log_px);
+            set->of[ENERGY_T][i] = (float)logits_logsumexp(f, classes, arg.temperature);
+            set->of[MAX_LOGIT][i] = (float)top;
+            set->of[ENTROPY][i] = (float)-logits_entropy(f, classes);
+        }
     }
 }
 
-/* The positives are the in-distribution images, and a higher score says "positive"; for
- * AUPR-out the others are, and a lower score says so. */
-static void compare(const struct scored *in_set, const struct scored *out_set, int s,
-                    struct record_table *t)
+/* Does score s tell the sets apart? The positives are the in-distribution images, and a higher
+ * score says "positive"; for AUPR-out the others are, and a lower score says so. */
+static void compare(const struct set *a, const struct set *b, int s, struct record_table *t)
 {
-    const float *in = in_set->of[s], *out = out_set->of[s];
-    const int64_t n = in_set->images->n, m = out_set->images->n;
+    const float *in = a->of[s], *out = b->of[s];
+    const int64_t n = a->images->n, m = b->images->n;
     float *minus_in = lab_negated(&lab, in, n), *minus_out = lab_negated(&lab, out, m);
-    double auroc, aupr_in, aupr_out, fpr95, low = (double)NAN, high = (double)NAN;
+    double auroc, aupr_in, aupr_out, fpr95, low, high;
 
     must_jem(jem_metric_auroc(lab.ctx, in, n, out, m, &auroc));
     must_jem(jem_metric_aupr(lab.ctx, in, n, out, m, &aupr_in));
     must_jem(jem_metric_aupr(lab.ctx, minus_out, m, minus_in, n, &aupr_out));
-    must_jem(jem_metric_fpr(lab.ctx, in, n, out, m, TPR, &fpr95));
-    if (arg.bootstrap > 0)
-        must(bootstrap_auroc(in, n, out, m, arg.bootstrap, lab.seed, &low, &high));
+    must_jem(jem_metric_fpr(lab.ctx, in, n, out, m, 0.95, &fpr95));
+    must(bootstrap_auroc(in, n, out, m, arg.bootstrap, lab.seed, &low, &high));
+    lab_drop(&lab, minus_in);
+    lab_drop(&lab, minus_out);
+    s == 0 ? record_run(t) : record_row(t);
+    record_text(t, "out", b->name);
+    record_text(t, "spec", b->spec);
+    record_whole(t, "n_out", m);
+    record_whole(t, "n_in", n);
+    record_text(t, "score", scores[s].name);
+    record_words(t, "score", title_of(s));
+    if (s == ENERGY_T)
+        record_number(t, "temperature", arg.temperature);
     record_number(t, "auroc", auroc);
     record_number(t, "auroc_low", low);
     record_number(t, "auroc_high", high);
     record_number(t, "aupr_in", aupr_in);
     record_number(t, "aupr_out", aupr_out);
     record_number(t, "fpr95", fpr95);
-    lab_drop(&lab, minus_in);
-    lab_drop(&lab, minus_out);
-}
-
-/* A row per score: can it tell the sets apart? */
-static void detect(const struct scored *in, const struct scored *out, int count,
-                   struct record_table *t)
-{
-    for (int s = 0; s < count; s++) {
-        record_row(t);
-        if (s == 0)
-            record_run(t);
-        record_text(t, "out", out->name);
-        record_text(t, "spec", out->spec);
-        record_whole(t, "n_out", out->images->n);
-        record_whole(t, "n_in", in->images->n);
-        record_text(t, "score", scores[s].name);
-        record_words(t, "score", title_of(s));
-        if (s == ENERGY_T)
-            record_number(t, "temperature", arg.temperature);
-        compare(in, out, s, t);
-    }
 }
 
 /* One picture per score, with all sets. */
-static void draw(const struct scored *set, int64_t sets, int count)
+static void draw(const struct set *set, int64_t sets, int count)
 {
     struct histogram *h = lab_array(&lab, sets, sizeof *h);
 
@@ -219,51 +187,26 @@ static void draw(const struct scored *set, int64_t sets, int count)
 
 static void say_protocol(int64_t n, const char *no_classes)
 {
-    const char *noise = "no noise on the images", *interval = "no interval", *classes;
+    const char *interval = lab_text(
+        &lab, "its 95 %% interval from %d bootstrap draws, each set drawn anew at its size",
+        (int)arg.bootstrap);
+    const char *noise = lab_text(&lab, "Gaussian noise of standard deviation %g on all images",
+                                 lab.input_noise);
+    const char *energy = lab_text(
+        &lab, "energy_t is T logsumexp f(x)/T with T = %g (T = 1 is log_px)", arg.temperature);
 
-    if (arg.input_noise > 0)
-        noise = lab_text(&lab, "Gaussian noise of standard deviation %g on all images",
-                         arg.input_noise);
-    if (arg.bootstrap > 0)
-        interval = lab_text(&lab,
-                            "its 95 %% interval from %" PRId64
-                            " bootstrap draws, each set drawn anew at its size",
-                            arg.bootstrap);
-    if (no_classes != NULL)
-        classes = lab_text(&lab, "Scores that need classes are left out: %s", no_classes);
-    else
-        classes = lab_text(&lab, "energy_t is T logsumexp f(x)/T with T = %g (T = 1 is log_px)",
-                           arg.temperature);
     record_protocol(
         lab.record,
         "Sign: a higher score means in-distribution; the positives are the %" PRId64
         " test images, for AUPR out the others. AUROC: the probability that a test image "
         "scores higher, ties one half; %s. AUPR is the average precision and depends on n in "
         "and n. FPR95: the share of the others above the threshold that keeps 95 %% of the "
-        "test images. %s. There is %s; interp: means of two test images. In the histograms "
+        "test images. %s%s. There is %s; interp: means of two test images. In the histograms "
         "the outermost bins hold what lies beyond, and bins above 40 %% are cut.",
-        n, interval, classes, noise);
-}
-
-/* The test images, and then the others: all of them before any work, so that what does not fit
- * shows at once. */
-static struct scored *read_sets(int64_t sets)
-{
-    struct scored *set = lab_array(&lab, sets, sizeof *set);
-
-    set[0].name = "test images";
-    set[0].images = lab_images(&lab, lab.data, "test", lab.count, 0);
-    for (int64_t k = 1; k < sets; k++) {
-        const char *spec = arg.ood.count > 0 ? arg.ood.items[k - 1] : outlier_kinds[k - 1].name;
-        struct out_set *other = lab_others(&lab, spec, set[0].images, arg.count_ood);
-
-        set[k].name = other->name;
-        set[k].spec = other->spec;
-        set[k].images = &other->images;
-    }
-    for (int64_t k = 0; k < sets; k++)
-        image_input_add_noise(set[k].images, lab.size, arg.input_noise, lab.seed, (uint64_t)k);
-    return set;
+        n, arg.bootstrap > 0 ? interval : "no interval",
+        no_classes == NULL ? "" : "Scores that need classes are left out: ",
+        no_classes == NULL ? energy : no_classes,
+        lab.input_noise > 0 ? noise : "no noise on the images");
 }
 
 int main(int argc, char **argv)
@@ -271,24 +214,34 @@ int main(int argc, char **argv)
     lab_begin(&lab, &command_line, argc, argv);
     lab_open(&lab);
 
-    const int64_t sets = 1 + (arg.ood.count > 0 ? arg.ood.count : outlier_count);
+    /* All images before any work, so that what does not fit shows at once. */
     const char *no_classes = lab_no_classes(&lab);
     const int count = no_classes == NULL ? SCORES : OF_DENSITY;
-    struct scored *set = read_sets(sets);
+    int64_t sets;
+    struct image_input *in = lab_images(&lab, lab.data, "test", lab.count, 0);
+    struct out_set *others = lab_others(&lab, &arg.ood, in, arg.count_ood, &sets);
+    struct set *set = lab_array(&lab, ++sets, sizeof *set); /* the test images come first */
+
+    set[0] = (struct set){.name = "test images", .images = in};
+    for (int64_t k = 1; k < sets; k++)
+        set[k] = (struct set){others[k - 1].name, .spec = others[k - 1].spec,
+                              .images = &others[k - 1].images};
+    for (int64_t k = 0; k < sets; k++)
+        lab_add_noise(&lab, set[k].images, (uint64_t)k);
     const int pictures = lab_has_folder(&lab);
     struct record_table *results = record_table(lab.record, &layout);
     jem_head *head = lab_head(&lab);
-    float *logits = lab_floats(&lab, LAB_BATCH * lab.classes);
 
-    score(head, logits, &set[0]);
+    score(head, &set[0]);
     for (int64_t k = 1; k < sets; k++) {
-        score(head, logits, &set[k]);
-        detect(&set[0], &set[k], count, results);
+        score(head, &set[k]);
+        for (int s = 0; s < count; s++)
+            compare(&set[0], &set[k], s, results);
     }
     lab_print(&lab);
     if (pictures)
         draw(set, sets, count);
-    say_protocol(set[0].images->n, no_classes);
+    say_protocol(in->n, no_classes);
     json_set_text(record_json(lab.record), "no_classes", no_classes);
     json_set_number(record_json(lab.record), "temperature", arg.temperature);
     json_set_number(record_json(lab.record), "bootstrap", (double)arg.bootstrap);

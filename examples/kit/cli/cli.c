@@ -143,6 +143,8 @@ static int set_real(const struct cli_option *o, const char *value)
 
     if (end == value || *end != '\0' || !isfinite(v) || v < 0)
         return report_usage("--%s %s: must be a number, at least 0", o->name, value);
+    if (o->above_zero && v == 0)
+        return report_usage("--%s %s: must be above 0", o->name, value);
     *o->real = v;
     return EXIT_OK;
 }
@@ -348,9 +350,39 @@ static void print_value(const struct cli_option *o)
         printf(" %.15g", *o->real);
 }
 
+static const struct cli_list *list_named(const struct cli *cli, const char *name)
+{
+    static const struct cli_list none;
+
+    for (int i = 0; i < cli->count; i++)
+        if (strcmp(cli->options[i].name, name) == 0 && cli->options[i].list != NULL)
+            return cli->options[i].list;
+    return &none;
+}
+
+/* Are --preset and --set what libjem knows? */
+static int check_settings(const struct cli *cli)
+{
+    jem_context *ctx = NULL;
+    jem_options *opts = NULL;
+    int rc = report_jem(jem_context_create("reference", &ctx));
+
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_options_create(ctx, &opts));
+    if (rc == EXIT_OK)
+        rc = settings_apply(opts, list_named(cli, "preset"), list_named(cli, "set"));
+    jem_options_free(opts);
+    jem_context_free(ctx);
+    return rc;
+}
+
 /* What would be done: the whole command, with all defaults. */
 static int print_dry_run(const struct cli *cli)
 {
+    const int rc = check_settings(cli);
+
+    if (rc != EXIT_OK)
+        return rc;
     printf("would run: %s", cli->program);
     for (int i = 0; i < cli->count; i++)
         print_value(&cli->options[i]);

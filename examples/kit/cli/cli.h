@@ -35,6 +35,7 @@ struct cli_option {
     int64_t min, max; /* of an integer; both 0: any */
     int written;      /* of a text: a file that will be written: its folder is made first */
     int required;     /* of a text: must be given */
+    int above_zero;   /* of a real */
 };
 
 struct cli {

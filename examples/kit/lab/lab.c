@@ -15,6 +15,7 @@
 #include "kit/base/digest.h"
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
+#include "kit/data/outliers.h"
 #include "kit/lab/class_meaning.h"
 
 struct lab_thing {
@@ -45,11 +46,8 @@ noreturn void lab_quit(int code)
 
 void must(int code)
 {
-    if (code == EXIT_OK)
-        return;
-    if (in_use != NULL)
-        progress_clear(&in_use->progress);
-    lab_quit(code);
+    if (code != EXIT_OK)
+        lab_quit(code);
 }
 
 void must_jem(jem_status status)
@@ -265,6 +263,41 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
     return in;
 }
 
+static void release_dataset(void *data)
+{
+    jem_dataset_free(data);
+}
+
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
+{
+    jem_dataset *data = NULL;
+
+    must(data_open(l->ctx, spec, split, &data));
+    return lab_keep(l, data, release_dataset);
+}
+
+void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t split_seed,
+               jem_dataset **rest, jem_dataset **held)
+{
+    must_jem(jem_dataset_split(all, held_out, split_seed, rest, held));
+    lab_keep(l, *rest, release_dataset);
+    lab_keep(l, *held, release_dataset);
+}
+
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count)
+{
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+
+    must(image_input_dataset(data, spec, count, l->shape, in));
+    return in;
+}
+
+void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream)
+{
+    image_input_add_noise(in, l->size, l->input_noise, l->seed, stream);
+}
+
 static void release_evaluation(void *evaluation)
 {
     evaluate_free(evaluation);
@@ -281,18 +314,24 @@ const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *i
     return e;
 }
 
-static void release_others(void *set)
+static void release_out_set(void *set)
 {
-    out_set_free(set);
-    free(set);
+    out_set_free(set); /* a part of an array */
 }
 
-struct out_set *lab_others(struct lab *l, const char *spec, const struct image_input *in,
-                           int64_t count)
+struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
+                           const struct image_input *in, int64_t count, int64_t *sets)
 {
-    struct out_set *set = lab_keep(l, calloc(1, sizeof *set), release_others);
+    const int64_t n = specs->count > 0 ? specs->count : outlier_count;
+    struct out_set *set = lab_array(l, n, sizeof *set);
 
-    must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, set));
+    for (int64_t k = 0; k < n; k++) {
+        const char *spec = specs->count > 0 ? specs->items[k] : outlier_kinds[k].name;
+
+        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, &set[k]));
+        lab_keep(l, &set[k], release_out_set);
+    }
+    *sets = n;
     return set;
 }
 

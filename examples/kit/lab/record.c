@@ -51,6 +51,8 @@ static void free_table(struct record_table *t)
     free((char *)(uintptr_t)t->layout.name);
     free((char *)(uintptr_t)t->layout.title);
     free((char *)(uintptr_t)t->layout.note);
+    free((char *)(uintptr_t)t->layout.across);
+    free((char *)(uintptr_t)t->layout.figure);
     free(t->columns);
     free(t->row);
     free(t);
@@ -123,6 +125,15 @@ static const char *copy(struct record *r, const char *text)
     return own;
 }
 
+static int find_column(const struct record_table *t, const char *column)
+{
+    for (int c = 0; c < t->layout.count; c++)
+        if (strcmp(record_key(&t->columns[c]), column) == 0)
+            return c;
+    record_fault(t->record, "there is no column \"%s\"", column);
+    return -1;
+}
+
 static int copy_layout(struct record_table *t, const struct record_layout *layout)
 {
     struct record *r = t->record;
@@ -131,6 +142,8 @@ static int copy_layout(struct record_table *t, const struct record_layout *layou
     t->layout.name = copy(r, layout->name);
     t->layout.title = copy(r, layout->title);
     t->layout.note = copy(r, layout->note);
+    t->layout.across = copy(r, layout->across);
+    t->layout.figure = copy(r, layout->figure);
     t->layout.columns = t->columns = calloc((size_t)layout->count + 1, sizeof *t->columns);
     if (t->columns == NULL) {
         lose(r);
@@ -149,6 +162,9 @@ static int copy_layout(struct record_table *t, const struct record_layout *layou
             record_fault(r, "column %d of table %s has no place", c,
                          layout->name == NULL ? "-" : layout->name);
     }
+    if (r->fault[0] == '\0' && layout->across != NULL)
+        (void)(find_column(t, layout->across) < 0 ||
+               find_column(t, layout->figure == NULL ? "" : layout->figure) < 0);
     return r->fault[0] == '\0';
 }
 
@@ -218,8 +234,10 @@ void record_row_at(struct record_table *t, const char *place)
 
 void record_run(struct record_table *t)
 {
-    struct record_row *row = last_row(t);
+    struct record_row *row;
 
+    record_row(t);
+    row = last_row(t);
     if (row != NULL)
         row->run = 1;
 }
@@ -249,15 +267,6 @@ struct record_cell *record_last_cell(struct record_table *t, int c)
     struct record_row *row = last_row(t);
 
     return row == NULL ? NULL : &row->cell[c];
-}
-
-static int find_column(const struct record_table *t, const char *column)
-{
-    for (int c = 0; c < t->layout.count; c++)
-        if (strcmp(record_key(&t->columns[c]), column) == 0)
-            return c;
-    record_fault(t->record, "there is no column \"%s\"", column);
-    return -1;
 }
 
 /* The empty cell of a column; NULL: none fits, which is a fault. */

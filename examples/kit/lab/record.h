@@ -45,17 +45,16 @@ enum record_kind {
 };
 
 struct record_column {
-    const char *name; /* a row's member in JSON; NULL: for people, and under its title in CSV */
+    const char *name;  /* a row's member in JSON; NULL: none, it is for people */
     const char *title; /* heading; NULL: in files alone, unless it joins another */
     enum record_kind kind;
     int decimals;
     int percent;      /* shown a hundredfold */
     const char *unit; /* shown behind a figure: " %" */
-    const char
-        *join; /* shown in the cell of the column before, after this text, if it is there */
-    int sign;  /* shown with + as well */
-    int group; /* of equal texts in a run only the first is shown */
-    int right; /* a text that is right-aligned, as numbers are */
+    const char *join; /* shown in the cell before it, after this text; nothing if missing */
+    int sign;         /* shown with + as well */
+    int group;        /* of equal texts in a run only the first is shown */
+    int right;        /* a text that is right-aligned, as numbers are */
 
     /* The page colours a figure that is good enough, or too bad; which way is up follows from
      * the two. Both 0: no colours. */
@@ -67,7 +66,13 @@ struct record_layout {
     const char *title; /* on the page; NULL: none */
     const char *note;  /* a remark below it on the page; NULL: none */
     const struct record_column *columns;
-    int count;      /* of columns */
+    int count; /* of columns */
+
+    /* On the page the values of the column `across` become columns, which show the column
+     * `figure`; rows that agree in all shown columns before `across` share a line there. NULL:
+     * a line per row. */
+    const char *across, *figure;
+
     int only_files; /* neither on stdout nor on a page */
     int only_page;  /* not on stdout */
 };
@@ -97,9 +102,10 @@ void record_row(struct record_table *t);
  * members of the whole file. Without any figure it is null there, and "-" for people. */
 void record_row_at(struct record_table *t, const char *place);
 
-/* Of the last row: a run of equal texts ends before it, even if its texts are equal to those
- * above; it is in files alone. */
+/* record_row(), and a run of equal texts ends above it, even if its texts are those above. */
 void record_run(struct record_table *t);
+
+/* The last row is for files alone. */
 void record_hide(struct record_table *t);
 
 /* A figure of the last row. `column`: its name, or its title where it has none. */

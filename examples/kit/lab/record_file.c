@@ -4,7 +4,7 @@
  *
  * A table's entry in "tables":
  *
- *     name, title, note, only_page    as in struct record_layout; null where there is none
+ *     name, title, note, across, figure, only_page    as in struct record_layout
  *     rows      where its rows are, in their order: names of arrays and of single objects; null
  *               for a row of which the file has nothing but "values"
  *     columns   name, title, kind, decimals, unit ... as in struct record_column; for a column
@@ -25,7 +25,7 @@
 #include "kit/lab/record_inside.h"
 
 #define MOST_TABLES     64
-#define MOST_CELLS      (1 << 21) /* of all tables: a short file can name long rows often */
+#define MOST_CELLS      (1 << 18) /* of all tables: a short file can name long rows often */
 #define MOST_DECIMALS   17
 #define MOST_CHARACTERS 64 /* of a unit, or of what joins */
 #define WHOLE_FILE      "."
@@ -203,6 +203,10 @@ static json_t *table_json(const struct record_table *t)
     json_set_text(o, "name", t->layout.name);
     json_set_text(o, "title", t->layout.title);
     json_set_text(o, "note", t->layout.note);
+    if (t->layout.across != NULL) {
+        json_set_text(o, "across", t->layout.across);
+        json_set_text(o, "figure", t->layout.figure);
+    }
     set_if(o, "only_page", t->layout.only_page);
     for (int64_t i = 0; i < t->rows; i++) {
         if (t->row[i].place != NULL)
@@ -305,12 +309,11 @@ static int read_kind(struct reading *in, const json_t *object, struct record_col
     return refuse(in, "kind");
 }
 
-static int read_column(struct reading *in, const json_t *object, int first,
-                       struct record_column *out)
+static int read_column(struct reading *in, const json_t *object, struct record_column *out)
 {
     int rc = json_is_object(object) ? EXIT_OK : refuse(in, "columns");
 
-    *out = (struct record_column){NULL};
+    *out = (struct record_column){.name = NULL};
     if (rc == EXIT_OK)
         rc = read_kind(in, object, out);
     if (rc == EXIT_OK)
@@ -321,9 +324,6 @@ static int read_column(struct reading *in, const json_t *object, int first,
         rc = get_short(in, object, "unit", &out->unit);
     if (rc == EXIT_OK)
         rc = get_short(in, object, "join", &out->join);
-    if (rc == EXIT_OK &&
-        ((out->name == NULL && out->title == NULL) || (first && out->join != NULL)))
-        rc = refuse(in, "a column without a place");
     out->percent = is_set(object, "percent");
     out->sign = is_set(object, "sign");
     out->group = is_set(object, "group") && out->kind == RECORD_TEXT;
@@ -360,16 +360,20 @@ static int read_cell(struct reading *in, const json_t *value, struct record_tabl
     return kind == RECORD_TEXT && cell->text == NULL ? report_no_memory() : EXIT_OK;
 }
 
-/* A row that the file has as an object; NULL: it has none, or only what "values" say. */
-static int read_row(struct reading *in, const json_t *object, const json_t *columns,
-                    struct record_table *t)
+/* A row that the file has as an object; NULL: it has none, or only what "values" say. `place`
+ * NULL: it is in an array. */
+static int read_row(struct reading *in, const json_t *object, const char *place,
+                    const json_t *columns, struct record_table *t)
 {
     int rc = EXIT_OK;
 
     in->cells += t->layout.count + 1;
     if (in->cells > MOST_CELLS)
         return refuse(in, "too many rows");
-    record_row(t);
+    if (place != NULL)
+        record_row_at(t, place);
+    else
+        record_row(t);
     for (int c = 0; c < t->layout.count && rc == EXIT_OK; c++) {
         const char *name = t->columns[c].name;
         const json_t *column = json_array_get(columns, (size_t)c);
@@ -409,12 +413,12 @@ static int read_place(struct reading *in, const json_t *place, const json_t *col
     int rc = EXIT_OK;
 
     if (json_is_null(place) || json_is_object(value) || json_is_null(value))
-        return read_row(in, value, columns, t);
+        return read_row(in, value, name, columns, t);
     if (!json_is_array(value))
         return refuse(in, name == NULL ? "rows" : name);
     for (size_t i = 0; i < json_array_size(value) && rc == EXIT_OK; i++)
         rc = json_is_object(json_array_get(value, i))
-                 ? read_row(in, json_array_get(value, i), columns, t)
+                 ? read_row(in, json_array_get(value, i), NULL, columns, t)
                  : refuse(in, name);
     return rc;
 }
@@ -463,13 +467,17 @@ static int read_table(struct reading *in, const json_t *object)
     if (!json_is_array(list) || json_array_size(list) > RECORD_MOST_COLUMNS)
         return refuse(in, "columns");
     for (int c = 0; c < layout.count && rc == EXIT_OK; c++)
-        rc = read_column(in, json_array_get(list, (size_t)c), c == 0, &columns[c]);
+        rc = read_column(in, json_array_get(list, (size_t)c), &columns[c]);
     if (rc == EXIT_OK)
         rc = get_text(in, object, "name", &layout.name);
     if (rc == EXIT_OK)
         rc = get_text(in, object, "title", &layout.title);
     if (rc == EXIT_OK)
         rc = get_text(in, object, "note", &layout.note);
+    if (rc == EXIT_OK)
+        rc = get_text(in, object, "across", &layout.across);
+    if (rc == EXIT_OK)
+        rc = get_text(in, object, "figure", &layout.figure);
     layout.only_page = is_set(object, "only_page");
     if (rc != EXIT_OK)
         return rc;

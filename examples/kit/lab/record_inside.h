@@ -58,6 +58,9 @@ char *record_cell_text(const struct record_table *t, int64_t row, int c);
 /* Has the column a place of its own in tables for people? */
 int record_is_shown(const struct record_column *c);
 
+/* What a table is called: its name, or its title. */
+const char *record_table_name(const struct record_table *t);
+
 /* What columns are called in files: the name, or the title. */
 const char *record_key(const struct record_column *c);
 

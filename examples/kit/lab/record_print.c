@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* See record.h: text, CSV and HTML. */
+/* See record.h: text and CSV. */
 
 #include "kit/lab/record.h"
 
@@ -13,7 +13,6 @@
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
-#include "kit/draw/plot.h"
 #include "kit/lab/record_inside.h"
 
 #define LINE 96 /* characters of a line of prose */
@@ -94,6 +93,13 @@ static int is_repeated(const struct record_table *t, int64_t row, int c)
     above = &t->row[row].cell[c];
     return above->state == RECORD_GIVEN && t->row[row + 1].cell[c].state == RECORD_GIVEN &&
            strcmp(above->text, t->row[row + 1].cell[c].text) == 0;
+}
+
+const char *record_table_name(const struct record_table *t)
+{
+    return t->layout.name != NULL    ? t->layout.name
+           : t->layout.title != NULL ? t->layout.title
+                                     : "";
 }
 
 /* --- Text --------------------------------------------------------------------------------- */
@@ -222,13 +228,6 @@ static void put_csv_cell(FILE *out, const struct record_column *c,
     }
 }
 
-static const char *name_of(const struct record_table *t)
-{
-    return t->layout.name != NULL    ? t->layout.name
-           : t->layout.title != NULL ? t->layout.title
-                                     : "";
-}
-
 static void put_csv_table(FILE *out, const struct record_table *t)
 {
     fputs("table", out);
@@ -238,7 +237,7 @@ static void put_csv_table(FILE *out, const struct record_table *t)
     }
     fputc('\n', out);
     for (int64_t i = 0; i < t->rows; i++) {
-        put_quoted(out, name_of(t));
+        put_quoted(out, record_table_name(t));
         for (int c = 0; c < t->layout.count; c++) {
             fputc(',', out);
             put_csv_cell(out, &t->columns[c], &t->row[i].cell[c]);
@@ -274,123 +273,4 @@ int record_write_csv(const struct record *r, const char *path)
     report_failed("cannot write %s: %s", path, strerror(errno));
     remove(temporary);
     return EXIT_FAILED;
-}
-
-/* --- HTML --------------------------------------------------------------------------------- */
-
-static const struct record_table *find_table(const struct record *r, const char *name)
-{
-    for (int i = 0; i < r->parts; i++) {
-        const struct record_table *t = r->part[i].table;
-
-        if (t != NULL && !t->layout.only_files && strcmp(name_of(t), name) == 0)
-            return t;
-    }
-    return NULL;
-}
-
-/* The column of `t` that is called as column c of `head`; -1: none. */
-static int same_column(const struct record_table *t, const struct record_column *head)
-{
-    for (int c = 0; c < t->layout.count; c++)
-        if (record_is_shown(&t->columns[c]) && t->columns[c].kind == head->kind &&
-            strcmp(record_key(&t->columns[c]), record_key(head)) == 0)
-            return c;
-    return -1;
-}
-
-static const char *colour(const struct record_column *c, const struct record_cell *cell)
-{
-    const double value = c->kind == RECORD_WHOLE ? (double)cell->whole : cell->number;
-    const double up = c->good < c->bad ? -1 : 1;
-
-    if ((c->good == 0 && c->bad == 0) || cell->state != RECORD_GIVEN ||
-        c->kind == RECORD_TEXT || c->kind == RECORD_TRUTH)
-        return "";
-    if (up * value >= up * c->good)
-        return " class=\"good\"";
-    return up * value < up * c->bad ? " class=\"bad\"" : "";
-}
-
-static int put_html_row(FILE *out, const struct record_table *head,
-                        const struct record_table *t, int64_t row, const char *const *leads,
-                        int lead_count)
-{
-    fputs("<tr>", out);
-    for (int i = 0; i < lead_count; i++) {
-        fputs("<td>", out);
-        html_text(out, leads[i] == NULL ? "-" : leads[i]);
-        fputs("</td>", out);
-    }
-    for (int k = 0; k < head->layout.count; k++) {
-        int c;
-        char *text;
-
-        if (!record_is_shown(&head->columns[k]))
-            continue;
-        c = same_column(t, &head->columns[k]);
-        text = c < 0 ? strdup("-") : record_cell_text(t, row, c);
-        if (text == NULL)
-            return report_no_memory();
-        fprintf(out, "<td%s>", c < 0 ? "" : colour(&t->columns[c], &t->row[row].cell[c]));
-        html_text(out, text);
-        fputs("</td>", out);
-        free(text);
-    }
-    fputs("</tr>\n", out);
-    return EXIT_OK;
-}
-
-static void put_html_heading(FILE *out, const struct record_table *t, const char *const *leads)
-{
-    if (t->layout.title != NULL) {
-        fputs("<h3>", out);
-        html_text(out, t->layout.title);
-        fputs("</h3>\n", out);
-    }
-    fputs("<table>\n<tr>", out);
-    for (int i = 0; leads[i] != NULL; i++) {
-        fputs("<th>", out);
-        html_text(out, leads[i]);
-        fputs("</th>", out);
-    }
-    for (int c = 0; c < t->layout.count; c++)
-        if (record_is_shown(&t->columns[c])) {
-            fputs("<th>", out);
-            html_text(out, t->columns[c].title);
-            fputs("</th>", out);
-        }
-    fputs("</tr>\n", out);
-}
-
-int record_write_html(FILE *out, const char *name, const char *const *leads,
-                      const struct record_source *sources, int count)
-{
-    const struct record_table *head = NULL;
-    int lead_count = 0, rc = EXIT_OK;
-
-    while (leads[lead_count] != NULL)
-        lead_count++;
-    for (int s = 0; s < count && rc == EXIT_OK; s++) {
-        const struct record_table *t = find_table(sources[s].record, name);
-
-        rc = record_check(sources[s].record);
-        if (rc != EXIT_OK || t == NULL || t->rows == 0)
-            continue;
-        if (head == NULL)
-            put_html_heading(out, t, leads);
-        head = head == NULL ? t : head;
-        for (int64_t i = 0; i < t->rows && rc == EXIT_OK; i++)
-            if (!t->row[i].hidden)
-                rc = put_html_row(out, head, t, i, sources[s].leads, lead_count);
-    }
-    if (head == NULL || rc != EXIT_OK)
-        return rc;
-    fputs("</table>\n", out);
-    if (head->layout.note != NULL) {
-        fputs("<p class=\"soft\">", out);
-        html_text(out, head->layout.note);
-        fputs("</p>\n", out);
-    }
-    return EXIT_OK;
 }
