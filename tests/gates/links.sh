@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Links in the documents lead somewhere: a relative link to a file that exists, an anchor to a
 # heading of that page (as GitHub makes anchors of headings). Code and scripts that name a page
-# of docs/ name one that exists. links.sh [BUILD [FOLDER]]
+# of docs/, and pages that name a file of ours in `code`, name one that exists; docs/extending.md
+# speaks of files to be made. links.sh [BUILD [FOLDER]]
 set -eu
 cd "${2:-.}"
 pages=$(find . \( -name .git -o -name build \) -prune -o -name '*.md' -print | sed 's|^\./||' | sort)
@@ -48,5 +49,12 @@ named=$(grep -rnoIE 'docs/[A-Za-z/_-]+\.md' . --exclude-dir=.git --exclude-dir=b
     [ -e "$page" ] || echo "links: ${at#./}:$line: $page: no such page"
 done)
 [ -z "$named" ] || { echo "$named"; failed=1; }
+# shellcheck disable=SC2016,SC2086 # a backtick is a backtick; names of pages have no spaces
+files=$(grep -noHE '`(libjem|examples|tests|include|docs|packaging)/[a-zA-Z0-9_./-]+`' $pages | tr -d '`' |
+    while IFS=: read -r page line file; do
+        case $page:$file in docs/extending.md:* | *NAME* | *ROOM*) continue ;; esac
+        [ -e "$file" ] || echo "links: $page:$line: $file: no such file"
+    done)
+[ -z "$files" ] || { echo "$files"; failed=1; }
 [ $failed -ne 0 ] || echo "links: $(echo "$found" | grep -c '^link') links in $(echo "$pages" | wc -l) pages"
 exit $failed
