@@ -100,14 +100,14 @@ static const struct cli command_line = {
     .usage = "--model FILE --data KIND (--inception FILE | --features MODEL) [options]",
     .about = "Table 1 of the JEM paper for a model: accuracy, Inception Score and Frechet "
              "distance of its samples.",
-    .notes = "Examples:\n"
-             "  jem-hybrid --from-buffer run/last.safetensors --data cifar10:DIR \\\n"
-             "      --inception inception.safetensors --out table1\n"
-             "  jem-hybrid --model demo/best.safetensors --data fashion-mnist \\\n"
-             "      --features classifier/best.safetensors --chains 1000\n"
-             "Models of the ablations (section 5.1):\n"
-             "  jem-train --preset jem-cifar10 --preset factored ...\n"
-             "  jem-train --preset jem-cifar10 --preset class-conditional ...\n",
+    .notes =
+        "Examples:\n"
+        "  jem-hybrid --from-buffer run/last.safetensors --data cifar10:DIR \\\n"
+        "      --inception inception.safetensors --out table1\n"
+        "  jem-hybrid --model demo/best.safetensors --data fashion-mnist \\\n"
+        "      --features classifier/best.safetensors --chains 1000\n"
+        "  jem-train --preset jem-cifar10 --preset factored ...           (ablation, E3)\n"
+        "  jem-train --preset jem-cifar10 --preset class-conditional ...  (ablation, E4)\n",
     .options = options,
     .count = (int)(sizeof options / sizeof options[0]),
 };
