@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -28,7 +29,7 @@ static int32_t processors(void)
         count = sysconf(_SC_NPROCESSORS_ONLN);
     if (count < 1)
         return 1;
-    return count > JEM__MAX_THREADS ? JEM__MAX_THREADS : (int32_t)count;
+    return (int32_t)jem__min(count, JEM__MAX_THREADS);
 }
 
 jem_status jem__context_create(const struct jem__backend *backend, const char *kernels,

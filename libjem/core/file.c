@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -111,7 +112,7 @@ jem_status jem__reader_read(struct jem__reader *r, int64_t at, void *out, int64_
                          r->caller, jem__path_end(r->path), r->size, bytes, at);
     char *to = out;
     while (bytes > 0) {
-        const int64_t chunk = bytes < MAX_CHUNK ? bytes : MAX_CHUNK;
+        const int64_t chunk = jem__min(bytes, MAX_CHUNK);
         const ssize_t got = pread(r->fd, to, (size_t)chunk, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
@@ -221,7 +222,7 @@ jem_status jem__writer_open(jem_context *ctx, const char *caller, const char *pa
 static jem_status put(struct jem__writer *w, const char *bytes, int64_t count)
 {
     while (count > 0) {
-        const int64_t chunk = count < MAX_CHUNK ? count : MAX_CHUNK;
+        const int64_t chunk = jem__min(count, MAX_CHUNK);
         const ssize_t written = write(w->fd, bytes, (size_t)chunk);
         if (written < 0 && errno == EINTR)
             continue;

@@ -32,13 +32,6 @@ void jem__default_release(void *ptr, int64_t size, void *user)
     free(ptr);
 }
 
-int32_t jem__mul(int64_t a, int64_t b, int64_t *out)
-{
-    if (a < 0 || b < 0)
-        return 0;
-    return __builtin_mul_overflow(a, b, out) ? 0 : 1;
-}
-
 void *jem__alloc_raw(jem_context *ctx, int64_t count, int64_t size)
 {
     int64_t bytes = 0;
@@ -48,7 +41,7 @@ void *jem__alloc_raw(jem_context *ctx, int64_t count, int64_t size)
         return NULL;
     }
     /* Whole cache lines, at least one: aligned_alloc wants a multiple of the alignment. */
-    const int64_t lines = bytes == 0 ? 1 : (bytes + ALIGN - 1) / ALIGN;
+    const int64_t lines = jem__max(1, jem__ceil_div(bytes, ALIGN));
     const int64_t total = (1 + lines) * ALIGN;
     char *block = ctx->alloc(total, ALIGN, ctx->alloc_user);
     if (block == NULL) {

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -109,33 +110,19 @@ void jem__dataset_image(const jem_dataset *d, int64_t i, float *out)
         out[e] = (float)bytes[e] / 127.5f - 1.0f;
 }
 
-static jem_status check_labels(const char *caller, const int32_t *y, int64_t n, int64_t classes)
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (y[i] < -1 || y[i] >= classes)
-            return jem__fail(JEM_E_RANGE,
-                             "%s: y[%" PRId64 "] = %" PRId32 ", must be -1 to %" PRId64, caller,
-                             i, y[i], classes - 1);
-    }
-    return JEM_OK;
-}
-
 jem_status jem__dataset_from_f32(jem_context *ctx, const char *caller, const float *x,
                                  const int32_t *y, int64_t n, const int64_t shape[3],
                                  int64_t classes, jem_dataset **out)
 {
     *out = NULL;
     JEM__TRY(check_sizes(caller, n, shape, classes));
-    if (y != NULL)
-        JEM__TRY(check_labels(caller, y, n, classes));
+    JEM__TRY(jem__check_labels(caller, y, n, classes));
     const int64_t size = shape[0] * shape[1] * shape[2];
-    for (int64_t i = 0; i < n * size; i++) {
-        if (!isfinite(x[i]))
-            return jem__fail(JEM_E_NUMERIC,
-                             "%s: image %" PRId64 " has %s at position %" PRId64
-                             ", must be finite",
-                             caller, i / size, isnan(x[i]) ? "NaN" : "an infinity", i % size);
-    }
+    const int64_t bad = jem__first_not_finite(x, n * size);
+    if (bad >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "%s: image %" PRId64 " has %s at position %" PRId64 ", must be finite",
+                         caller, bad / size, isnan(x[bad]) ? "NaN" : "an infinity", bad % size);
     jem_dataset *d;
     JEM__TRY(jem__dataset_create(ctx, caller, n, shape[0], shape[1], shape[2], classes, 1, &d));
     memcpy(d->floats, x, (size_t)(n * size) * sizeof *x);
@@ -151,8 +138,7 @@ jem_status jem__dataset_from_u8(jem_context *ctx, const char *caller, const uint
 {
     *out = NULL;
     JEM__TRY(check_sizes(caller, n, shape, classes));
-    if (y != NULL)
-        JEM__TRY(check_labels(caller, y, n, classes));
+    JEM__TRY(jem__check_labels(caller, y, n, classes));
     jem_dataset *d;
     JEM__TRY(jem__dataset_create(ctx, caller, n, shape[0], shape[1], shape[2], classes, 0, &d));
     memcpy(d->bytes, x, (size_t)(n * image_size(d)));
@@ -189,12 +175,11 @@ jem_status jem__dataset_concat(jem_dataset *const *parts, int64_t count, jem_dat
                 " x %" PRId64 " in %" PRId64 " classes, must be as part 0: %" PRId64
                 " x %" PRId64 " x %" PRId64 " in %" PRId64,
                 p, d->c, d->h, d->w, d->classes, one->c, one->h, one->w, one->classes);
-        if (d->n > INT64_MAX - n)
+        if (!jem__add(n, d->n, &n))
             return jem__fail(JEM_E_SHAPE,
                              "jem_dataset_concat: part %" PRId64
                              ": more images than a 64-bit number counts",
                              p);
-        n += d->n;
         floats |= d->floats != NULL;
     }
     jem_dataset *all;

@@ -135,7 +135,7 @@ static void covariance_rows(void *arg, int64_t panel, int32_t worker)
     (void)worker;
     memset(rows, 0, (size_t)(PANEL * cov->size_up) * sizeof *rows);
     for (int64_t first = 0; first < cov->n; first += CHUNK) {
-        const int64_t count = cov->n - first < CHUNK ? cov->n - first : CHUNK;
+        const int64_t count = jem__min(cov->n - first, CHUNK);
         const float *a = cov->panels + (panel * cov->n + first) * PANEL;
 
         for (int64_t other = 0; other <= panel; other++) {
@@ -177,7 +177,7 @@ static void solve_rows(void *arg, int64_t task, int32_t worker)
 {
     jem__covariance *cov = arg;
     const int64_t first = cov->column + cov->width + task * ROWS;
-    const int64_t last = first + ROWS < cov->size ? first + ROWS : cov->size;
+    const int64_t last = jem__min(first + ROWS, cov->size);
     const double *diagonal = cov->matrix + cov->column * cov->size_up + cov->column;
 
     (void)worker;
@@ -203,7 +203,7 @@ static void update_rows(void *arg, int64_t task, int32_t worker)
     const jem__covariance *cov = arg;
     const int64_t from = cov->column + cov->width;
     const int64_t first = from + task * ROWS;
-    const int64_t last = first + ROWS < cov->size ? first + ROWS : cov->size;
+    const int64_t last = jem__min(first + ROWS, cov->size);
 
     (void)worker;
     for (int64_t k = 0; k + 4 <= cov->width; k += 4) {
@@ -229,8 +229,8 @@ static void cholesky(jem__covariance *cov, double ridge)
         const int64_t left = cov->size - cov->column;
         int64_t tasks;
 
-        cov->width = left < BLOCK ? left : BLOCK;
-        tasks = (left - cov->width + ROWS - 1) / ROWS;
+        cov->width = jem__min(left, BLOCK);
+        tasks = jem__ceil_div(left - cov->width, ROWS);
         factor_diagonal(cov, ridge);
         jem__parallel_for(cov->ctx, tasks, solve_rows, cov);
         jem__parallel_for(cov->ctx, tasks, update_rows, cov);

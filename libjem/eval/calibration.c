@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/error.h"
 
 #define MAX_BINS 1000
@@ -39,7 +40,7 @@ static jem_status check_bins(const char *caller, int64_t count)
 static jem_status check_row(const char *caller, const float *row, const int32_t *y, int64_t i,
                             int64_t classes)
 {
-    JEM__TRY(jem__metric_label(caller, y, i, classes));
+    JEM__TRY(jem__check_class(caller, y, i, classes));
     for (int64_t k = 0; k < classes; k++) {
         if (isnan(row[k]))
             return jem__metric_nan(caller, "probability", i, k);

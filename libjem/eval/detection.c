@@ -10,34 +10,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-
-/* Restore the heap below `root`: a parent is never smaller than its children. */
-static void sift_down(float *v, int64_t root, int64_t n)
-{
-    const float value = v[root];
-    for (int64_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
-        if (child + 1 < n && v[child + 1] > v[child])
-            child++;
-        if (v[child] <= value)
-            break;
-        v[root] = v[child];
-        root = child;
-    }
-    v[root] = value;
-}
-
-/* Heapsort: n log n on every input and no memory, unlike qsort, which may allocate. */
-static void sort(float *v, int64_t n)
-{
-    for (int64_t i = n / 2 - 1; i >= 0; i--)
-        sift_down(v, i, n);
-    for (int64_t i = n - 1; i > 0; i--) {
-        const float top = v[0];
-        v[0] = v[i];
-        v[i] = top;
-        sift_down(v, 0, i);
-    }
-}
+#include "core/sort.h"
 
 /* Both sets as sorted copies without NaN, given back with free_both(). */
 typedef struct both {
@@ -61,7 +34,7 @@ static jem_status sorted_copy(jem_context *ctx, const char *caller, const char *
     if (copy == NULL)
         return JEM_E_NOMEM;
     memcpy(copy, scores, (size_t)n * sizeof *copy);
-    sort(copy, n);
+    jem__sort_floats(copy, n);
     *out = copy;
     return JEM_OK;
 }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "io/safetensors.h"
 
@@ -96,7 +97,7 @@ jem_status jem__st_read_f32(jem__st_file *f, const jem__st_tensor *t, float *out
     const int64_t size = type->bits / 8, room = CHUNK / size;
     uint8_t chunk[CHUNK];
     for (int64_t done = 0; done < count;) {
-        const int64_t n = count - done < room ? count - done : room;
+        const int64_t n = jem__min(count - done, room);
         JEM__TRY(jem__st_read_bytes(f, t, done * size, chunk, n * size));
         for (int64_t i = 0; i < n; i++)
             out[done + i] = to_float(type, chunk + i * size);
@@ -131,7 +132,7 @@ jem_status jem__st_read_i64(jem__st_file *f, const jem__st_tensor *t, int64_t *o
     const int64_t size = type->bits / 8, room = CHUNK / size;
     uint8_t chunk[CHUNK];
     for (int64_t done = 0; done < count;) {
-        const int64_t n = count - done < room ? count - done : room;
+        const int64_t n = jem__min(count - done, room);
         JEM__TRY(jem__st_read_bytes(f, t, done * size, chunk, n * size));
         for (int64_t i = 0; i < n; i++)
             JEM__TRY(to_int64(f, t, type, chunk + i * size, done + i, &out[done + i]));

@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "core/sort.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "tensors are read and written as they lie in memory");
@@ -218,36 +219,10 @@ static jem_status read_metadata(jem__st_file *f, json_t *metadata)
     return JEM_OK;
 }
 
-static int32_t lies_before(const jem__st_tensor *a, const jem__st_tensor *b)
+static int32_t lies_before(const void *first, const void *second)
 {
+    const jem__st_tensor *a = first, *b = second;
     return a->at != b->at ? a->at < b->at : a->bytes < b->bytes;
-}
-
-static void sift_down(jem__st_tensor *t, int64_t root, int64_t n)
-{
-    const jem__st_tensor moved = t[root];
-    for (int64_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
-        if (child + 1 < n && lies_before(&t[child], &t[child + 1]))
-            child++;
-        if (!lies_before(&moved, &t[child]))
-            break;
-        t[root] = t[child];
-        root = child;
-    }
-    t[root] = moved;
-}
-
-/* Heapsort: a file cannot choose an order that makes it slow. */
-static void sort_by_offset(jem__st_tensor *t, int64_t n)
-{
-    for (int64_t i = n / 2 - 1; i >= 0; i--)
-        sift_down(t, i, n);
-    for (int64_t i = n - 1; i > 0; i--) {
-        const jem__st_tensor last = t[0];
-        t[0] = t[i];
-        t[i] = last;
-        sift_down(t, 0, i);
-    }
 }
 
 /* Offsets must tile the data: 0 to the first end, from there to the next, ... to the end of the
@@ -255,7 +230,7 @@ static void sort_by_offset(jem__st_tensor *t, int64_t n)
 static jem_status check_tiling(jem__st_file *f, int64_t data_begin, int64_t data_len)
 {
     int64_t end = 0;
-    sort_by_offset(f->tensors, f->n_tensors);
+    jem__sort(f->tensors, f->n_tensors, sizeof *f->tensors, lies_before);
     for (int64_t i = 0; i < f->n_tensors; i++) {
         jem__st_tensor *t = &f->tensors[i];
         if (t->at != end)
