@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets: making, copying, parting and reading them.
+/* Data sets: making, copying and parting them.
  *
  * Images stay as they came, bytes or floats: a byte is a quarter of the memory, and turning it
  * into a float is cheap next to anything a network does with it. */
@@ -13,7 +13,6 @@
 #include "core/check.h"
 #include "core/context.h"
 #include "core/error.h"
-#include "core/file.h"
 #include "core/memory.h"
 #include "core/random.h"
 
@@ -247,70 +246,5 @@ jem_status jem__dataset_split(const jem_dataset *d, int64_t second, int64_t seed
 done:
     jem__free(d->ctx, in_second);
     jem__free(d->ctx, order);
-    return status;
-}
-
-jem_status jem__blob_not_gzip(const jem__blob *blob, const char *caller)
-{
-    if (blob->len >= 2 && blob->bytes[0] == 0x1f && blob->bytes[1] == 0x8b)
-        return jem__fail(JEM_E_UNSUPPORTED, "%s: %s: is gzip-compressed; unpack it first",
-                         caller, blob->name);
-    return JEM_OK;
-}
-
-/* Which file format a kind stands for. */
-enum kind { KIND_IDX, KIND_CIFAR10, KIND_CIFAR100 };
-
-static jem_status find_kind(const char *caller, const char *kind, int32_t labels,
-                            enum kind *out)
-{
-    static const char *const names[] = {"idx", "cifar10", "cifar100"};
-    for (int32_t i = 0; i < 3; i++) {
-        if (strcmp(kind, names[i]) != 0)
-            continue;
-        *out = (enum kind)i;
-        if (*out == KIND_IDX && !labels)
-            return jem__fail(JEM_E_ARGUMENT, "%s: labels is NULL, kind \"idx\" needs them",
-                             caller);
-        if (*out != KIND_IDX && labels)
-            return jem__fail(JEM_E_ARGUMENT,
-                             "%s: labels must be NULL, kind \"%s\" has them among the images",
-                             caller, kind);
-        return JEM_OK;
-    }
-    return jem__fail(JEM_E_UNKNOWN, "%s: kind \"%.80s\", must be idx, cifar10 or cifar100",
-                     caller, kind);
-}
-
-jem_status jem__dataset_parse(jem_context *ctx, const char *caller, const char *kind,
-                              const jem__blob *images, const jem__blob *labels,
-                              jem_dataset **out)
-{
-    enum kind k = KIND_IDX;
-    *out = NULL;
-    JEM__TRY(find_kind(caller, kind, labels->bytes != NULL, &k));
-    if (k == KIND_IDX)
-        return jem__idx_parse(ctx, caller, images, labels, out);
-    return jem__cifar_parse(ctx, caller, k == KIND_CIFAR100, images, out);
-}
-
-jem_status jem__dataset_open(jem_context *ctx, const char *caller, const char *kind,
-                             const char *images, const char *labels, jem_dataset **out)
-{
-    enum kind k = KIND_IDX;
-    jem__blob x = {jem__path_end(images), NULL, 0};
-    jem__blob y = {labels == NULL ? "" : jem__path_end(labels), NULL, 0};
-    uint8_t *x_bytes = NULL, *y_bytes = NULL;
-    *out = NULL;
-    JEM__TRY(find_kind(caller, kind, labels != NULL, &k));
-    jem_status status = jem__file_slurp(ctx, caller, images, &x_bytes, &x.len);
-    if (status == JEM_OK && labels != NULL)
-        status = jem__file_slurp(ctx, caller, labels, &y_bytes, &y.len);
-    x.bytes = x_bytes;
-    y.bytes = y_bytes;
-    if (status == JEM_OK)
-        status = jem__dataset_parse(ctx, caller, kind, &x, &y, out);
-    jem__free(ctx, x_bytes);
-    jem__free(ctx, y_bytes);
     return status;
 }

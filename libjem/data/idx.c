@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "data/dataset.h"
+#include "data/formats.h"
 
 #define IDX_UNSIGNED_BYTE 0x08
 #define IDX_CLASSES       10

@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/algorithms/sort.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/sort.h"
 
 /* Both sets as sorted copies without NaN, given back with free_both(). */
 typedef struct both {

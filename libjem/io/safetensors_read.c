@@ -14,11 +14,11 @@
 
 #include <jansson.h>
 
+#include "core/algorithms/sort.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/memory.h"
-#include "core/sort.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "tensors are read and written as they lie in memory");

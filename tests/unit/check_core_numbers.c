@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/algorithms/sort.h"
 #include "core/arithmetic.h"
 #include "core/check.h"
-#include "core/sort.h"
 #include "test_support.h"
 
 START_TEST(mul_tells_overflow)

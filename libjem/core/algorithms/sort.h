@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_CORE_SORT_H
-#define JEM_CORE_SORT_H
+#ifndef JEM_CORE_ALGORITHMS_SORT_H
+#define JEM_CORE_ALGORITHMS_SORT_H
 
 #include <stdint.h>
 

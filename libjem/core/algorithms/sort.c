@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "core/sort.h"
+#include "core/algorithms/sort.h"
 
 #include <string.h>
 
