@@ -22,6 +22,7 @@ static int32_t processors(void)
 {
     long count = 0;
     cpu_set_t set;
+
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         count = CPU_COUNT(&set);
@@ -62,6 +63,7 @@ jem_status jem__context_create(const struct jem__backend *backend, const char *k
 jem_status jem__context_set_threads(jem_context *ctx, int32_t threads)
 {
     struct jem__pool *pool = NULL;
+
     JEM__TRY(jem__pool_create(ctx, threads == 0 ? processors() : threads, &pool));
     jem__pool_free(ctx, ctx->pool);
     ctx->pool = pool;

@@ -30,6 +30,7 @@ static jem_status parse(jem_context *ctx, const char *caller, int32_t fine,
                         const jem__blob *images, jem_dataset **out)
 {
     const int64_t head = fine ? 2 : 1, record = head + PIXELS;
+
     *out = NULL;
     JEM__TRY(jem__blob_not_gzip(images, caller));
     if (images->len < record || images->len % record != 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets: making, copying and parting them.
+/* Data sets: making, copying and splitting them.
  *
  * Images stay as they came, bytes or floats: a byte is a quarter of the memory, and turning it
  * into a float is cheap next to anything a network does with it. */
@@ -28,6 +28,7 @@ static jem_status check_sizes(const char *caller, int64_t n, const int64_t shape
                               int64_t classes)
 {
     static const char *const side[3] = {"channels", "height", "width"};
+
     if (n < 1)
         return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 1", caller, n);
     for (int32_t i = 0; i < 3; i++) {
@@ -100,13 +101,14 @@ void jem__dataset_unref(jem_dataset *d)
 void jem__dataset_image(const jem_dataset *d, int64_t i, float *out)
 {
     const int64_t size = image_size(d);
+
     if (d->floats != NULL) {
         memcpy(out, d->floats + i * size, (size_t)size * sizeof *out);
         return;
     }
     const uint8_t *bytes = d->bytes + i * size;
     for (int64_t e = 0; e < size; e++)
-        out[e] = (float)bytes[e] / 127.5f - 1.0f;
+        out[e] = (float)bytes[e] / 127.5F - 1.0F;
 }
 
 jem_status jem__dataset_from_f32(jem_context *ctx, const char *caller, const float *x,
@@ -152,6 +154,7 @@ jem_status jem__dataset_from_u8(jem_context *ctx, const char *caller, const uint
 static void copy_image(jem_dataset *dst, int64_t to, const jem_dataset *src, int64_t from)
 {
     const int64_t size = image_size(src);
+
     dst->labels[to] = src->labels[from];
     if (dst->floats != NULL)
         jem__dataset_image(src, from, dst->floats + to * size);
@@ -164,6 +167,7 @@ jem_status jem__dataset_concat(jem_dataset *const *parts, int64_t count, jem_dat
     const jem_dataset *one = parts[0];
     int64_t n = 0;
     int32_t floats = 0;
+
     *out = NULL;
     for (int64_t p = 0; p < count; p++) {
         const jem_dataset *d = parts[p];
@@ -219,6 +223,7 @@ jem_status jem__dataset_split(const jem_dataset *d, int64_t second, int64_t seed
 {
     const char *caller = "jem_dataset_split";
     const jem__rng rng = {jem__rng_key(seed, 0), JEM__RNG_SPLIT, 0, 0};
+
     *out_a = NULL;
     *out_b = NULL;
     if (second < 1 || second >= d->n)

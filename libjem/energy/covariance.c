@@ -92,7 +92,7 @@ static void pack(jem__covariance *cov, const jem_dataset *data, const int64_t *n
     for (int64_t i = 0; i < cov->n; i++) {
         jem__dataset_image(data, numbers[i], image);
         for (int64_t j = 0; j < cov->size_up; j++) {
-            const float value = j < cov->size ? image[j] - mean[j] : 0.0f;
+            const float value = j < cov->size ? image[j] - mean[j] : 0.0F;
 
             cov->panels[(j / PANEL * cov->n + i) * PANEL + j % PANEL] = value;
         }
@@ -165,6 +165,6 @@ void jem__covariance_factor(jem__covariance *cov, const jem_dataset *data,
         const double *row = cov->matrix + i * cov->size_up;
 
         for (int64_t j = 0; j < cov->size; j++)
-            factor[i * cov->size + j] = j <= i ? (float)row[j] : 0.0f;
+            factor[i * cov->size + j] = j <= i ? (float)row[j] : 0.0F;
     }
 }

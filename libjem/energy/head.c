@@ -3,10 +3,9 @@
 /* The energy head: images go up to the backend in batches of max_batch, run forward through a
  * frozen workspace, and come back as logits, scores or gradients.
  *
- * All that is said about an image is computed from that image alone, so how a call is cut into
- * batches, and which lane (lanes.h) takes them, cannot be seen in the result. Inputs are
- * checked before a batch, results after it: the last good line of defence against NaN is the
- * one that can still name the image. */
+ * The results of an image are computed from that image alone, so they do not depend on how a call
+ * is cut into batches or which lane (lanes.h) takes them. Inputs are checked before a batch and
+ * results after it, where an error can still name the image. */
 
 #include "energy/head.h"
 
@@ -99,7 +98,7 @@ static jem_status forward(const head_call *call, const jem__lane *lane, int64_t 
     const jem__tensor image = jem__workspace_image(lane->ws, count);
     const float *from = call->x + first * size;
 
-    /* The whole range again after a failure, so that the text counts from the call's start. */
+    /* Check again from the start of the call, so that the text counts images from there. */
     if (jem__first_not_finite(from, count * size) >= 0)
         return jem__check_finite(call->caller, call->x, first + count, size);
     JEM__TRY(model->ctx->backend->upload(lane->queue, &image, from));

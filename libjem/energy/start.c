@@ -2,10 +2,10 @@
 
 /* p0, the distribution that chains begin with.
  *
- * The Gaussian of a class is kept as one block of floats, the mean and then the factor A
- * (image_size x columns, row-major), and images are drawn from that block alone: a sampler
- * that got its blocks from a file draws the same bits as the one that fitted them. The number
- * of columns tells the two kinds of factor apart:
+ * The Gaussian of a class is one block of floats: the mean, then the factor A (image_size x
+ * columns, row-major). Images are drawn from the block alone, so a sampler that read it from a
+ * file draws the same bits as the one that fitted it. There are two kinds of factor, which
+ * differ in their number of columns:
  *
  *     columns = image_size   Cholesky factor, lower triangle
  *     columns < image_size   one centred image / sqrt(n) per column; the 1e-4 I that makes the
@@ -24,7 +24,7 @@
 #include "energy/covariance.h"
 
 #define RIDGE      1e-4  /* added to the covariance's diagonal */
-#define RIDGE_STD  1e-2f /* its root */
+#define RIDGE_STD  1e-2F /* its root */
 #define DRAW_CHUNK 1024  /* normals on the stack at once; a multiple of 4 */
 #define DRAW_LANES 8     /* partial sums of a row's product */
 #define MIN_IMAGES 2     /* of a class */
@@ -95,7 +95,8 @@ jem_status jem__start_check(const jem__start *start, const char *caller)
                      caller);
 }
 
-/* A fit in the making; becomes part of jem__start when all classes are done. */
+/* The blocks of a fit, and memory to compute them with. They replace the blocks of the start once
+ * every class has succeeded. */
 struct fit {
     const jem_dataset *data;
     int64_t size, classes;
@@ -253,7 +254,8 @@ jem_status jem__start_fit(jem__start *start, const char *caller, const jem_datas
     return status;
 }
 
-/* sum a[i] * b[i] in eight interleaved partial sums: vector code without reordering. */
+/* sum a[i] * b[i] in eight interleaved partial sums, which a compiler may turn into vector code
+ * without changing their order. */
 static float dot(const float *a, const float *b, int64_t count)
 {
     float lanes[DRAW_LANES] = {0};
@@ -297,7 +299,7 @@ static void draw_gaussian(const jem__start *start, const jem__rng *rng, int64_t 
         if (columns < size) {
             for (int64_t j = 0; j < size; j++)
                 x[j] += dot(factor + j * columns + from, z, width);
-        } else { /* above the diagonal there are only zeros */
+        } else { /* A is a lower triangle */
             for (int64_t j = from; j < size; j++)
                 x[j] += dot(factor + j * columns + from, z, jem__min(j - from + 1, width));
         }
@@ -310,7 +312,7 @@ static void draw_gaussian(const jem__start *start, const jem__rng *rng, int64_t 
             x[from + j] += RIDGE_STD * z[j];
     }
     for (int64_t j = 0; j < size; j++)
-        x[j] = x[j] < -1.0f ? -1.0f : x[j] > 1.0f ? 1.0f : x[j];
+        x[j] = x[j] < -1.0F ? -1.0F : x[j] > 1.0F ? 1.0F : x[j];
 }
 
 /* Task: one image. */
@@ -327,7 +329,7 @@ static void draw_image(void *arg, int64_t i, int32_t worker)
     if (!start->gaussian) {
         jem__rng_uniform(&rng, 0, start->image_size, x);
         for (int64_t j = 0; j < start->image_size; j++)
-            x[j] = 2.0f * x[j] - 1.0f;
+            x[j] = 2.0F * x[j] - 1.0F;
     } else {
         if (draw->y != NULL) {
             k = draw->y[i];

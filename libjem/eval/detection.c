@@ -59,6 +59,7 @@ jem_status jem__metric_auroc(jem_context *ctx, const float *in, int64_t n_in,
                              const float *other, int64_t n_other, double *out)
 {
     int64_t pairs;
+
     if (!jem__mul(n_in, n_other, &pairs) || pairs > INT64_MAX / 2)
         return jem__fail(JEM_E_ARGUMENT,
                          "jem_metric_auroc: n_in = %" PRId64 ", n_other = %" PRId64
@@ -85,6 +86,7 @@ jem_status jem__metric_aupr(jem_context *ctx, const float *in, int64_t n_in, con
                             int64_t n_other, double *out)
 {
     both s;
+
     JEM__TRY(sort_both(ctx, "jem_metric_aupr", in, n_in, other, n_other, &s));
     int64_t i = n_in, j = n_other; /* scores below the threshold */
     double area = 0;
@@ -108,9 +110,10 @@ jem_status jem__metric_fpr(jem_context *ctx, const float *in, int64_t n_in, cons
                            int64_t n_other, double tpr, double *out)
 {
     both s;
+
     JEM__TRY(sort_both(ctx, "jem_metric_fpr", in, n_in, other, n_other, &s));
     int64_t keep = (int64_t)ceil(tpr * (double)n_in);
-    /* ceil of a product that is a hair too large: 0.95 * 20 need not be 19 */
+    /* the product may be rounded up before ceil: 0.95 * 20 need not be 19 */
     if (keep > 0 && (double)(keep - 1) / (double)n_in >= tpr)
         keep--;
     const float threshold = s.in[n_in - (keep > 0 ? keep : 1)];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accuracy, likelihood and means of scores; what calibration.c and detection.c check as well.
+/* Accuracy, likelihood and means of scores, and two helpers that calibration.c shares.
  *
  * Rows are read once, in order, and everything is added in double precision in that order.
  * Counts are whole numbers until the last division. */
@@ -23,6 +23,7 @@ jem_status jem__metric_nan(const char *caller, const char *what, int64_t i, int6
 int64_t jem__metric_largest(const float *row, int64_t classes)
 {
     int64_t best = 0;
+
     for (int64_t k = 1; k < classes; k++) {
         if (row[k] > row[best])
             best = k;
@@ -35,6 +36,7 @@ jem_status jem__metric_accuracy(const float *scores, const int32_t *y, int64_t n
 {
     const char *caller = "jem_metric_accuracy";
     int64_t hits = 0;
+
     for (int64_t i = 0; i < n; i++) {
         const float *row = scores + i * classes;
         JEM__TRY(jem__check_class(caller, y, i, classes));
@@ -48,12 +50,13 @@ jem_status jem__metric_accuracy(const float *scores, const int32_t *y, int64_t n
     return JEM_OK;
 }
 
-/* logsumexp with the largest logit taken out first: no exponential overflows. */
+/* The largest logit is subtracted first, so that no exponential overflows. */
 jem_status jem__metric_nll(const float *logits, const int32_t *y, int64_t n, int64_t classes,
                            double *out)
 {
     const char *caller = "jem_metric_nll";
     double total = 0;
+
     for (int64_t i = 0; i < n; i++) {
         const float *row = logits + i * classes;
         JEM__TRY(jem__check_class(caller, y, i, classes));
@@ -78,6 +81,7 @@ jem_status jem__metric_mean(const float *scores, int64_t n, double *mean, double
 {
     double sum = 0, squares = 0;
     const int64_t bad = jem__first_not_finite(scores, n);
+
     if (bad >= 0)
         return jem__fail(JEM_E_NUMERIC,
                          "jem_metric_mean: scores[%" PRId64 "] is %s, must be finite", bad,

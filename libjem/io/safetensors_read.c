@@ -67,6 +67,7 @@ const jem__st_dtype *jem__st_dtype_find(const char *name)
 void jem__st_shape_text(int32_t rank, const int64_t *shape, char out[JEM__ST_SHAPE_SIZE])
 {
     int used = snprintf(out, JEM__ST_SHAPE_SIZE, "[");
+
     for (int32_t i = 0; i < rank; i++)
         used += snprintf(out + used, (size_t)(JEM__ST_SHAPE_SIZE - used), "%s%" PRId64,
                          i > 0 ? ", " : "", shape[i]);
@@ -79,6 +80,7 @@ static jem_status scan_header(const jem__st_file *f, const char *text, int64_t l
 {
     int64_t depth = 0, values = 1;
     int32_t in_string = 0;
+
     for (int64_t i = 0; i < len; i++) {
         const char c = text[i];
         if (in_string) {
@@ -146,6 +148,7 @@ static jem_status read_offsets(const jem__st_file *f, const char *name, const js
                                int64_t data_len, jem__st_tensor *t)
 {
     int64_t end = 0;
+
     if (!json_is_array(offsets) || json_array_size(offsets) != 2)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: tensor \"%.64s\": data_offsets is not an array of two",
@@ -222,6 +225,7 @@ static jem_status read_metadata(jem__st_file *f, json_t *metadata)
 static int32_t lies_before(const void *first, const void *second)
 {
     const jem__st_tensor *a = first, *b = second;
+
     return a->at != b->at ? a->at < b->at : a->bytes < b->bytes;
 }
 
@@ -230,6 +234,7 @@ static int32_t lies_before(const void *first, const void *second)
 static jem_status check_tiling(jem__st_file *f, int64_t data_begin, int64_t data_len)
 {
     int64_t end = 0;
+
     jem__sort(f->tensors, f->n_tensors, sizeof *f->tensors, lies_before);
     for (int64_t i = 0; i < f->n_tensors; i++) {
         jem__st_tensor *t = &f->tensors[i];
@@ -275,6 +280,7 @@ static jem_status read_root(jem__st_file *f, json_t *root, int64_t data_begin, i
 static jem_status read_header(jem__st_file *f, const char *text, int64_t len)
 {
     json_error_t error;
+
     JEM__TRY(scan_header(f, text, len));
     json_t *root = json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, &error);
     /* When its own memory runs out, jansson leaves no text; or, within a text, calls it a syntax
@@ -296,6 +302,7 @@ static jem_status read_file(jem__st_file *f)
     const int64_t size = jem__reader_size(f->reader);
     uint8_t raw[8];
     uint64_t len = 0;
+
     if (size < 8)
         return jem__fail(JEM_E_FORMAT, "%s: %s: %" PRId64 " bytes, must be at least 8",
                          f->caller, f->path, size);
