@@ -10,7 +10,7 @@ set -eu
 
 demo="gcc make pkg-config binutils libc6-dev libblis-dev libjansson-dev zlib1g-dev libpng-dev
       libjpeg-dev libmd-dev libdnnl-dev liblapacke-dev dataset-fashion-mnist"
-check="check g++ clang libclang-rt-dev python3 python3-numpy"
+check="check groff-base g++ clang libclang-rt-dev python3 python3-numpy"
 torch="python3 python3-torch python3-numpy python3-scipy python3-sklearn"
 gates="clang-format clang-tidy doxygen abigail-tools shellcheck"
 
