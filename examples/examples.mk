@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The kit that programs share, as two archives, and the programs: lessons, tools, experiments.
 
-PROGRAM_CFLAGS := $(call pkg,--cflags libpng libjpeg zlib jansson libmd)
-PROGRAM_LIBS   := $(or $(call pkg,--libs libpng libjpeg zlib jansson libmd),-lpng -ljpeg -lz \
+PROGRAM_CFLAGS := $(call pkg,--cflags libpng libjpeg libzip zlib jansson libmd)
+PROGRAM_LIBS   := $(or $(call pkg,--libs libpng libjpeg libzip zlib jansson libmd),-lpng -ljpeg -lzip -lz \
                           -ljansson -lmd)
 # What the room "features" needs. dgemm and the like come from whatever -lblas is; on Debian that
 # can be BLIS.
