@@ -238,28 +238,30 @@ static const char *list_names(const struct npz *z, char out[256])
     return out;
 }
 
-static int find_array(const struct npz *z, const char *name, size_t *out)
+/* NULL after a report. */
+static const struct npz_member *find_array(const struct npz *z, const char *name)
 {
-    const size_t count = z->count;
-    const char *path = z->path;
     char names[256];
 
-    *out = 0;
-    if (count == 0)
-        return report_failed("%s holds no array (a member whose name ends in .npy)", path);
-    if (name == NULL && count > 1)
-        return report_failed("%s holds %zu arrays: %s; say which, as in FILE.npz:NAME", path,
-                             count, list_names(z, names));
-    for (; name != NULL && *out < count; ++*out) {
-        const struct npz_member *m = &z->members[*out];
-
-        if (strlen(name) == (size_t)m->length && memcmp(name, m->name, strlen(name)) == 0)
-            break;
+    if (z->count == 0) {
+        report_failed("%s holds no array (a member whose name ends in .npy)", z->path);
+        return NULL;
     }
-    if (*out == count)
-        return report_failed("%s holds no array \"%.80s\"; it has: %s", path, name,
-                             list_names(z, names));
-    return EXIT_OK;
+    if (name == NULL && z->count > 1) {
+        report_failed("%s holds %zu arrays: %s; say which, as in FILE.npz:NAME", z->path,
+                      z->count, list_names(z, names));
+        return NULL;
+    }
+    for (size_t i = 0; i < z->count; i++) {
+        const struct npz_member *m = &z->members[i];
+
+        if (name == NULL ||
+            (strlen(name) == (size_t)m->length && memcmp(name, m->name, strlen(name)) == 0))
+            return m;
+    }
+    report_failed("%s holds no array \"%.80s\"; it has: %s", z->path, name,
+                  list_names(z, names));
+    return NULL;
 }
 
 /* The size that the array's header asks for must be the member's. */
@@ -285,16 +287,13 @@ static int check_front(const struct npz *z, const struct npz_member *m, const ch
 int npz_read(const struct npz *z, const char *name, struct npy_array *out)
 {
     char where[FILE_PATH_BYTES + 128];
-    const struct npz_member *m;
+    const struct npz_member *m = find_array(z, name);
     uint8_t *bytes;
-    size_t i;
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = find_array(z, name, &i);
-    if (rc != EXIT_OK)
-        return rc;
-    m = &z->members[i];
+    if (m == NULL)
+        return EXIT_FAILED;
     snprintf(where, sizeof where, "%s:%.*s", z->path, m->length < 100 ? m->length : 100,
              m->name);
     rc = check_front(z, m, where);
