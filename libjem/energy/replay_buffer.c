@@ -40,8 +40,7 @@ static void fill(jem_buffer *b)
     int32_t y[FILL_CHUNK];
 
     for (int64_t first = 0; first < b->capacity; first += FILL_CHUNK) {
-        const int64_t left = b->capacity - first;
-        const int64_t count = left < FILL_CHUNK ? left : FILL_CHUNK;
+        const int64_t count = jem__min(b->capacity - first, FILL_CHUNK);
 
         for (int64_t i = 0; i < count; i++)
             y[i] = slot_class(b, first + i);
