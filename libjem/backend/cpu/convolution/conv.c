@@ -6,7 +6,7 @@
  *
  * Both directions gather a band of rows (gather.h) and multiply it with packed weights, block of columns by
  * block of columns, into a band of results that stays in the cache; then the epilogue walks once
- * over that band: bias and residual and sign bits, or LeakyReLU's derivative and the gradient
+ * over that band: bias and residual and sign bits, or the activation's derivative and the gradient
  * that comes from elsewhere. Bands are the tasks of the thread pool; their number depends on the
  * shape alone.
  *
@@ -73,6 +73,7 @@ typedef struct conv_job {
     const float *bias, *add;
     float *out;
     uint8_t *signs; /* forward: written, or NULL; backward: read, or NULL */
+    float slope;    /* backward */
     int32_t backward;
     int64_t out_h, out_w, py, px, spread; /* grid pixel q lies at (py + spread qy, ...) */
 } conv_job;
@@ -94,7 +95,7 @@ static void epilogue_pixel(const conv_job *job, const float *in, int64_t q)
     uint8_t *bits = job->signs != NULL ? job->signs + pixel * jem__sign_row(job->n) : NULL;
 
     if (job->backward)
-        job->kernels->epilogue_backward(in, bits, add, job->out + at, job->n);
+        job->kernels->epilogue_backward(in, bits, job->slope, add, job->out + at, job->n);
     else
         job->kernels->epilogue_forward(in, job->bias, add, job->out + at, bits, job->n);
 }
@@ -233,7 +234,8 @@ jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                                     .x = jem__floats(gy),
                                     .add = add != NULL ? jem__floats(add) : NULL,
                                     .y = jem__floats(gx),
-                                    .signs = conv->leaky_input ? jem__bits(signs_x) : NULL};
+                                    .signs = jem__activates(conv->slope) ? jem__bits(signs_x)
+                                                                         : NULL};
         return jem__winograd_run(queue, conv, w, &what);
     }
 
@@ -243,7 +245,7 @@ jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
         return jem__narrow_backward_x(queue, conv, gy, w, signs_x, add, gx);
 
     /* Sign rows are padded per pixel: one long row only where nothing is padded. */
-    const int32_t padded = conv->leaky_input && conv->c % 8 != 0;
+    const int32_t padded = jem__activates(conv->slope) && conv->c % 8 != 0;
     const jem__conv shape = padded ? *conv : simplified(conv);
 
     for (int64_t py = 0; py < shape.stride; py++)
@@ -253,7 +255,8 @@ jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                             .n = shape.c,
                             .add = add != NULL ? jem__floats(add) : NULL,
                             .out = jem__floats(gx),
-                            .signs = conv->leaky_input ? jem__bits(signs_x) : NULL,
+                            .signs = jem__activates(conv->slope) ? jem__bits(signs_x) : NULL,
+                            .slope = conv->slope,
                             .backward = 1,
                             .out_h = shape.h,
                             .out_w = shape.w,

@@ -110,7 +110,7 @@ static jem_status prepare_planes(jem__queue *queue, direct_job *job, int64_t sha
                                        .stride = s,
                                        .pad = conv->pad,
                                        .columns = conv->ow + (conv->kw - 1) / s,
-                                       .leaky = conv->leaky_input};
+                                       .slope = conv->slope};
     JEM__TRY(jem__cpu_scratch(queue, table + shared,
                               ((job->rows - 1) * s + conv->kh) * planes_row(job),
                               &job->scratch));
@@ -316,7 +316,8 @@ static void gradient_row(const direct_job *job, int64_t image, int64_t y, const 
             .w_step = s * c * width,
             .add = job->add != NULL ? job->add + pixel * c : NULL,
             .out = job->gx + pixel * c,
-            .bits = job->bits != NULL ? job->bits + pixel * jem__sign_row(c) : NULL};
+            .bits = job->bits != NULL ? job->bits + pixel * jem__sign_row(c) : NULL,
+            .slope = conv->slope};
         job->kernels->gradient(&line);
     }
 }
@@ -346,7 +347,7 @@ jem_status jem__direct_backward_x(jem__queue *queue, const jem__conv *conv,
 
     job.gy = jem__floats(gy);
     job.add = add != NULL ? jem__floats(add) : NULL;
-    job.bits = conv->leaky_input ? jem__bits(signs_x) : NULL;
+    job.bits = jem__activates(conv->slope) ? jem__bits(signs_x) : NULL;
     job.gx = jem__floats(gx);
     job.left = (conv->kw - 1 - conv->pad) / s;
     job.columns = (conv->w - 1 + conv->pad) / s + job.left + 1;

@@ -93,7 +93,7 @@ static void narrow_image(void *arg, int64_t image, int32_t worker)
         const int64_t at = image * pixels + p;
         job->kernels->epilogue_backward(
             sum + p * conv->c,
-            job->bits != NULL ? job->bits + at * jem__sign_row(conv->c) : NULL,
+            job->bits != NULL ? job->bits + at * jem__sign_row(conv->c) : NULL, conv->slope,
             job->add != NULL ? job->add + at * conv->c : NULL, job->gx + at * conv->c, conv->c);
     }
 }
@@ -112,7 +112,7 @@ jem_status jem__narrow_backward_x(jem__queue *queue, const jem__conv *conv,
                       .gy = jem__floats(gy),
                       .w = jem__floats(w),
                       .add = add != NULL ? jem__floats(add) : NULL,
-                      .bits = conv->leaky_input ? jem__bits(signs_x) : NULL,
+                      .bits = jem__activates(conv->slope) ? jem__bits(signs_x) : NULL,
                       .gx = jem__floats(gx)};
 
     JEM__TRY(

@@ -24,7 +24,7 @@ typedef struct jem__gather {
     int64_t taps_h, taps_w;
     int64_t ky, kx, kstep; /* which weights they are */
     int64_t block;         /* columns of one block: at most GATHER_BLOCK */
-    int32_t leaky;
+    float slope;           /* of the activation that numbers go through */
 } jem__gather;
 
 /* Columns are worked on in blocks of whole taps (or parts of one wide tap), so that a band of rows of

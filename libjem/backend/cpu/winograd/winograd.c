@@ -13,7 +13,7 @@
  * tiles of 2 x 2, 25 instead of 36 (winograd_kernel.h). The input gradient is the same thing
  * with weights turned by 180 degrees and the two sides exchanged. In every case:
  *
- *   1. the tiles of the source are transformed into matrices V (tiles x c), LeakyReLU on the way;
+ *   1. the tiles of the source are transformed into matrices V (tiles x c), activated on the way;
  *   2. each is multiplied with its weights U (c x k), made once per weight update, into M;
  *   3. M is transformed back into pixels and written with bias, residual and signs.
  *
@@ -54,7 +54,7 @@ typedef struct winograd_job {
     const jem__winograd_tiles *tiles;
     const jem__kernels *kernels;
     const jem__winograd_kernels *transforms;
-    int32_t leaky;
+    float slope;          /* forward: of the source; backward: of what the signs belong to */
     int64_t c, k;         /* channels of source and result */
     int64_t c_row, k_row; /* the same as they lie in V and M */
     int64_t count;        /* tiles in all */
@@ -101,7 +101,7 @@ static void transform(const winograd_job *job, const matrices *x, int64_t from, 
                                                                : job->transforms->input,
                                          .images = job->what->x,
                                          .c = job->c,
-                                         .leaky = job->leaky,
+                                         .slope = backward ? 1.0F : job->slope,
                                          .outside = job->outside,
                                          .first = x->first,
                                          .v = x->v,
@@ -177,7 +177,8 @@ static void finish(const winograd_job *job, const matrices *x, int64_t from, int
                               .bias = what->bias != NULL ? what->bias + col0 : NULL,
                               .add = what->add != NULL ? tile.add : NULL,
                               .out = tile.out,
-                              .bits = what->signs != NULL ? tile.bits : NULL};
+                              .bits = what->signs != NULL ? tile.bits : NULL,
+                              .slope = job->slope};
 
     for (int64_t j = 0; j < job->tiles->results; j++)
         tile.in[j] = x->m + j * x->m_plane;
@@ -305,7 +306,7 @@ jem_status jem__winograd_run(jem__queue *queue, const jem__conv *conv, const jem
     winograd_job job = {.what = what,
                         .tiles = &tiles,
                         .kernels = queue->kernels,
-                        .leaky = what->backward ? 0 : conv->leaky_input,
+                        .slope = conv->slope,
                         .c = what->backward ? conv->k : conv->c,
                         .k = what->backward ? conv->c : conv->k};
 

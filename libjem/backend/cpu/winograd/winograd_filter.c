@@ -73,7 +73,7 @@ static void filter_task(void *arg, int64_t task, int32_t worker)
                                   : block + (i * ROWS + r) * panel;
         for (int64_t i = 0; i < t->products; i++)
             out[t->filter[i]] = u + (i * job->rows + row0 + r) * panel;
-        job->kernels->winograd[t->kind].filter(taps, 0, out, 0, width);
+        job->kernels->winograd[t->kind].filter(taps, 1.0F, out, 0, width);
         fill_up(job, width, out);
     }
 }

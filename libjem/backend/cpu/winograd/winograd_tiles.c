@@ -162,7 +162,7 @@ void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__wino
             pixels_of(t, s, s->first + i + 1, next);
             ask_for(t, next, s->c);
         }
-        s->transform(pixels[i % 2], s->leaky, out, i * jem__winograd_row(s->c), s->c);
+        s->transform(pixels[i % 2], s->slope, out, i * jem__winograd_row(s->c), s->c);
     }
 }
 

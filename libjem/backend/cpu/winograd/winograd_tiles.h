@@ -49,7 +49,7 @@ typedef struct jem__winograd_source {
     jem__winograd_transform transform;
     const float *images; /* n, h, w, c */
     int64_t c;
-    int32_t leaky;
+    float slope;          /* of the activation on the way */
     const float *outside; /* c zeros: pixels beyond the border */
     int64_t first;        /* tile that becomes row 0, counted over all images */
     float *v;
