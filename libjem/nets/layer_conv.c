@@ -19,6 +19,7 @@ static jem_status check(const char *name, int32_t rank, jem__layer *layer,
                         jem__layer_made *made)
 {
     jem__conv *v = &layer->conv;
+
     JEM__TRY(jem__check_size("kernel height", v->kh, JEM__MAX_SIDE));
     JEM__TRY(jem__check_size("kernel width", v->kw, JEM__MAX_SIDE));
     JEM__TRY(jem__check_size("stride", v->stride, JEM__MAX_SIDE));
@@ -55,6 +56,7 @@ static jem_status check(const char *name, int32_t rank, jem__layer *layer,
 static void take_input_size(const jem__network *net, jem__layer *layer)
 {
     const jem__value *x = &net->values[layer->in[IN]];
+
     layer->conv.c = x->c;
     layer->conv.h = x->h;
     layer->conv.w = x->w;
@@ -112,6 +114,7 @@ static jem_status tangent(const jem__layer_pass *p)
     const jem__signs none = {.mem = NULL}; /* the signs of the values stay */
     jem__conv conv = p->layer->conv;
     jem__tensor x = p->in[IN];
+
     if (jem__activates(conv.slope)) {
         x.mem = p->work.mem;
         x.at = p->work.at;
@@ -125,6 +128,7 @@ static jem_status tangent(const jem__layer_pass *p)
 static int64_t tangent_work(const jem__network *net, const jem__layer *layer)
 {
     const jem__value *x = &net->values[layer->in[IN]];
+
     return jem__activates(layer->slope) ? x->c * x->h * x->w : 0;
 }
 
@@ -149,6 +153,7 @@ jem_status jem__network_conv(jem__network *net, const char *name, int32_t in, fl
         .in = {[IN] = in, [ADD] = add},
         .slope = slope,
         .conv = {.k = k, .kh = kernel, .kw = kernel, .stride = stride, .pad = pad}};
+
     return jem__network_append(net, name, layer, out);
 }
 
@@ -157,5 +162,6 @@ jem_status jem__network_linear(jem__network *net, const char *name, int32_t in, 
 {
     const jem__layer layer = {
         .kind = &linear_kind, .in = {[IN] = in, [ADD] = -1}, .slope = slope, .conv = {.k = k}};
+
     return jem__network_append(net, name, layer, out);
 }

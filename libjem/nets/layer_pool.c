@@ -27,6 +27,7 @@ static jem_status backward_x(const jem__layer_pass *p, int32_t input)
 static jem_status tangent(const jem__layer_pass *p)
 {
     const jem__signs *signs = jem__activates(p->layer->slope) ? &p->signs_in : NULL;
+
     return p->backend->pool_forward(p->queue, &p->in[0], signs, p->layer->slope, &p->out);
 }
 
@@ -40,5 +41,6 @@ static const jem__layer_kind pool_kind = {.name = "pool",
 jem_status jem__network_pool(jem__network *net, int32_t in, float slope, int32_t *out)
 {
     const jem__layer layer = {.kind = &pool_kind, .in = {in, -1}, .slope = slope};
+
     return jem__network_append(net, "the pooling layer", layer, out);
 }

@@ -29,6 +29,7 @@ jem_status jem__check_size(const char *what, int64_t size, int64_t limit)
 static jem_status check_value(const char *what, int64_t c, int64_t h, int64_t w)
 {
     int64_t count = 0;
+
     if (!jem__mul(c, h, &count) || !jem__mul(count, w, &count) || count > MAX_VALUE)
         return jem__fail(JEM_E_SHAPE,
                          "jem_model_create: %s: %" PRId64 " x %" PRId64 " x %" PRId64
@@ -59,14 +60,15 @@ static jem_status grow(jem_context *ctx, void **items, int32_t used, int32_t mor
 static jem_status reserve(jem__network *net)
 {
     void *layers = net->layers, *params = net->params, *values = net->values;
-    jem_status status = grow(net->ctx, &layers, net->n_layers, 1, (int64_t)sizeof(jem__layer),
-                             &net->cap_layers);
+    jem_status status =
+        grow(net->ctx, &layers, net->n_layers, 1, sizeof(jem__layer), &net->cap_layers);
+
     if (status == JEM_OK)
-        status = grow(net->ctx, &params, net->n_params, JEM__LAYER_PARAMS,
-                      (int64_t)sizeof(jem__param), &net->cap_params);
+        status = grow(net->ctx, &params, net->n_params, JEM__LAYER_PARAMS, sizeof(jem__param),
+                      &net->cap_params);
     if (status == JEM_OK)
-        status = grow(net->ctx, &values, net->n_values, 1, (int64_t)sizeof(jem__value),
-                      &net->cap_values);
+        status =
+            grow(net->ctx, &values, net->n_values, 1, sizeof(jem__value), &net->cap_values);
     net->layers = layers;
     net->params = params;
     net->values = values;
@@ -81,7 +83,7 @@ jem_status jem__network_create(jem_context *ctx, int64_t c, int64_t h, int64_t w
     JEM__TRY(jem__check_size("height", h, JEM__MAX_SIDE));
     JEM__TRY(jem__check_size("width", w, JEM__MAX_SIDE));
     JEM__TRY(check_value("image", c, h, w));
-    jem__network *net = jem__alloc(ctx, 1, (int64_t)sizeof *net);
+    jem__network *net = jem__alloc(ctx, 1, sizeof *net);
     if (net == NULL)
         return JEM_E_NOMEM;
     net->ctx = ctx;
@@ -109,6 +111,7 @@ void jem__network_free(jem__network *net)
 static jem_status add_param(jem__network *net, const char *name, const jem__layer_param *made)
 {
     jem__param *p = &net->params[net->n_params];
+
     memset(p, 0, sizeof *p);
     const int length = snprintf(p->name, sizeof p->name, "%s.%s", name, made->suffix);
     if (length < 0 || (size_t)length >= sizeof p->name)
@@ -181,6 +184,7 @@ jem_status jem__network_append(jem__network *net, const char *name, jem__layer l
                                int32_t *out)
 {
     jem__layer_made made = {.n_params = 0};
+
     JEM__TRY(check_inputs(net, name, &layer));
     JEM__TRY(layer.kind->check(net, name, &layer, &made));
     JEM__TRY(check_value(name, made.out.c, made.out.h, made.out.w));
@@ -206,6 +210,7 @@ const jem__layer *jem__network_last_layer(const jem__network *net)
 int64_t jem__network_features(const jem__network *net)
 {
     const jem__value *v = &net->values[jem__network_last_layer(net)->in[0]];
+
     return v->c * v->h * v->w;
 }
 

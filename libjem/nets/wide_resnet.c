@@ -24,6 +24,7 @@ static jem_status block(jem__network *net, const char *prefix, int64_t channels,
     char name[64];
     const int32_t x = *value;
     int32_t inner = 0;
+
     (void)snprintf(name, sizeof name, "%s.conv1", prefix);
     JEM__TRY(jem__network_conv(net, name, x, JEM__LEAKY_SLOPE, channels, 3, 1, 1, -1, &inner));
     (void)snprintf(name, sizeof name, "%s.conv2", prefix);

@@ -32,6 +32,7 @@ static int64_t round_up(int64_t count, int64_t unit)
 static int64_t value_size(const jem__network *net, int32_t value)
 {
     const jem__value *v = &net->values[value];
+
     return v->c * v->h * v->w;
 }
 
@@ -47,6 +48,7 @@ static int32_t new_block(jem__workspace *ws, int32_t value, int32_t first, int32
 static void prolong(jem__workspace *ws, int32_t number, int32_t step)
 {
     jem__block *b = &ws->blocks[number];
+
     b->last = b->last > step ? b->last : step;
 }
 
@@ -56,6 +58,7 @@ static void plan_values(jem__workspace *ws)
 {
     const jem__network *net = ws->net;
     const int32_t end = 2 * net->n_layers;
+
     for (int32_t v = 0; v < net->n_values; v++) {
         const int32_t keep = ws->training || v == 0 || v == net->n_values - 1;
         const int32_t first = v == 0 ? 0 : v - 1; /* layer v - 1 writes value v */
@@ -83,6 +86,7 @@ static jem_status plan_input(jem__workspace *ws, int32_t i, int32_t j, int32_t s
     const jem__layer *layer = &ws->net->layers[i];
     jem__route *route = &ws->routes[i];
     const int32_t in = layer->in[j], so_far = grad[in];
+
     if (so_far != JEM__NO_BLOCK && !layer->kind->input[j].adds)
         return unsupported(i, "a later layer reads the value that it ",
                            layer->kind->input[j].verb);
@@ -103,6 +107,7 @@ static jem_status plan_route(jem__workspace *ws, int32_t i, int32_t *grad)
     const jem__layer *layer = &ws->net->layers[i];
     const int32_t step = 2 * ws->net->n_layers - 1 - i;
     const int32_t gy = grad[layer->out];
+
     if (gy == JEM__NO_BLOCK)
         return unsupported(i, "nothing reads its output", "");
     ws->routes[i].gy = gy;
@@ -126,7 +131,8 @@ static jem_status plan_gradients(jem__workspace *ws)
 {
     const jem__network *net = ws->net;
     const int32_t end = 2 * net->n_layers, logits = net->n_values - 1;
-    int32_t *grad = jem__alloc(net->ctx, net->n_values, (int64_t)sizeof *grad);
+    int32_t *grad = jem__alloc(net->ctx, net->n_values, sizeof *grad);
+
     if (grad == NULL)
         return JEM_E_NOMEM;
     for (int32_t v = 0; v < net->n_values; v++)
@@ -146,6 +152,7 @@ static int64_t lowest_place(const jem__block *blocks, const int32_t *placed, int
                             const jem__block *b)
 {
     int64_t at = 0;
+
     for (int32_t i = 0; i < count; i++) {
         const jem__block *other = &blocks[placed[i]];
         if (other->last < b->first || other->first > b->last)
@@ -163,6 +170,7 @@ static int64_t lowest_place(const jem__block *blocks, const int32_t *placed, int
 static int64_t place_blocks(jem__workspace *ws, int32_t *order, int32_t *placed)
 {
     jem__block *blocks = ws->blocks;
+
     for (int32_t i = 0; i < ws->n_blocks; i++) { /* insertion sort, stable */
         int32_t j = i;
         for (; j > 0 && blocks[order[j - 1]].size < blocks[i].size; j--)
@@ -186,7 +194,8 @@ static int64_t place_blocks(jem__workspace *ws, int32_t *order, int32_t *placed)
 static jem_status allocate_numbers(jem__workspace *ws)
 {
     jem_context *ctx = ws->net->ctx;
-    int32_t *order = jem__alloc(ctx, 2 * (int64_t)ws->n_blocks, (int64_t)sizeof *order);
+    int32_t *order = jem__alloc(ctx, 2 * (int64_t)ws->n_blocks, sizeof *order);
+
     if (order == NULL)
         return JEM_E_NOMEM;
     const int64_t per_image = place_blocks(ws, order, order + ws->n_blocks);
@@ -214,6 +223,7 @@ static jem_status allocate_signs(jem__workspace *ws)
 {
     const jem__network *net = ws->net;
     int64_t total = 0;
+
     for (int32_t v = 0; v < net->n_values; v++)
         ws->signs_at[v] = -1;
     for (int32_t i = 0; i < net->n_layers; i++) {
@@ -238,12 +248,13 @@ static jem_status allocate_signs(jem__workspace *ws)
 static jem_status plan(jem__workspace *ws)
 {
     const jem__network *net = ws->net;
+
     /* values, grad_logits, image gradient, and at most one gradient per input of a layer */
     const int64_t most =
         (int64_t)net->n_values + 2 + (int64_t)net->n_layers * JEM__LAYER_INPUTS;
-    ws->blocks = jem__alloc(net->ctx, most, (int64_t)sizeof *ws->blocks);
-    ws->routes = jem__alloc(net->ctx, net->n_layers, (int64_t)sizeof *ws->routes);
-    ws->signs_at = jem__alloc(net->ctx, net->n_values, (int64_t)sizeof *ws->signs_at);
+    ws->blocks = jem__alloc(net->ctx, most, sizeof *ws->blocks);
+    ws->routes = jem__alloc(net->ctx, net->n_layers, sizeof *ws->routes);
+    ws->signs_at = jem__alloc(net->ctx, net->n_values, sizeof *ws->signs_at);
     if (ws->blocks == NULL || ws->routes == NULL || ws->signs_at == NULL)
         return JEM_E_NOMEM;
     plan_values(ws);
@@ -263,7 +274,7 @@ jem_status jem__workspace_create(const jem__network *net, const jem__backend *ba
                          max_batch);
     if (net->n_layers == 0)
         return jem__fail(JEM_E_UNSUPPORTED, "jem_head_create: the network has no layers");
-    jem__workspace *ws = jem__alloc(net->ctx, 1, (int64_t)sizeof *ws);
+    jem__workspace *ws = jem__alloc(net->ctx, 1, sizeof *ws);
     if (ws == NULL)
         return JEM_E_NOMEM;
     ws->net = net;
@@ -303,6 +314,7 @@ jem__tensor jem__workspace_tensor(const jem__workspace *ws, int32_t number, int3
                                   int64_t n)
 {
     const jem__value *v = &ws->net->values[value];
+
     return (jem__tensor){.mem = ws->numbers,
                          .at = ws->blocks[number].at,
                          .n = n,
@@ -319,12 +331,14 @@ jem__tensor jem__workspace_image(const jem__workspace *ws, int64_t n)
 jem__tensor jem__workspace_logits(const jem__workspace *ws, int64_t n)
 {
     const int32_t logits = ws->net->n_values - 1;
+
     return jem__workspace_tensor(ws, logits, logits, n);
 }
 
 jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, int64_t n)
 {
     jem__tensor logits = jem__workspace_logits(ws, n);
+
     logits.at += first * logits.c * logits.h * logits.w;
     return logits;
 }
@@ -332,6 +346,7 @@ jem__tensor jem__workspace_logits_at(const jem__workspace *ws, int64_t first, in
 jem__tensor jem__workspace_features(const jem__workspace *ws, int64_t n)
 {
     const int32_t value = jem__network_last_layer(ws->net)->in[0];
+
     return jem__workspace_tensor(ws, value, value, n);
 }
 
@@ -349,6 +364,7 @@ jem__tensor jem__workspace_tangent_tensor(const jem__workspace *ws, int64_t at, 
                                           int64_t n)
 {
     jem__tensor t = jem__workspace_tensor(ws, value, value, n);
+
     t.mem = ws->tangent;
     t.at = at * ws->max_batch;
     return t;
@@ -360,6 +376,7 @@ jem_status jem__workspace_tangent(jem__workspace *ws, int64_t n, jem__tensor *ou
 {
     const jem__network *net = ws->net;
     int64_t most = 0;
+
     for (int32_t i = 0; i < net->n_layers && ws->tangent == NULL; i++) {
         const jem__layer *layer = &net->layers[i];
         const int64_t work =

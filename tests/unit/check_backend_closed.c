@@ -85,8 +85,8 @@ START_TEST(forward_with_channels_bias_add_and_slope)
 {
     /* two channels of 1 x 2, two filters of 1 x 1: y = w a(x) + b + add */
     static const float x[4] = {1, -5, 2, 10};
-    static const float w[4] = {2, -1, 0.5f, 3};
-    static const float b[2] = {0.25f, -1};
+    static const float w[4] = {2, -1, 0.5F, 3};
+    static const float b[2] = {0.25F, -1};
     static const float add[4] = {100, 200, 300, 400};
     static const double leaky[4] = {100.25, 188.25, 305.5, 428.5};
     static const double relu[4] = {100.25, 190.25, 305.5, 429};
@@ -160,6 +160,7 @@ START_TEST(pooling_by_hand)
 {
     static const float x[8] = {1, 2, 3, -10, 0, 0, -5, 0};
     static const float gy[2] = {4, 8};
+
     static const struct {
         float slope;
         double y[2], gx[8]; /* 0 counts as negative */
@@ -219,8 +220,8 @@ END_TEST
 
 START_TEST(density_of_huge_logits)
 {
-    static const float f[12] = {1e4f,  -1e4f, 9999,  0, -1e4f,  -1e4f,
-                                -1e4f, -1e4f, 1e30f, 0, -1e30f, 1};
+    static const float f[12] = {1e4F,  -1e4F, 9999,  0, -1e4F,  -1e4F,
+                                -1e4F, -1e4F, 1e30F, 0, -1e30F, 1};
     static const int32_t y[3] = {1, 0, 2};
     const jem__density what = {.alpha = 1, .scale = 1};
     const double e = exp(-1);
@@ -229,9 +230,9 @@ START_TEST(density_of_huge_logits)
     density(_i, &what, f, 3, 4, y, log_px, log_pxy, grad);
     ck_assert_double_eq_tol(log_px[0], 1e4 + log(1 + e), 1e-3);
     ck_assert_double_eq_tol(log_px[1], -1e4 + log(4), 1e-3);
-    ck_assert_double_eq_tol(log_px[2], (double)1e30f, 1e23);
+    ck_assert_double_eq_tol(log_px[2], (double)1e30F, 1e23);
     ck_assert_double_eq_tol(log_pxy[0], -1e4, 1e-9);
-    ck_assert_double_eq_tol(log_pxy[2], -(double)1e30f, 1e-9);
+    ck_assert_double_eq_tol(log_pxy[2], -(double)1e30F, 1e-9);
     ck_assert_double_eq_tol(grad[0], 1 / (1 + e), 1e-6);
     ck_assert_double_eq_tol(grad[1], 0, 1e-30);
     ck_assert_double_eq_tol(grad[7], 0.25, 1e-7);
@@ -292,7 +293,7 @@ END_TEST
 START_TEST(first_steps_of_the_optimizers)
 {
     /* Adam's first step is lr times the sign, whatever the size of the gradient */
-    static const float zero[3] = {0, 0, 0}, p0[3] = {1, 2, 3}, g0[3] = {1e-3f, -5, 700};
+    static const float zero[3] = {0, 0, 0}, p0[3] = {1, 2, 3}, g0[3] = {1e-3F, -5, 700};
     static const double after_adam[3] = {0.9, 2.1, 2.9};
     /* SGD: v1 = g, p1 = p0 - v1 / 10; v2 = v1 / 2 + g, p2 = p1 - v2 / 10, with g + p as decay 1 */
     static const float g1[3] = {1, -1, 0};
@@ -328,10 +329,10 @@ END_TEST
 
 START_TEST(sgld_step_by_hand)
 {
-    static const float x0[5] = {0, 0.5f, -0.5f, 0.9f, -0.9f}, g0[5] = {1, -9, 9, 9, -9};
+    static const float x0[5] = {0, 0.5F, -0.5F, 0.9F, -0.9F}, g0[5] = {1, -9, 9, 9, -9};
     static const double free_of_clamps[5] = {0.5, -4, 4, 5.4, -5.4};
     static const double clamped[5] = {0.5, -0.5, 0.5, 1, -1};
-    jem__sgld_step what = {.step_size = 0.5f};
+    jem__sgld_step what = {.step_size = 0.5F};
     jem_lab lab;
     jem__tensor x, g;
 
@@ -502,6 +503,7 @@ TCase *jem_backend_closed_case(void)
         {upload_and_download_keep_order, 0, 1},
         {description_fits_and_is_cut, 0, 1},
     };
+
     TCase *tc = tcase_create("closed");
 
     tcase_set_timeout(tc, 60);

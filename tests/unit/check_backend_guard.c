@@ -122,7 +122,7 @@ static void run_pointwise(const jem_lab_target *target, int64_t first, int64_t n
 {
     const jem__density what = {0.5, 0.25, 1, 2};
     const jem__sgld_step step = {.step_size = 1,
-                                 .noise_std = 0.1f,
+                                 .noise_std = 0.1F,
                                  .clamp_x = 1,
                                  .key = jem__rng_key(9, 9),
                                  .first_chain = (uint64_t)first,
@@ -195,6 +195,7 @@ TCase *jem_backend_same_bits_case(void)
         {neighbours_do_not_change_a_bit, 1, JEM_LAB_CASES / 2},
         {pointwise_operations_are_per_image, 0, 1},
     };
+
     TCase *tc = tcase_create("same bits");
 
     tcase_set_timeout(tc, 120);
@@ -235,7 +236,7 @@ static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
                       const jem__tensor *grad)
 {
     const jem__density what = {0.5, 0.25, 1, 2};
-    const jem__sgld_step step = {1, 0.1f, 0.5f, 1, jem__rng_key(1, 2), 3, 4};
+    const jem__sgld_step step = {1, 0.1F, 0.5F, 1, jem__rng_key(1, 2), 3, 4};
     const jem__adam adam = {1e-3, 0.9, 0.999, 1e-8, 0.1, 1, 1};
     const jem__sgd sgd = {1e-3, 0.9, 0.1, 1, 1};
     const jem__backend *run = lab->backend;
@@ -403,6 +404,7 @@ TCase *jem_backend_memory_case(void)
         {no_byte_in_front_of_a_block_is_touched, 0, JEM_LAB_CASES / 2},
         {queue_survives_a_refusal, 0, 2},
     };
+
     TCase *tc = tcase_create("memory");
 
     tcase_set_timeout(tc, 120);

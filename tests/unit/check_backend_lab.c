@@ -269,7 +269,7 @@ void jem_lab_random(uint32_t seed, int64_t n, float *out)
     for (int64_t i = 0; i < n; i++) {
         const uint32_t word = jem_lab_next(&state);
 
-        out[i] = word % 16 == 5 ? 0.0f : (float)word * 0x1p-23f - 1.0f;
+        out[i] = word % 16 == 5 ? 0.0F : (float)word * 0x1p-23F - 1.0F;
     }
 }
 

@@ -374,7 +374,7 @@ START_TEST(sgld_noise_is_addressed_by_chain_and_step)
     const int64_t *s = sgld_shapes[turn.number];
     const int64_t each = s[1] * s[2] * s[3], count = s[0] * each;
     const jem__sgld_step what = {.step_size = 1,
-                                 .noise_std = 0.5f,
+                                 .noise_std = 0.5F,
                                  .key = jem__rng_key(42, 3),
                                  .first_chain = UINT64_C(5000000000),
                                  .step = 1234567};
@@ -390,7 +390,7 @@ START_TEST(sgld_noise_is_addressed_by_chain_and_step)
     }
     run_sgld(turn.target, &what, s[0], s + 1, zero, zero, actual);
     for (int64_t e = 0; e < count; e++)
-        ck_assert_double_eq(actual[e], (double)(0.5f * noise[e]));
+        ck_assert_double_eq(actual[e], (double)(0.5F * noise[e]));
     free(zero);
     free(noise);
     free(actual);
@@ -399,9 +399,9 @@ END_TEST
 
 START_TEST(sgld_step_agrees_with_the_reference)
 {
-    static const float settings[][4] = {{1, 0.01f, 0, 0}, {1, 0, 0, 0},
-                                        {2, 0, 0.5f, 1},  {0.25f, 0.3f, 0.1f, 0.7f},
-                                        {10, 1, 0, 1},    {1, 0.01f, 2, 0}};
+    static const float settings[][4] = {{1, 0.01F, 0, 0}, {1, 0, 0, 0},
+                                        {2, 0, 0.5F, 1},  {0.25F, 0.3F, 0.1F, 0.7F},
+                                        {10, 1, 0, 1},    {1, 0.01F, 2, 0}};
     const jem_lab_turn turn = jem_lab_fast(_i);
     const int64_t *s = sgld_shapes[turn.number];
     const int64_t count = s[0] * s[1] * s[2] * s[3];
@@ -440,7 +440,7 @@ START_TEST(sgld_step_lets_nan_and_infinity_through)
 
     for (int at = 0; at < 42; at++) {
         const jem__sgld_step what = {
-            1, 0.01f, at % 2 ? 1.0f : 0.0f, at % 3 ? 1.0f : 0.0f, jem__rng_key(1, 1), 0, 0};
+            1, 0.01F, at % 2 ? 1.0F : 0.0F, at % 3 ? 1.0F : 0.0F, jem__rng_key(1, 1), 0, 0};
 
         jem_lab_random(1, 42, g);
         jem_lab_random(2, 42, x);
@@ -508,6 +508,7 @@ TCase *jem_backend_oracle_case(void)
         {density_agrees_with_the_reference, 0, 5},
         {sgld_step_agrees_with_the_reference, 0, 8},
     };
+
     TCase *tc = tcase_create("oracle");
 
     tcase_set_timeout(tc, 120);

@@ -74,7 +74,7 @@ static void run_vectors(const jem_lab_target *target, int32_t threads, int64_t n
     copied = vector(&lab, n, NULL);
     filled = vector(&lab, n, NULL);
     jem_lab_note(&lab, lab.backend->copy(lab.queue, &from, &copied));
-    jem_lab_note(&lab, lab.backend->fill(lab.queue, &filled, -1.25f));
+    jem_lab_note(&lab, lab.backend->fill(lab.queue, &filled, -1.25F));
     jem_lab_fetch(&lab, &copied, out->copied);
     jem_lab_fetch(&lab, &filled, out->filled);
     jem_lab_note(&lab, lab.backend->lerp(lab.queue, 0.001, &to, &copied));
@@ -192,7 +192,7 @@ START_TEST(sum_of_squares_shows_what_is_not_finite)
         values[places[i]] = 0;
     }
     ck_assert_double_eq(squares_of(target, N, values), 0);
-    values[5] = 1e25f; /* its square is no float, and no error either */
+    values[5] = 1e25F; /* its square is no float, and no error either */
     ck_assert_double_eq_tol(squares_of(target, N, values) / 1e50, 1, 1e-6);
     free(values);
 }
@@ -206,7 +206,7 @@ START_TEST(sum_of_squares_is_exact_enough)
     float *values = calloc(N, sizeof *values);
 
     for (int e = 0; e < N; e++)
-        values[e] = 0.1f;
+        values[e] = 0.1F;
     ck_assert_double_eq_tol(squares_of(target, N, values) / (N * 0.01), 1, 1e-6);
     free(values);
 }
@@ -254,6 +254,7 @@ TCase *jem_backend_vectors_case(void)
         {adam_keeps_what_float_rounds_off_beta, 0, 2},
         {vectors_do_not_depend_on_threads, 0, LENGTHS},
     };
+
     TCase *tc = tcase_create("vectors");
 
     tcase_set_timeout(tc, 60);

@@ -20,6 +20,7 @@
 START_TEST(test_gradients_match_finite_differences)
 {
     jem_rig r;
+
     jem_rig_open_net(&r, &jem__backend_reference, _i);
     const int64_t n = jem_rig_nets[_i].n;
     jem__workspace *ws = jem_rig_workspace(&r, n, 1, n);
@@ -45,6 +46,7 @@ END_TEST
 START_TEST(test_frozen_and_training_agree_bit_for_bit)
 {
     jem_rig r;
+
     jem_rig_open_net(&r, &jem__backend_reference, _i);
     jem__workspace *frozen = jem_rig_workspace(&r, 3, 0, 2),
                    *training = jem_rig_workspace(&r, 2, 1, 2);
@@ -81,6 +83,7 @@ END_TEST
 START_TEST(test_weight_gradient_accumulates_and_repeats)
 {
     jem_rig r;
+
     jem_rig_open_net(&r, &jem__backend_reference, _i);
     jem__workspace *ws = jem_rig_workspace(&r, 2, 1, 2);
     jem_check_ok(jem__network_forward(ws, r.queue, &r.params, 2));
@@ -101,6 +104,7 @@ END_TEST
 START_TEST(test_each_image_depends_on_itself_only)
 {
     jem_rig r;
+
     jem_rig_open_net(&r, &jem__backend_reference, _i);
     jem__workspace *many = jem_rig_workspace(&r, 5, 0, 3),
                    *one = jem_rig_workspace(&r, 1, 0, 1);
@@ -112,8 +116,8 @@ START_TEST(test_each_image_depends_on_itself_only)
     for (int64_t i = 0; i < 3; i++) {
         const jem__tensor x = jem__workspace_image(one, 1),
                           grad = jem__workspace_grad_logits(one, 1);
-        jem_rig_put(&r, &x, (uint64_t)(1000 + i), 1.0f);
-        jem_rig_put(&r, &grad, (uint64_t)(2000 + i), 1.0f);
+        jem_rig_put(&r, &x, (uint64_t)(1000 + i), 1.0F);
+        jem_rig_put(&r, &grad, (uint64_t)(2000 + i), 1.0F);
         jem_check_ok(jem__network_forward(one, r.queue, &r.params, 1));
         jem_check_ok(jem__network_backward_x(one, r.queue, &r.params, 1));
         float *own_f = jem_rig_get(&r, f), *own_g = jem_rig_get(&r, g);
@@ -133,6 +137,7 @@ END_TEST
 START_TEST(test_batch_sizes_outside_the_workspace)
 {
     jem_rig r;
+
     jem_rig_open_net(&r, &jem__backend_reference, 5);
     jem__workspace *ws = jem_rig_workspace(&r, 2, 0, 2);
     jem_check_ok(jem__network_forward(ws, r.queue, &r.params, 2));
@@ -166,6 +171,7 @@ END_TEST
 static void run_all(jem_rig *r, int64_t n, float *out[3])
 {
     jem__workspace *ws = jem_rig_workspace(r, n, 1, n);
+
     jem_check_ok(jem__network_forward(ws, r->queue, &r->params, n));
     jem_check_ok(jem__network_backward_w(ws, r->queue, &r->params, &r->grads, n));
     jem_check_ok(jem__network_backward_x(ws, r->queue, &r->params, n));
@@ -188,6 +194,7 @@ static double cpu_error(int64_t c, int64_t h, int64_t w, int64_t n, jem_rig_buil
     jem_rig cpu, reference;
     float *fast[3], *exact[3];
     double worst = 0;
+
     jem_rig_open(&cpu, &jem__backend_cpu, c, h, w, build);
     jem_rig_open(&reference, &jem__backend_reference, c, h, w, build);
     cpu.first = reference.first = first;
@@ -213,6 +220,7 @@ static double cpu_error(int64_t c, int64_t h, int64_t w, int64_t n, jem_rig_buil
 static void check_cpu(int64_t c, int64_t h, int64_t w, int64_t n, jem_rig_builder build)
 {
     double error = 1;
+
     for (uint64_t first = 0; first < 60 && error > 1e-5; first += 10)
         error = cpu_error(c, h, w, n, build, first);
     ck_assert_double_le(error, 1e-5);

@@ -39,6 +39,7 @@ static void rig_close(rig *r)
 static int64_t weights_of(const jem__network *net)
 {
     int64_t sum = 0, at = 0;
+
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
         int64_t in_shape = 1, in_dims = 1;
@@ -63,6 +64,7 @@ static int64_t wrn_weights(int64_t depth, int64_t widen, int64_t channels, int64
 {
     const int64_t blocks = (depth - 4) / 6;
     int64_t sum = 9 * channels * 16 + 16, in = 16;
+
     for (int64_t width = 16 * widen; width <= 64 * widen; width *= 2) {
         const int64_t first = 9 * width * (in + width) + 2 * width;
         const int64_t shortcut = in == width ? 0 : in * width + width;
@@ -79,6 +81,7 @@ START_TEST(test_wrn_has_the_papers_size)
                                        {16, 2, 3, 10, 690986},
                                        {10, 1, 1, 10, 77418}};
     rig r;
+
     open_context(&r);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int64_t *v = cases[i];
@@ -98,6 +101,7 @@ static void check_param(const jem__network *net, int32_t i, const char *name, in
                         int64_t a, int64_t b, int64_t c, int64_t d, int64_t fan_in)
 {
     const jem__param *p = &net->params[i];
+
     ck_assert_str_eq(p->name, name);
     ck_assert_int_eq(p->rank, rank);
     ck_assert_int_eq(p->shape[0], a);
@@ -117,6 +121,7 @@ static void check_value(const jem__network *net, int32_t v, int64_t c, int64_t h
 START_TEST(test_wrn_names_and_shapes_are_pytorchs)
 {
     rig r;
+
     open_context(&r);
     jem_check_ok(jem__network_create(r.ctx, 3, 32, 24, &r.net));
     jem_check_ok(jem__wide_resnet(r.net, 16, 2, 10));
@@ -155,6 +160,7 @@ END_TEST
 START_TEST(test_small_and_mlp_names_and_shapes)
 {
     rig r;
+
     open_context(&r);
     jem_check_ok(jem__network_create(r.ctx, 1, 28, 27, &r.net));
     jem_check_ok(jem__small_conv(r.net, 16, 10));
@@ -213,6 +219,7 @@ START_TEST(test_workspace_of_the_papers_network_is_small)
 {
     const int64_t batch = 64, unit = 160 * 32 * 32;
     rig r;
+
     open_context(&r);
     jem_check_ok(jem__network_create(r.ctx, 3, 32, 32, &r.net));
     jem_check_ok(jem__wide_resnet(r.net, 28, 10, 10));
@@ -253,6 +260,7 @@ START_TEST(test_bad_sizes_are_refused_by_name)
     rig r;
     int32_t v = 0;
     jem__network *net = NULL;
+
     open_context(&r);
     jem_check_fails(jem__network_create(r.ctx, 0, 4, 4, &net), JEM_E_SHAPE, "channels = 0");
     jem_check_fails(jem__network_create(r.ctx, 1, -3, 4, &net), JEM_E_SHAPE, "height = -3");
@@ -302,6 +310,7 @@ START_TEST(test_networks_without_gradients_are_refused)
     rig r;
     int32_t a = 0, b = 0, c = 0;
     jem__workspace *ws = NULL;
+
     open_context(&r);
     jem__network *net = fresh(&r, 2, 3, 3);
     jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,

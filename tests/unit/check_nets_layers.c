@@ -53,6 +53,7 @@ START_TEST(test_two_ranges_are_one)
 {
     const int64_t n = jem_rig_nets[_i / 2].n;
     jem_rig r;
+
     jem_rig_open_net(&r, _i % 2 ? &jem__backend_cpu : &jem__backend_reference, _i / 2);
     jem__workspace *ws = jem_rig_workspace(&r, n, 1, n);
     const jem__tensor f = jem__workspace_logits(ws, n);
@@ -80,6 +81,7 @@ END_TEST
 START_TEST(test_ranges_outside_the_network)
 {
     jem_rig r;
+
     jem_rig_open_net(&r, &jem__backend_reference, 5); /* four layers */
     jem__workspace *ws = jem_rig_workspace(&r, 2, 1, 2);
 
@@ -141,6 +143,7 @@ static const jem__layer_kind larger = {.name = "larger",
 static jem_status build_larger(jem__network *net)
 {
     int32_t a = 0, b = 0, c = 0, d = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 3, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", a, 0.2F, 3, 3, 1, 1, -1, &b));
     const jem__layer layer = {.kind = &larger, .in = {a, b}, .slope = 1.0F};
@@ -186,6 +189,7 @@ START_TEST(test_a_kind_may_lack_a_tangent_and_signs)
     jem_rig r;
     jem__tensor change;
     int32_t out = 0;
+
     jem_rig_open(&r, &jem__backend_reference, 2, 4, 3, build_larger);
     jem__workspace *ws = jem_rig_workspace(&r, 1, 0, 1);
 

@@ -24,10 +24,11 @@ void jem_rig_put(const jem_rig *r, const jem__tensor *t, uint64_t index, float b
     const int64_t count = jem_rig_count(t);
     const jem__rng rng = {.key = jem__rng_key(7, 7), .purpose = JEM__RNG_INIT, .index = index};
     float *values = malloc((size_t)count * sizeof *values);
+
     ck_assert_ptr_nonnull(values);
     jem__rng_uniform(&rng, 0, count, values);
     for (int64_t i = 0; i < count; i++)
-        values[i] = bound * (2.0f * values[i] - 1.0f);
+        values[i] = bound * (2.0F * values[i] - 1.0F);
     jem_check_ok(r->ctx->backend->upload(r->queue, t, values));
     free(values);
 }
@@ -35,6 +36,7 @@ void jem_rig_put(const jem_rig *r, const jem__tensor *t, uint64_t index, float b
 float *jem_rig_get(const jem_rig *r, jem__tensor t)
 {
     float *values = malloc((size_t)jem_rig_count(&t) * sizeof *values);
+
     ck_assert_ptr_nonnull(values);
     jem_check_ok(r->ctx->backend->download(r->queue, &t, values));
     return values;
@@ -61,7 +63,7 @@ void jem_rig_open(jem_rig *r, const jem__backend *backend, int64_t c, int64_t h,
     for (int32_t i = 0; i < r->net->n_params; i++) {
         const jem__param *p = &r->net->params[i];
         const jem__tensor t = jem__param_tensor(p, &r->params);
-        jem_rig_put(r, &t, (uint64_t)i, 1.5f / sqrtf((float)p->fan_in));
+        jem_rig_put(r, &t, (uint64_t)i, 1.5F / sqrtf((float)p->fan_in));
     }
 }
 
@@ -83,13 +85,14 @@ jem__workspace *jem_rig_workspace(const jem_rig *r, int64_t max_batch, int32_t t
                                   int64_t n)
 {
     jem__workspace *ws = NULL;
+
     jem_check_ok(jem__workspace_create(r->net, r->ctx->backend, max_batch, 0, training, &ws));
     for (int64_t i = 0; i < n; i++) {
         jem__tensor x = jem__workspace_image(ws, 1), grad = jem__workspace_grad_logits(ws, 1);
         x.at += i * jem_rig_count(&x);
         grad.at += i * jem_rig_count(&grad);
-        jem_rig_put(r, &x, 1000 + r->first + (uint64_t)i, 1.0f);
-        jem_rig_put(r, &grad, 2000 + r->first + (uint64_t)i, 1.0f);
+        jem_rig_put(r, &x, 1000 + r->first + (uint64_t)i, 1.0F);
+        jem_rig_put(r, &grad, 2000 + r->first + (uint64_t)i, 1.0F);
     }
     return ws;
 }
@@ -115,6 +118,7 @@ static jem_status build_mlp(jem__network *net)
 static jem_status build_two_stems(jem__network *net)
 {
     int32_t a = 0, b = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 4, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", 0, 1.0F, 4, 1, 1, 0, a, &b));
     JEM__TRY(jem__network_pool(net, b, 0.2F, &b));
@@ -125,6 +129,7 @@ static jem_status build_two_stems(jem__network *net)
 static jem_status build_adding_end(jem__network *net)
 {
     int32_t a = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 3, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", a, 0.2F, 3, 3, 1, 1, a, &a));
     return jem__network_conv(net, "c", a, 0.2F, 3, 3, 1, 1, a, &a);
@@ -135,6 +140,7 @@ static jem_status build_adding_end(jem__network *net)
 static jem_status build_long_residual(jem__network *net)
 {
     int32_t a = 0, b = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 3, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", a, 0.2F, 3, 3, 1, 1, -1, &b));
     JEM__TRY(jem__network_conv(net, "c", b, 0.2F, 3, 3, 1, 1, -1, &b));
@@ -145,6 +151,7 @@ static jem_status build_long_residual(jem__network *net)
 static jem_status build_three_readers(jem__network *net)
 {
     int32_t a = 0, b = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 5, 2, 1, 0, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", a, 0.2F, 4, 4, 2, 1, -1, &b));
     JEM__TRY(jem__network_conv(net, "c", a, 1.0F, 4, 4, 2, 1, b, &b));
@@ -156,6 +163,7 @@ static jem_status build_three_readers(jem__network *net)
 static jem_status build_relu(jem__network *net)
 {
     int32_t a = 0, b = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 4, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", a, 0.0F, 4, 3, 1, 1, -1, &b));
     JEM__TRY(jem__network_conv(net, "c", b, 0.0F, 4, 3, 1, 1, a, &b));
@@ -168,6 +176,7 @@ static jem_status build_relu(jem__network *net)
 static jem_status build_many_slopes(jem__network *net)
 {
     int32_t a = 0;
+
     JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 8, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "b", a, 0.1F, 8, 3, 1, 1, -1, &a));
     JEM__TRY(jem__network_conv(net, "c", a, 0.5F, 5, 3, 2, 1, -1, &a));
@@ -221,6 +230,7 @@ static double slope(const jem_rig *r, jem__workspace *ws, int64_t n, double *num
 {
     const double at = *number, here = jem_rig_loss(r, ws, n);
     static const double steps[] = {1e-4, 1e-5, 1e-6, 1e-7};
+
     for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
         const double eps = steps[s];
         *number = at + eps;
@@ -240,6 +250,7 @@ void jem_rig_check_slopes(const jem_rig *r, jem__workspace *ws, int64_t n, doubl
                           const char *what)
 {
     const int64_t taken = count < samples ? count : samples;
+
     for (int64_t s = 0; s < taken; s++) {
         const int64_t i = taken == 1 ? 0 : s * (count - 1) / (taken - 1);
         const double expected = slope(r, ws, n, &point[i]);

@@ -46,8 +46,8 @@ enum jem__winograd_kind { JEM__WINOGRAD_S1, JEM__WINOGRAD_S2, JEM__WINOGRAD_S2_S
 /* Winograd's transforms of one tile, n channels (a multiple of 8): winograd_kernel.h. `in` and
  * `out` hold a pointer for each number of the tile, row by row: to its first channel, or, on
  * the side of the products, to where the first channel of tile 0 is; this tile is `at` floats
- * on. There is room for a multiple of 16 channels there, of which the transform fills up the
- * last ones with zeros. */
+ * on. There the channels take up a multiple of 16 floats; the transform sets those behind the
+ * last channel to zero. */
 typedef void (*jem__winograd_transform)(const float *const *in, float slope, float *const *out,
                                         int64_t at, int64_t n);
 
@@ -82,7 +82,7 @@ typedef struct jem__kernels {
                              uint8_t *bits, int64_t n);
     void (*epilogue_backward)(const float *in, const uint8_t *bits, float slope,
                               const float *add, float *out, int64_t n);
-    int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
+    int64_t rows; /* rows of a register tile: gemm is fastest where m is a multiple */
     const jem__winograd_kernels *winograd; /* by kind; NULL: not available */
     const jem__direct_kernels *direct;     /* few input channels; NULL: not available */
     /* jem__rng_normal(), the same bits in all sets. */

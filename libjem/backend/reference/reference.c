@@ -68,7 +68,7 @@ static jem_status describe(const char *variant, char *out, int64_t out_size)
 
 static jem_status queue_create(jem_context *ctx, int32_t alone, jem__queue **out)
 {
-    jem__queue *queue = jem__alloc(ctx, 1, (int64_t)sizeof *queue);
+    jem__queue *queue = jem__alloc(ctx, 1, sizeof *queue);
 
     (void)alone; /* it always does */
     *out = queue;
@@ -95,12 +95,12 @@ static void mem_free(jem_context *ctx, jem__mem *mem)
 
 static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
 {
-    jem__mem *mem = jem__alloc(ctx, 1, (int64_t)sizeof *mem);
+    jem__mem *mem = jem__alloc(ctx, 1, sizeof *mem);
 
     *out = NULL;
     if (mem == NULL)
         return JEM_E_NOMEM;
-    mem->numbers = jem__alloc(ctx, count, (int64_t)sizeof *mem->numbers);
+    mem->numbers = jem__alloc(ctx, count, sizeof *mem->numbers);
     if (mem->numbers == NULL) {
         mem_free(ctx, mem);
         return JEM_E_NOMEM;
@@ -111,7 +111,7 @@ static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
 
 static jem_status mem_create_bits(jem_context *ctx, int64_t bytes, jem__mem **out)
 {
-    jem__mem *mem = jem__alloc(ctx, 1, (int64_t)sizeof *mem);
+    jem__mem *mem = jem__alloc(ctx, 1, sizeof *mem);
 
     *out = NULL;
     if (mem == NULL)

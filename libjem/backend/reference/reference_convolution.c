@@ -30,8 +30,9 @@ static double window_sum(const jem__conv *conv, const double *x, const double *w
 
                 if (!inside(ix, conv->w))
                     continue;
-                value = jem__reference_activation(x[(c * conv->h + iy) * conv->w + ix],
-                                                  conv->slope);
+                value = x[(c * conv->h + iy) * conv->w + ix];
+                if (jem__activates(conv->slope))
+                    value = jem__reference_activation(value, conv->slope);
                 sum += value * w[(c * conv->kh + ky) * conv->kw + kx];
             }
         }
@@ -147,7 +148,9 @@ static double tap_sum(const jem__conv *conv, const double *x, const double *gy, 
 
             if (!inside(ix, conv->w))
                 continue;
-            value = jem__reference_activation(x[iy * conv->w + ix], conv->slope);
+            value = x[iy * conv->w + ix];
+            if (jem__activates(conv->slope))
+                value = jem__reference_activation(value, conv->slope);
             sum += gy[oy * conv->ow + ox] * value;
         }
     }

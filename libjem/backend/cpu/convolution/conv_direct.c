@@ -16,7 +16,7 @@
 
 #include "core/threads.h"
 
-#define PACKED_FORM 0     /* of the weights, see form_of() in conv.c: no other occurs with it */
+#define PACKED_FORM 0     /* of the weights; see form_of() in conv.c: here they have no other */
 #define BAND_PIXELS 1024  /* output pixels of a task, about */
 #define BAND_FLOATS 16384 /* of the gradient that an input gradient's task lays out, about */
 #define GROUPS_MAX  16    /* partial sums of the weights */

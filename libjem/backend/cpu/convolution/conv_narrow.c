@@ -3,8 +3,8 @@
 /* The input gradient of a layer with few input channels, where the kernels have no vectors and
  * conv_direct.c does not apply.
  *
- * Gathering (gather.h) would make a matrix product with c columns, 1 or 3, of which the kernels
- * fill a whole vector. The other way round all taps are columns:
+ * Gathering (gather.h) would lead to a matrix product with c columns, 1 or 3, where the kernels
+ * work on a whole panel of them. Turned round, all taps are columns:
  *
  *     t[q, (tap, c)] = sum over k of gy[q, k] * w[k, (tap, c)]         one product per image
  *     gx[pixel that tap reads from q, c] += t[q, (tap, c)]             added in a fixed order
@@ -18,7 +18,7 @@
 #include "core/threads.h"
 
 #define MOST_CHANNELS 4
-#define PACKED_FORM   1 /* see form_of() in conv.c; Winograd's does not occur here */
+#define PACKED_FORM   1 /* see form_of() in conv.c: Winograd does not apply here */
 
 int32_t jem__narrow_fits(const jem__conv *conv)
 {

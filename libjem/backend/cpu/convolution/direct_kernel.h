@@ -114,8 +114,8 @@ static void direct_forward(const jem__direct_row *row)
         direct_pixels(1, 0, d, k);
 }
 
-/* gy of `n` pixels and `vecs` groups stays in registers while the taps pass by. Two chains of
- * sums for each group, for the latency of the multiply-add. */
+/* The gradient of `n` pixels and `vecs` groups stays in registers while the loop runs over the
+ * taps. Each group has two independent sums, to hide the latency of the multiply-add. */
 static inline __attribute__((always_inline)) void direct_sums(const int n, const int vecs,
                                                               const int whole,
                                                               const jem__direct_row *d,
@@ -205,7 +205,7 @@ static void direct_weights(const jem__direct_row *row)
         direct_weights_of(1, 0, d, k);
 }
 
-/* n taps of a row: pixel i and tap u meet in gy[i - u], which is loaded once for all of them. */
+/* n taps of a row. Pixel i and tap u read gy[i - u], which is loaded once for all of them. */
 static inline __attribute__((always_inline)) void direct_taps(const int n, const int rows,
                                                               const float *gy, const float *w,
                                                               int64_t step, vec acc[WIDTH])
@@ -274,6 +274,7 @@ static void direct_epilogue(const jem__direct_line *d, const float *sums, int64_
 static void direct_gradient(const jem__direct_line *line)
 {
     const jem__direct_line local = *line, *d = &local;
+
     for (int64_t q = 0; q < d->pixels; q += WIDTH) {
         const int64_t n = d->pixels - q;
         float sums[DIRECT_MOST * WIDTH];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The tile kernel with AVX2 and FMA: 8 floats a vector, tiles of 6 x 16. Compiled with -mavx2 -mfma;
- * nothing in here may run before cpu.c has asked the processor. */
+/* The tile kernel with AVX2 and FMA: 8 floats a vector, tiles of 6 x 16. Compiled with -mavx2
+ * -mfma; nothing in here may run before cpu.c has asked the processor. */
 
 #include "backend/cpu/kernels.h"
 

@@ -166,8 +166,8 @@ static void target_of(const winograd_job *job, int64_t tile, int64_t col0, int64
 }
 
 /* Phase 3 for tiles from .. to - 1 and the n channels from col0 on, which is where M begins. */
-static void finish(const winograd_job *job, const matrices *x, int64_t from, int64_t to,
-                   int64_t col0, int64_t n, float *sink)
+static void inverse_transform(const winograd_job *job, const matrices *x, int64_t from,
+                              int64_t to, int64_t col0, int64_t n, float *sink)
 {
     const jem__winograd *what = job->what;
     const jem__winograd_inverse inverse =
@@ -203,7 +203,7 @@ static void block_task(void *arg, int64_t task, int32_t worker)
         const int64_t n = jem__min(job->slice, job->k - col);
         for (int64_t o = 0; o < job->tiles->results; o++)
             multiply(job, &x, o, col / cols, jem__ceil_div(col + n, cols), col);
-        finish(job, &x, 0, x.count, col, n, sink);
+        inverse_transform(job, &x, 0, x.count, col, n, sink);
     }
 }
 
@@ -257,13 +257,13 @@ static void multiply_task(void *arg, int64_t task, int32_t worker)
              jem__min(job->panels, from + job->panels_per_task), 0);
 }
 
-static void finish_task(void *arg, int64_t task, int32_t worker)
+static void inverse_task(void *arg, int64_t task, int32_t worker)
 {
     const winograd_job *job = arg;
     const matrices x = group(job);
 
-    finish(job, &x, task * TASK_TILES, jem__min(x.count, (task + 1) * TASK_TILES), 0, job->k,
-           job->scratch.workers + worker * job->scratch.per_worker);
+    inverse_transform(job, &x, task * TASK_TILES, jem__min(x.count, (task + 1) * TASK_TILES), 0,
+                      job->k, job->scratch.workers + worker * job->scratch.per_worker);
 }
 
 /* What fits into GROUP_BYTES, but no less than a few register tiles, since every group reads
@@ -294,7 +294,7 @@ static jem_status by_phases(jem__queue *queue, winograd_job *job)
         const int64_t tasks = jem__ceil_div(count, TASK_TILES);
         jem__cpu_for(queue, tasks, transform_task, job);
         jem__cpu_for(queue, job->tiles->results * job->tasks_per_result, multiply_task, job);
-        jem__cpu_for(queue, tasks, finish_task, job);
+        jem__cpu_for(queue, tasks, inverse_task, job);
     }
     return JEM_OK;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The transforms of Winograd's minimal filtering (Lavin and Gray 2015), written once for every
- * vector width; included after tile_kernel.h, with the same vector type. What they are part of
- * is told in winograd.c.
+ * vector width; included after tile_kernel.h, with the same vector type. winograd.c tells what
+ * they are part of.
  *
  * A vector holds WIDTH channels of one pixel. Every transform is a small matrix applied to the
  * columns and then to the rows of a tile, so each is given here for one line of numbers; the
@@ -277,7 +277,7 @@ columns(const line_fn f, const int from, const int to, const float *const *in, i
     }
 }
 
-/* One vector of channels. Where the result goes there is room for a whole one. */
+/* One vector of channels; the result is always stored whole. */
 static inline __attribute__((always_inline)) void
 transform_vector(const line_fn f, const int from, const int to, const float *const *in,
                  const int activates, vec slope, float *const *out, int64_t at, int64_t ch,

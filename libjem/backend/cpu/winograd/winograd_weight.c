@@ -8,8 +8,8 @@
  *     gw += G' dU G
  *
  * which takes as few multiplications as the other passes. For a group of tiles, as in
- * winograd.c: transform x and gy; then, for a block of filters whose dU stays in the outer
- * cache, multiply and transform back. Groups follow from the shape, so sums do not depend on
+ * winograd.c: transform x and gy; then, for one block of filters after another, whose
+ * dU stays in the outer cache, multiply and transform back. Groups follow from the shape, so sums do not depend on
  * threads.
  *
  * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's
@@ -26,7 +26,7 @@
 #define GROUP_LEAST 64                 /* but not fewer tiles: each group transforms dU back, */
 #define GROUP_MOST  256 /* nor more: a panel's column of V and Z stays in the caches */
 #define TASK_TILES  8
-#define PLANE_PAD   32 /* floats: apart in the cache sets, and room to read a whole panel */
+#define PLANE_PAD   32 /* floats: apart in the cache sets, and a whole panel may be read */
 
 typedef struct weight_job {
     const jem__winograd_tiles *x_tiles, *gy_tiles;
