@@ -96,6 +96,63 @@ START_TEST(test_ranges_outside_the_network)
 }
 END_TEST
 
+/* --- Slopes ---------------------------------------------------------------------------------- */
+
+static float wanted_slope;
+
+/* One number through a convolution, an activation, the mean of one number, one more layer. */
+static jem_status build_line(jem__network *net)
+{
+    int32_t a = 0;
+
+    JEM__TRY(jem__network_conv(net, "a", 0, 1.0F, 1, 1, 1, 0, -1, &a));
+    JEM__TRY(jem__network_conv(net, "b", a, wanted_slope, 1, 1, 1, 0, -1, &a));
+    JEM__TRY(jem__network_pool(net, a, wanted_slope, &a));
+    return jem__network_linear(net, "c", a, 1.0F, 1, &a);
+}
+
+/* With weights of 1 and biases of 0 the logit is a(a(x)), its derivative slope^2 or 1. */
+START_TEST(test_a_layer_has_the_slope_it_was_given)
+{
+    static const float slopes[] = {0, 0.1F, 0.2F, 1}, images[] = {-2, 3};
+    const float slope = wanted_slope = slopes[_i / 2], one = 1;
+    jem_rig r;
+    jem_rig_open(&r, _i % 2 ? &jem__backend_cpu : &jem__backend_reference, 1, 1, 1, build_line);
+    const jem__backend *backend = r.ctx->backend;
+    jem__workspace *ws = jem_rig_workspace(&r, 2, 0, 2);
+    const jem__tensor x = jem__workspace_image(ws, 2);
+    const jem__tensor grad = jem__workspace_grad_logits(ws, 2);
+    jem__tensor change;
+
+    jem_check_ok(backend->fill(r.queue, &r.params, 0));
+    for (int32_t i = 0; i < r.net->n_params; i += 2) {
+        const jem__tensor w = jem__param_tensor(&r.net->params[i], &r.params);
+        jem_check_ok(backend->upload(r.queue, &w, &one));
+    }
+    jem_check_ok(backend->upload(r.queue, &x, images));
+    jem_check_ok(backend->fill(r.queue, &grad, 1));
+    jem_check_ok(jem__network_forward(ws, r.queue, &r.params, 2));
+    float *f = jem_rig_get(&r, jem__workspace_logits(ws, 2));
+    jem_check_ok(jem__workspace_tangent(ws, 2, &change));
+    jem_check_ok(backend->fill(r.queue, &change, 1));
+    jem_check_ok(jem__network_tangent(ws, r.queue, &r.params, 2));
+    float *t = jem_rig_get(&r, jem__workspace_logits(ws, 2));
+    jem_check_ok(jem__network_backward_x(ws, r.queue, &r.params, 2));
+    float *g = jem_rig_get(&r, jem__workspace_image_gradient(ws, 2));
+
+    const float derivatives[] = {slope * slope, 1};
+    const float logits[] = {-2 * slope * slope, 3};
+    jem_check_close(f, logits, 2, 1e-6, 0);
+    jem_check_close(t, derivatives, 2, 1e-6, 0);
+    jem_check_close(g, derivatives, 2, 1e-6, 0);
+    free(f);
+    free(t);
+    free(g);
+    jem__workspace_free(ws);
+    jem_rig_close(&r);
+}
+END_TEST
+
 /* --- A foreign kind: out = the larger of two values ------------------------------------------ */
 
 static double *at(const jem__tensor *t)
@@ -210,6 +267,7 @@ TCase *jem_nets_layers_case(void)
     tcase_set_timeout(layers, 60);
     tcase_add_loop_test(layers, test_two_ranges_are_one, 0, 2 * JEM_RIG_NETS);
     tcase_add_test(layers, test_ranges_outside_the_network);
+    tcase_add_loop_test(layers, test_a_layer_has_the_slope_it_was_given, 0, 8);
     tcase_add_test(layers, test_a_foreign_kind_has_gradients);
     tcase_add_test(layers, test_a_kind_may_lack_a_tangent_and_signs);
     return layers;
