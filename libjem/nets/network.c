@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
 
@@ -131,7 +132,7 @@ static jem_status add_param(jem__network *net, const char *name, const jem__laye
     p->rank = made->rank;
     p->fan_in = made->fan_in;
     p->at = net->param_count;
-    net->param_count += (p->count + PARAM_ALIGN - 1) / PARAM_ALIGN * PARAM_ALIGN;
+    net->param_count += jem__round_up(p->count, PARAM_ALIGN);
     net->n_params++;
     return JEM_OK;
 }

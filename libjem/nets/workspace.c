@@ -17,17 +17,13 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "nets/layer.h"
 
 #define BLOCK_ALIGN 16 /* numbers per image: one cache line of float */
 #define SIGNS_ALIGN 64 /* bytes */
-
-static int64_t round_up(int64_t count, int64_t unit)
-{
-    return (count + unit - 1) / unit * unit;
-}
 
 static int64_t value_size(const jem__network *net, int32_t value)
 {
@@ -39,7 +35,7 @@ static int64_t value_size(const jem__network *net, int32_t value)
 static int32_t new_block(jem__workspace *ws, int32_t value, int32_t first, int32_t last)
 {
     ws->blocks[ws->n_blocks] =
-        (jem__block){.size = round_up(value_size(ws->net, value), BLOCK_ALIGN),
+        (jem__block){.size = jem__round_up(value_size(ws->net, value), BLOCK_ALIGN),
                      .first = first,
                      .last = last};
     return ws->n_blocks++;
@@ -181,7 +177,7 @@ static int64_t place_blocks(jem__workspace *ws, int32_t *order, int32_t *placed)
     for (int32_t i = 0; i < ws->n_blocks; i++) {
         jem__block *b = &blocks[order[i]];
         b->at = lowest_place(blocks, placed, i, b);
-        total = total > b->at + b->size ? total : b->at + b->size;
+        total = jem__max(total, b->at + b->size);
         int32_t j = i;
         for (; j > 0 && blocks[placed[j - 1]].at > b->at; j--)
             placed[j] = placed[j - 1];
@@ -204,8 +200,8 @@ static jem_status allocate_numbers(jem__workspace *ws)
     const int64_t bytes = per_image * (int64_t)sizeof(float);
     if (ws->most_bytes > 0 && bytes > 0) { /* batches of about equal size */
         const int64_t fit = ws->most_bytes > bytes ? ws->most_bytes / bytes : 1;
-        const int64_t batches = (ws->max_batch + fit - 1) / fit;
-        ws->max_batch = (ws->max_batch + batches - 1) / batches;
+        const int64_t batches = jem__ceil_div(ws->max_batch, fit);
+        ws->max_batch = jem__ceil_div(ws->max_batch, batches);
     }
     int64_t total = 0;
     if (!jem__mul(per_image, ws->max_batch, &total))
@@ -238,7 +234,7 @@ static jem_status allocate_signs(jem__workspace *ws)
                              "jem_head_create: max_batch = %" PRId64 " images are too many",
                              ws->max_batch);
         ws->signs_at[in] = total;
-        total += round_up(bytes, SIGNS_ALIGN);
+        total += jem__round_up(bytes, SIGNS_ALIGN);
     }
     if (total == 0)
         return JEM_OK;
@@ -381,11 +377,11 @@ jem_status jem__workspace_tangent(jem__workspace *ws, int64_t n, jem__tensor *ou
         const jem__layer *layer = &net->layers[i];
         const int64_t work =
             layer->kind->tangent_work != NULL ? layer->kind->tangent_work(net, layer) : 0;
-        most = most > work ? most : work;
+        most = jem__max(most, work);
     }
     if (ws->tangent == NULL)
         JEM__TRY(ws->backend->mem_create(
-            net->ctx, (ws->blocks[0].size + round_up(most, BLOCK_ALIGN)) * ws->max_batch,
+            net->ctx, (ws->blocks[0].size + jem__round_up(most, BLOCK_ALIGN)) * ws->max_batch,
             &ws->tangent));
     *out = jem__workspace_tangent_tensor(ws, 0, 0, n);
     return JEM_OK;

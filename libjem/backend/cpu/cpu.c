@@ -101,8 +101,8 @@ jem_status jem__cpu_scratch(jem__queue *queue, int64_t shared, int64_t per_worke
                             jem__scratch *out)
 {
     const int64_t align = 16; /* floats: one 64-byte line, so that workers do not share one */
-    const int64_t head = jem__ceil_div(shared, align) * align;
-    const int64_t each = jem__ceil_div(per_worker, align) * align;
+    const int64_t head = jem__round_up(shared, align);
+    const int64_t each = jem__round_up(per_worker, align);
     const int64_t workers = queue->alone ? 1 : jem__pool_threads(queue->ctx->pool);
     const int64_t total = jem__max(1, head + each * workers);
 

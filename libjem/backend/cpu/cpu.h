@@ -14,6 +14,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/tile/packed_weights.h"
+#include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/threads.h"
@@ -58,22 +59,7 @@ static inline uint8_t *jem__bits(const jem__signs *s)
 /* Bytes of the sign row of one pixel. */
 static inline int64_t jem__sign_row(int64_t channels)
 {
-    return (channels + 7) / 8;
-}
-
-static inline int64_t jem__min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int64_t jem__max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static inline int64_t jem__ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
+    return jem__ceil_div(channels, 8);
 }
 
 /* The operations: conv.c, conv_weight.c, pointwise.c, vectors.c. */

@@ -102,7 +102,7 @@ static jem_status prepare_planes(jem__queue *queue, direct_job *job, int64_t sha
 {
     const jem__conv *conv = job->conv;
     const int64_t s = conv->stride;
-    const int64_t table = jem__ceil_div(2 * job->taps, ALIGN) * ALIGN;
+    const int64_t table = jem__round_up(2 * job->taps, ALIGN);
 
     cut(job, conv->oh, BAND_PIXELS / conv->ow);
     job->planes = (jem__direct_planes){.w = conv->w,
@@ -247,7 +247,7 @@ jem_status jem__direct_backward_w(jem__queue *queue, const jem__conv *conv,
     job.gy = jem__floats(gy);
     job.gw = jem__floats(gw);
     job.gb = gb != NULL ? jem__floats(gb) : NULL;
-    job.partial_size = jem__ceil_div(size, ALIGN) * ALIGN;
+    job.partial_size = jem__round_up(size, ALIGN);
     JEM__TRY(prepare_planes(queue, &job, GROUPS_MAX * job.partial_size));
     job.units = x->n * job.bands;
     job.units_per_task = jem__ceil_div(job.units, GROUPS_MAX);

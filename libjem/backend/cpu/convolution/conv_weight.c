@@ -44,7 +44,7 @@ static void weight_task(void *arg, int64_t task, int32_t worker)
     const int64_t column0 = block.first_tap * job->gather->c + block.c0;
 
     /* Rows of the gathered band are padded to whole panels, which the kernel may read. */
-    const int64_t ld = jem__ceil_div(block.width, job->kernels->cols) * job->kernels->cols;
+    const int64_t ld = jem__round_up(block.width, job->kernels->cols);
     float *partial = job->partial + group * (job->k * job->columns + job->k);
     float *columns = job->scratch.workers + worker * job->scratch.per_worker;
     const int64_t first = group * job->bands_per_group * GATHER_BAND;

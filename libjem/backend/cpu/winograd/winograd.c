@@ -277,7 +277,7 @@ static int64_t group_size(const winograd_job *job)
     const int64_t most = jem__max(8 * rows, fit / rows * rows);
     const int64_t groups = jem__ceil_div(job->count, most);
 
-    return jem__ceil_div(jem__ceil_div(job->count, groups), rows) * rows;
+    return jem__round_up(jem__ceil_div(job->count, groups), rows);
 }
 
 static jem_status by_phases(jem__queue *queue, winograd_job *job)

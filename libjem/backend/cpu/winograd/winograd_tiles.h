@@ -42,7 +42,7 @@ void jem__winograd_tiles_gradient(jem__winograd_tiles *gy, const jem__winograd_t
  * v + j * plane + i * row of c channels, row being c rounded up by jem__winograd_row(). */
 static inline int64_t jem__winograd_row(int64_t channels)
 {
-    return jem__ceil_div(channels, 16) * 16;
+    return jem__round_up(channels, 16);
 }
 
 typedef struct jem__winograd_source {

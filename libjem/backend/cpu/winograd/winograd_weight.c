@@ -116,7 +116,7 @@ static jem_status prepare(jem__queue *queue, weight_job *job)
     const int64_t zeros = jem__max(job->c_row, job->k_row);
     jem__scratch scratch;
 
-    job->group = jem__ceil_div(jem__ceil_div(job->count, groups), TASK_TILES) * TASK_TILES;
+    job->group = jem__round_up(jem__ceil_div(job->count, groups), TASK_TILES);
     job->block = jem__min(job->k, jem__max(BLOCK_BYTES / per_filter / rows, 1) * rows);
     job->x.plane = job->group * job->c_row + PLANE_PAD;
     job->gy.plane = job->group * job->k_row + PLANE_PAD;
