@@ -15,8 +15,8 @@
 #include "kit/base/digest.h"
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
-#include "kit/data/outliers.h"
 #include "kit/data/checkpoint.h"
+#include "kit/data/outliers.h"
 #include "kit/lab/class_meaning.h"
 
 struct lab_thing {
