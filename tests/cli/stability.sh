@@ -107,7 +107,7 @@ verdict "a seed gives the same training whatever the others are" "differ" json "
 verdict "a checkpoint from before the training" "$(json "$tmp/c.json" "o['runs'][0]['checkpoint_step']")" \
     test "$(json "$tmp/c.json" "o['runs'][0]['checkpoint_step'], o['runs'][0]['recovery'][0]['steps'] == o['runs'][0]['steps']")" = "(0, True)"
 expect "stability, nothing diverges" 0 "nothing to recover from" stability "${net[@]}" "${calm[@]}" --seeds 1 --steps 3 --out "$tmp/d" --json "$tmp/d.json"
-verdict "remedies are in files alone then" "$(json "$tmp/d.json" "o['tables']")" json "$tmp/d.json" "1 / ([t['name'] for t in o['tables']][0] == 'variants' and [r['tried'] for r in o['recovery']] == [0] * 5)"
+verdict "remedies are in files alone then" "$(json "$tmp/d.json" "o['tables']")" json "$tmp/d.json" "1 / ([t['name'] for t in o['tables']] == ['variants'] and [r['tried'] for r in o['recovery']] == [0] * 5)"
 
 "$JEM_BIN/jem-stability" "${net[@]}" "${calm[@]}" --variant "$wild" --seeds 1000 --steps 40 --save-every 20 --recovery-steps 20 \
     --out "$tmp/e" --json "$tmp/e.json" >"$tmp/out" 2>"$tmp/err" &
