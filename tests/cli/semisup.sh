@@ -87,6 +87,7 @@ expect "semisup, a classifier against itself" 2 "train.weight_px is 0" semisup "
 expect "semisup, all held out" 2 "can be held out" semisup "${some[@]}" "${out[@]}" --validation 2000
 expect "semisup, unknown setting" 2 "sgld.steps" semisup "${some[@]}" "${out[@]}" --set sgld.step=3
 expect "semisup, a dry run" 0 "would run: jem-semisup --data" semisup "${some[@]}" "${out[@]}" --dry-run
+expect "semisup, a dry run, labels that are no numbers" 2 "joined by commas" semisup "${some[@]}" "${out[@]}" --labels "10;20" --dry-run
 expect "semisup, a dry run without a folder" 2 "--out DIR is missing" semisup "${some[@]}" --dry-run
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "semisup, a training that diverges at once" 1 "JEM_E_NUMERIC" semisup "${some[@]}" --steps 20 --set train.max_loss=0.001 --out "$tmp/f"

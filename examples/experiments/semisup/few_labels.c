@@ -10,25 +10,24 @@
 
 #include "kit/base/splitmix.h"
 
-struct label_sizes label_sizes_read(const char *text)
+int label_sizes_read(const char *text, struct label_sizes *out)
 {
-    struct label_sizes out = {0};
-
+    out->count = 0;
     for (const char *at = text;; at++) {
         char *end = NULL;
         int64_t size;
 
-        if (out.count == MOST_SIZES)
-            must(report_usage("--labels %s: more than %d numbers", text, MOST_SIZES));
+        if (out->count == MOST_SIZES)
+            return report_usage("--labels %s: more than %d numbers", text, MOST_SIZES);
         errno = 0;
         size = strtoll(at, &end, 10);
         if (end == at || errno != 0 || size < 1 || (*end != ',' && *end != '\0'))
-            must(report_usage("--labels %s: must be numbers of at least 1, joined by commas",
-                              text));
-        out.size[out.count++] = size;
+            return report_usage("--labels %s: must be numbers of at least 1, joined by commas",
+                                text);
+        out->size[out->count++] = size;
         at = end;
         if (*at == '\0')
-            return out;
+            return CLI_GO;
     }
 }
 

@@ -13,8 +13,8 @@ struct label_sizes {
     int64_t count, size[MOST_SIZES];
 };
 
-/* "10,100". Ends the program if it is anything else. */
-struct label_sizes label_sizes_read(const char *text);
+/* "10,100". Returns CLI_GO, or an exit code after reporting. */
+int label_sizes_read(const char *text, struct label_sizes *out);
 
 /* All images of a data set, with the labels of `size` images per class. The seed draws which. */
 jem_dataset *few_labels(struct lab *l, const jem_dataset *all, int64_t size, int64_t seed);

@@ -25,6 +25,7 @@ static struct {
     const char *test, *labels;
     struct cli_list presets, sets;
     int64_t seeds, steps, validation, split_seed, validate_every;
+    struct label_sizes sizes;
 } arg;
 
 static const struct cli_option options[] = {
@@ -59,6 +60,13 @@ static const struct cli_option options[] = {
     LAB_REST(lab),
 };
 
+static int check(void)
+{
+    if (arg.test == NULL)
+        arg.test = lab.data;
+    return label_sizes_read(arg.labels, &arg.sizes);
+}
+
 static const struct cli command_line = {
     .program = "jem-semisup",
     .usage = "--out DIR [options]",
@@ -68,6 +76,7 @@ static const struct cli command_line = {
     .notes = "Examples:\n"
              "  jem-semisup --preset demo --labels 5,20,100 --seeds 3 --out semisup\n",
     CLI_OPTIONS(options),
+    .check = check,
 };
 
 enum { JEM, CLASSIFIER, KINDS };
@@ -85,8 +94,11 @@ static const struct record_column summary_columns[] = {
     {"difference_std", NULL, ACCURACY, .join = " +- "},
 };
 static const struct record_layout summary_layout = {
-    "summary", .title = "Test accuracy where few images have labels",
-    RECORD_COLUMNS(summary_columns)};
+    "summary",
+    .title = "Test accuracy where few images have labels",
+    .note = "Mean +- standard deviation over the seeds.",
+    RECORD_COLUMNS(summary_columns),
+};
 
 static jem_options *opts[KINDS];
 static jem_dataset *train, *held_out;
@@ -137,8 +149,6 @@ static void check_splits(void)
 {
     int own;
 
-    if (arg.test == NULL)
-        arg.test = lab.data;
     must(data_own_splits(lab.data, &own));
     if (!own && strcmp(arg.test, lab.data) == 0)
         must(report_usage("--data %s: training and test split are the same images, which "
@@ -165,9 +175,16 @@ static void compare(int64_t size, struct record_table *runs, struct record_table
         jem_dataset *data = few_labels(&lab, train, size, lab.seed + i);
 
         for (int kind = 0; kind < KINDS; kind++) {
-            const struct trial trial = {kind_names[kind],   size,       lab.seed + i,
-                                        opts[kind],         data,       held_out,
-                                        arg.validate_every, test_images};
+            const struct trial trial = {
+                .kind = kind_names[kind],
+                .labels = size,
+                .seed = lab.seed + i,
+                .opts = opts[kind],
+                .data = data,
+                .held_out = held_out,
+                .validate_every = arg.validate_every,
+                .test = test_images,
+            };
 
             accuracy[kind][i] = trial_run(&lab, &trial, runs);
         }
@@ -209,24 +226,22 @@ static void note_settings(void)
 
 int main(int argc, char **argv)
 {
-    struct label_sizes sizes;
     struct record_table *runs, *summary;
 
     lab_begin(&lab, &command_line, argc, argv);
     check_splits();
-    sizes = label_sizes_read(arg.labels);
     lab_open(&lab);
     open_data();
     for (int kind = 0; kind < KINDS; kind++)
         opts[kind] = choose_settings(kind);
-    few_labels_check(&lab, train, &sizes);
+    few_labels_check(&lab, train, &arg.sizes);
     lab_has_folder(&lab);
 
     record_say(lab.record, "Test accuracy\n");
     summary = record_table(lab.record, &summary_layout);
     runs = record_table(lab.record, &trial_layout);
-    for (int64_t i = 0; i < sizes.count; i++)
-        compare(sizes.size[i], runs, summary);
+    for (int64_t i = 0; i < arg.sizes.count; i++)
+        compare(arg.sizes.size[i], runs, summary);
     record_say(lab.record, "\nmodels     %s/*.safetensors\n", lab.out);
     say_protocol();
     note_settings();
