@@ -10,6 +10,7 @@
 
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
+#include "kit/base/progress.h"
 #include "kit/base/report.h"
 #include "kit/lab/record.h"
 
@@ -172,9 +173,12 @@ static void test_csv(void)
          "table,a b\n"
          "\"other, one\",0.333333333333\n");
     free(text);
-    verdict("csv: no folder, no file",
-            record_write_csv(r, path_of("none/a.csv")) == EXIT_FAILED &&
-                !file_exists(path_of("a.csv.tmp")));
+    verdict("csv: no folder", record_write_csv(r, path_of("none/a.csv")) == EXIT_FAILED);
+    verdict("csv: over a folder, and nothing is left behind",
+            file_make_folder(path_of("b.csv")) == EXIT_OK &&
+                record_write_csv(r, path_of("b.csv")) == EXIT_FAILED &&
+                !file_exists(path_of("b.csv.tmp")));
+    remove(path_of("b.csv"));
     record_free(r);
 }
 
@@ -421,7 +425,12 @@ static void test_page(void)
     struct record *again = read_back(file);
     char *text;
 
-    add(t, "svhn", "entropy", 0.75);
+    add(t, "<svhn>", "entropy", 0.75);
+    record_run(t); /* the same again is another line */
+    record_text(t, "out", "<svhn>");
+    record_whole(t, "n", 7);
+    record_text(t, "score", "log_px");
+    record_number(t, "auroc", 0.5);
     sources[0] = (struct record_source){again, jem};
     sources[1] = (struct record_source){other, plain};
     text = text_of(write_page, NULL);
@@ -433,8 +442,10 @@ static void test_page(void)
          "<td class=\"bad\">0.250</td><td>-</td><td>-</td></tr>\n"
          "<tr><td>JEM &lt;1&gt;</td><td>0.9</td><td>noise</td><td>-</td>"
          "<td class=\"good\">1.000</td><td>-</td><td>-</td></tr>\n"
-         "<tr><td>classifier</td><td>-</td><td>svhn</td><td>7</td><td>-</td><td>-</td>"
+         "<tr><td>classifier</td><td>-</td><td>&lt;svhn&gt;</td><td>7</td><td>-</td><td>-</td>"
          "<td>0.750</td></tr>\n"
+         "<tr><td>classifier</td><td>-</td><td>&lt;svhn&gt;</td><td>7</td><td>0.500</td>"
+         "<td>-</td><td>-</td></tr>\n"
          "</table>\n<p class=\"soft\">1 &lt; 2</p>\n");
     free(text);
     json_decref(file);
@@ -461,6 +472,23 @@ static void refused(const char *name, const char *json)
     ", \"columns\": " columns "}]}"
 #define NUMBER "[{\"name\": \"a\", \"title\": \"A\", \"kind\": \"number\", \"decimals\": 2}]"
 
+/* A short file that names the same rows again and again. */
+static void test_many(void)
+{
+    json_t *file = json_loads(TABLE("[]", NUMBER), 0, NULL);
+    json_t *rows = json_object_get(file, "r"), *places = json_array();
+    struct record *r = NULL;
+
+    for (int i = 0; i < 512; i++) {
+        json_array_append(rows, json_array_get(rows, 0));
+        json_array_append_new(places, json_string("r"));
+    }
+    json_object_set_new(json_array_get(json_object_get(file, "tables"), 0), "rows", places);
+    verdict("hostile: more rows than a file should make",
+            record_read(file, "a.json", &r) == EXIT_FAILED);
+    json_decref(file);
+}
+
 static void test_hostile(void)
 {
     struct record *r = NULL;
@@ -469,7 +497,7 @@ static void test_hostile(void)
                                 "\"rows\": [\"r\"], \"columns\": [{\"name\": \"a\", \"title\": "
                                 "\"%s%n\", \"kind\": \"text\", \"unit\": \"%n\"}]}]}",
                                 0, NULL);
-    char *text, many[4096] = "[\"r\"";
+    char *text;
 
     verdict("sound: is read", record_read(sound, "a.json", &r) == EXIT_OK);
     record_free(r);
@@ -505,23 +533,7 @@ static void test_hostile(void)
             TABLE("[\"r\"], \"hidden\": [1]", NUMBER));
     refused("hostile: a column across that is not there",
             TABLE("[\"r\"], \"across\": \"b\", \"figure\": \"a\"", NUMBER));
-
-    /* The same row a quarter of a million times. */
-    for (int i = 0; i < 512; i++)
-        strcat(many, ",\"r\"");
-    strcat(many, "]");
-    {
-        json_t *file = json_loads(TABLE("[]", NUMBER), 0, NULL);
-        json_t *rows = json_object_get(file, "r");
-
-        for (int i = 0; i < 512; i++)
-            json_array_append(rows, json_array_get(rows, 0));
-        json_object_set_new(json_array_get(json_object_get(file, "tables"), 0), "rows",
-                            json_loads(many, 0, NULL));
-        verdict("hostile: more rows than a file should make",
-                record_read(file, "a.json", &r) == EXIT_FAILED);
-        json_decref(file);
-    }
+    test_many();
 }
 
 /* A mistake of the program is an error, not a lost figure. */
@@ -562,6 +574,27 @@ static void no_row(struct record_table *t)
     record_number(t, "auroc", 1);
 }
 
+/* The last test: standard error goes to a file. */
+static void test_progress(void)
+{
+    struct progress p;
+    char *text = NULL;
+
+    progress_start(&p, 0);
+    p.terminal = 1;
+    if (freopen(path_of("a.txt"), "w", stderr) != NULL) {
+        progress_show(&p, "half way");
+        report_note("a message");
+        report_note("another");
+        fflush(stderr);
+        text = content("a.txt");
+    }
+    same("a message takes the line of progress away", text,
+         "half way\r\033[Krecord: a message\nrecord: another\n");
+    free(text);
+    remove(path_of("a.txt"));
+}
+
 int main(void)
 {
     report_program("record");
@@ -582,6 +615,7 @@ int main(void)
     mistaken("mistake: a figure of another kind", other_kind);
     mistaken("mistake: a figure given twice", given_twice);
     mistaken("mistake: a figure without a row", no_row);
+    test_progress();
     remove(path_of("a.csv"));
     remove(path_of("a.json"));
     remove(folder);

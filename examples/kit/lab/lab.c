@@ -47,11 +47,8 @@ noreturn void lab_quit(int code)
 
 void must(int code)
 {
-    if (code == EXIT_OK)
-        return;
-    if (in_use != NULL)
-        progress_clear(&in_use->progress);
-    lab_quit(code);
+    if (code != EXIT_OK)
+        lab_quit(code);
 }
 
 void must_jem(jem_status status)
@@ -301,6 +298,36 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
         json_object_set_new(
             json, "data",
             json_pack("{ss ss sI}", "spec", spec, "split", split, "n", (json_int_t)in->n));
+    return in;
+}
+
+static void release_dataset(void *data)
+{
+    jem_dataset_free(data);
+}
+
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
+{
+    jem_dataset *data = NULL;
+
+    must(data_open(l->ctx, spec, split, &data));
+    return lab_keep(l, data, release_dataset);
+}
+
+void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t split_seed,
+               jem_dataset **rest, jem_dataset **held)
+{
+    must_jem(jem_dataset_split(all, held_out, split_seed, rest, held));
+    lab_keep(l, *rest, release_dataset);
+    lab_keep(l, *held, release_dataset);
+}
+
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count)
+{
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+
+    must(image_input_dataset(data, spec, count, l->shape, in));
     return in;
 }
 

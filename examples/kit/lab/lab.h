@@ -69,57 +69,37 @@ struct lab {
 };
 
 /* Rows of the option table. `section`: a heading above the row, or NULL. */
-/* clang-format off: a row is a line of a table. */
-#define LAB_MODEL(lab, section)                                                                \
-    {                                                                                          \
-        section, "model", "FILE", "a model or a training (.safetensors)", NULL,                \
-            .text = &(lab).model_file, .required = 1                                           \
-    }
-#define LAB_DATA(lab, what)                                                                    \
-    {                                                                                          \
-        NULL, "data", "KIND", what DATA_HELP, "fashion-mnist", .text = &(lab).data             \
-    }
-#define LAB_COUNT(lab, what)                                                                   \
-    {                                                                                          \
-        NULL, "count", "N", "only N " what ", evenly spaced; 0: all", "0",                     \
-            .integer = &(lab).count, .max = INT64_MAX                                          \
-    }
-#define LAB_INPUT_NOISE(lab)                                                                   \
-    {                                                                                          \
-        NULL, "input-noise", "STD",                                                            \
-            "standard deviation of Gaussian noise on all images; the official code has 0.03",  \
-            "0", .real = &(lab).input_noise                                                    \
-    }
-#define LAB_SEED(lab, what)                                                                    \
-    {                                                                                          \
-        NULL, "seed", "N", what, "1", .integer = &(lab).seed                                   \
-    }
-#define LAB_OUT(lab, section, what)                                                            \
-    {                                                                                          \
-        section, "out", "DIR", what, NULL, .text = &(lab).out                                  \
-    }
-#define LAB_FILES(lab)                                                                         \
-    {                                                                                          \
-        NULL,        "json", "FILE", "the figures for programs", NULL, .text = &(lab).json,    \
-        .written = 1},                                                                         \
-    {                                                                                          \
-        NULL, "csv", "FILE", "the tables for spreadsheets", NULL, .text = &(lab).csv,          \
-                                                                  .written = 1                 \
-    }
-#define LAB_QUIET(lab)                                                                         \
-    {                                                                                          \
-        NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &(lab).quiet               \
-    }
-#define LAB_COMPUTING(lab, section)                                                            \
-    {section,  "threads",                                                                      \
-     "N",      "0: one per processor; changes no result",                                      \
-     "0",      .integer = &(lab).threads,                                                      \
-     .max = 64},                                                                               \
-    {                                                                                          \
-        NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &(lab).backend                   \
-    }
+/* clang-format off */
+#define LAB_MODEL(lab, section) \
+    {section, "model", "FILE", "a model or a training (.safetensors)", NULL, \
+     .text = &(lab).model_file, .required = 1}
+#define LAB_DATA(lab, what) \
+    {NULL, "data", "KIND", what DATA_HELP, "fashion-mnist", .text = &(lab).data}
+#define LAB_COUNT(lab, what) \
+    {NULL, "count", "N", "only N " what ", evenly spaced; 0: all", "0", \
+     .integer = &(lab).count, .max = INT64_MAX}
+#define LAB_INPUT_NOISE(lab) \
+    {NULL, "input-noise", "STD", \
+     "standard deviation of Gaussian noise on all images; the official code has 0.03", "0", \
+     .real = &(lab).input_noise}
+#define LAB_SEED(lab, what) \
+    {NULL, "seed", "N", what, "1", .integer = &(lab).seed}
+#define LAB_OUT(lab, section, what) \
+    {section, "out", "DIR", what, NULL, .text = &(lab).out}
+#define LAB_FILES(lab) \
+    {NULL, "json", "FILE", "the figures for programs", NULL, .text = &(lab).json, \
+     .written = 1}, \
+    {NULL, "csv", "FILE", "the tables for spreadsheets", NULL, .text = &(lab).csv, \
+     .written = 1}
+#define LAB_QUIET(lab) \
+    {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &(lab).quiet}
+#define LAB_COMPUTING(lab, section) \
+    {section, "threads", "N", "0: one per processor; changes no result", "0", \
+     .integer = &(lab).threads, .max = 64}, \
+    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &(lab).backend}
 /* What most tables end with, after --out. */
-#define LAB_REST(lab) LAB_FILES(lab), LAB_QUIET(lab), LAB_COMPUTING(lab, "Computing")
+#define LAB_REST(lab) \
+    LAB_FILES(lab), LAB_QUIET(lab), LAB_COMPUTING(lab, "Computing")
 /* clang-format on */
 
 /* --- From the command line to the results ------------------------------------------------- */
@@ -194,6 +174,16 @@ jem_head *lab_head(struct lab *l);
  * ones are the "data" of the file. */
 struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
                                int64_t count, int labelled);
+
+/* A data set; and a data set parted in two: `held_out` images, which the split seed draws, and
+ * the rest. */
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split);
+void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t split_seed,
+               jem_dataset **rest, jem_dataset **held);
+
+/* Images of a data set that is open, as lab_images() reads them; `spec` is what errors call it. */
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count);
 
 /* Noise of --input-noise on them; `stream` parts the sets of one seed. */
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);

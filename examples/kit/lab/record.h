@@ -45,18 +45,17 @@ enum record_kind {
 };
 
 struct record_column {
-    const char *name; /* a row's member in JSON; NULL: for people, and under its title in CSV */
+    const char *name;  /* a row's member in JSON; NULL: none, it is for people */
     const char *title; /* heading; NULL: in files alone, unless it joins another */
     enum record_kind kind;
     int decimals;
     int percent;      /* shown a hundredfold */
     const char *unit; /* shown behind a figure: " %" */
-    const char
-        *join; /* shown in the cell of the column before, after this text, if it is there */
-    int sign;  /* shown with + as well */
-    int group; /* of equal texts in a run only the first is shown */
-    int right; /* a text that is right-aligned, as numbers are */
-    int left;  /* a figure that is left-aligned, because people see words (record_words) */
+    const char *join; /* shown in the cell before it, after this text; nothing if missing */
+    int sign;         /* shown with + as well */
+    int group;        /* of equal texts in a run only the first is shown */
+    int right;        /* a text that is right-aligned, as numbers are */
+    int left;         /* a figure that is left-aligned: people see words (record_words) */
 
     /* The page colours a figure that is good enough, or too bad; which way is up follows from
      * the two. Both 0: no colours. */

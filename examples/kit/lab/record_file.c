@@ -362,12 +362,11 @@ static int read_kind(struct reading *in, const json_t *object, struct record_col
     return refuse(in, "kind");
 }
 
-static int read_column(struct reading *in, const json_t *object, int first,
-                       struct record_column *out)
+static int read_column(struct reading *in, const json_t *object, struct record_column *out)
 {
     int rc = json_is_object(object) ? EXIT_OK : refuse(in, "columns");
 
-    *out = (struct record_column){NULL};
+    *out = (struct record_column){.name = NULL};
     if (rc == EXIT_OK)
         rc = read_kind(in, object, out);
     if (rc == EXIT_OK)
@@ -378,9 +377,6 @@ static int read_column(struct reading *in, const json_t *object, int first,
         rc = get_short(in, object, "unit", &out->unit);
     if (rc == EXIT_OK)
         rc = get_short(in, object, "join", &out->join);
-    if (rc == EXIT_OK &&
-        ((out->name == NULL && out->title == NULL) || (first && out->join != NULL)))
-        rc = refuse(in, "a column without a place");
     out->percent = is_set(object, "percent");
     out->sign = is_set(object, "sign");
     out->group = is_set(object, "group") && out->kind == RECORD_TEXT;
@@ -525,7 +521,7 @@ static int read_table(struct reading *in, const json_t *object)
     if (!json_is_array(list) || json_array_size(list) > RECORD_MOST_COLUMNS)
         return refuse(in, "columns");
     for (int c = 0; c < layout.count && rc == EXIT_OK; c++)
-        rc = read_column(in, json_array_get(list, (size_t)c), c == 0, &columns[c]);
+        rc = read_column(in, json_array_get(list, (size_t)c), &columns[c]);
     if (rc == EXIT_OK)
         rc = get_text(in, object, "name", &layout.name);
     if (rc == EXIT_OK)
