@@ -55,7 +55,7 @@ struct record_column {
     int sign;         /* shown with + as well */
     int group;        /* of equal texts in a run only the first is shown */
     int right;        /* a text that is right-aligned, as numbers are */
-    int left;         /* a figure that is left-aligned, as people see words (record_words) */
+    int left;         /* a figure that is left-aligned: people see words (record_words) */
 
     /* The page colours a figure that is good enough, or too bad; which way is up follows from
      * the two. Both 0: no colours. */
