@@ -15,7 +15,10 @@ CFLAGS  ?= -O3
 LDFLAGS ?=
 
 PREFIX       ?= /usr/local
+BINDIR       ?= $(PREFIX)/bin
 LIBDIR       ?= $(PREFIX)/lib
+DATADIR      ?= $(PREFIX)/share
+MANDIR       ?= $(DATADIR)/man
 INCLUDEDIR   ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 INSTALL      ?= install

@@ -5,7 +5,7 @@ SO   := libjem.so.$(VERSION)
 NAME := libjem.so.$(MAJOR)
 
 HEADERS := $(sort $(wildcard include/jem/*.h))
-SOURCES := $(sort $(wildcard libjem/*/*.c libjem/backend/*/*.c libjem/backend/*/*/*.c))
+SOURCES := $(sort $(wildcard libjem/*/*.c libjem/*/*/*.c libjem/*/*/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 
 # Kernels for one instruction set; the code asks the processor before it calls them.

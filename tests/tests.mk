@@ -89,7 +89,7 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	    $(FUZZ:%=$(BUILD)/fuzz/tests/fuzz_%)
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
-check-torch: ## libjem beside PyTorch (docs/parity.md), in minutes; TORCH=--markdown
+check-torch: ## libjem beside PyTorch (docs/results/parity.md), in minutes; TORCH=--markdown
 	@tests/gates/deps.sh demo torch
 	+@$(SUBMAKE) all
 	@/usr/bin/python3 -B tests/torch/converted.py --build $(BUILD)

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "data/dataset.h"
+#include "data/formats.h"
 
 jem_status jem_dataset_from_f32(jem_context *ctx, const float *x, const int32_t *y, int64_t n,
                                 const int64_t shape[3], int64_t classes, jem_dataset **out)
@@ -52,7 +52,7 @@ jem_status jem_dataset_from_bytes(jem_context *ctx, const char *kind, const char
                          labels_len, labels == NULL ? "0 without labels" : "at least 0");
     const char *text = name != NULL ? jem__path_end(name) : "(memory)";
     const jem__blob x = {text, images, images_len}, y = {text, labels, labels_len};
-    return jem__dataset_parse(ctx, caller, kind, &x, &y, out);
+    return jem__formats_parse(ctx, caller, kind, &x, &y, out);
 }
 
 jem_status jem_dataset_open(jem_context *ctx, const char *kind, const char *images,
@@ -64,7 +64,7 @@ jem_status jem_dataset_open(jem_context *ctx, const char *kind, const char *imag
     *out = NULL;
     if (ctx == NULL || kind == NULL || images == NULL)
         return jem__fail_null(caller, ctx == NULL ? "ctx" : kind == NULL ? "kind" : "images");
-    return jem__dataset_open(ctx, caller, kind, images, labels, out);
+    return jem__formats_open(ctx, caller, kind, images, labels, out);
 }
 
 jem_status jem_dataset_concat(jem_dataset *const *parts, int64_t count, jem_dataset **out)

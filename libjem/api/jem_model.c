@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "io/checkpoint.h"
 #include "nets/model.h"
@@ -159,13 +160,12 @@ jem_status jem_model_param_set(jem_model *model, const char *name, const float *
                          "jem_model_param_set: len = %" PRId64 ", must be %" PRId64
                          " for \"%s\"",
                          len, count, name);
-    for (int64_t i = 0; i < count; i++) {
-        if (!isfinite(values[i]))
-            return jem__fail(JEM_E_NUMERIC,
-                             "jem_model_param_set: values[%" PRId64
-                             "] of \"%s\" is %g, must be finite",
-                             i, name, (double)values[i]);
-    }
+    const int64_t bad = jem__first_not_finite(values, count);
+    if (bad >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "jem_model_param_set: values[%" PRId64
+                         "] of \"%s\" is %g, must be finite",
+                         bad, name, (double)values[bad]);
     return jem__model_param_upload(model, &model->params, index, values);
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -21,6 +22,7 @@ static int32_t processors(void)
 {
     long count = 0;
     cpu_set_t set;
+
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         count = CPU_COUNT(&set);
@@ -28,7 +30,7 @@ static int32_t processors(void)
         count = sysconf(_SC_NPROCESSORS_ONLN);
     if (count < 1)
         return 1;
-    return count > JEM__MAX_THREADS ? JEM__MAX_THREADS : (int32_t)count;
+    return (int32_t)jem__min(count, JEM__MAX_THREADS);
 }
 
 jem_status jem__context_create(const struct jem__backend *backend, const char *kernels,
@@ -61,6 +63,7 @@ jem_status jem__context_create(const struct jem__backend *backend, const char *k
 jem_status jem__context_set_threads(jem_context *ctx, int32_t threads)
 {
     struct jem__pool *pool = NULL;
+
     JEM__TRY(jem__pool_create(ctx, threads == 0 ? processors() : threads, &pool));
     jem__pool_free(ctx, ctx->pool);
     ctx->pool = pool;

@@ -45,7 +45,7 @@ static size_t character(const char *p)
 jem_status jem__fail(jem_status status, const char *format, ...)
 {
     /* Formatted aside, because an argument may be the old text. */
-    char text[TEXT_SIZE + 4]; /* room for the whole of a character at the edge */
+    char text[TEXT_SIZE + 4]; /* space for a whole character at the edge */
     va_list args;
     va_start(args, format);
     const int length = vsnprintf(text, sizeof text, format, args);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -47,6 +48,7 @@ struct jem__writer {
 const char *jem__path_end(const char *path)
 {
     const size_t length = strlen(path);
+
     return length <= SHOWN_OF_PATH ? path : path + length - SHOWN_OF_PATH;
 }
 
@@ -54,6 +56,7 @@ const char *jem__path_end(const char *path)
 static jem_status fail_system(const char *caller, const char *verb, const char *path, int error)
 {
     char words[128];
+
     if (strerror_r(error, words, sizeof words) != 0)
         snprintf(words, sizeof words, "error %d", error);
     return jem__fail(JEM_E_IO, "%s: cannot %s \"%s\": %s", caller, verb, jem__path_end(path),
@@ -74,7 +77,7 @@ jem_status jem__reader_open(jem_context *ctx, const char *caller, const char *pa
     r->path = jem__strdup(ctx, path);
     if (r->path == NULL)
         goto failed;
-    /* Not blocking, or a named pipe would hang us before we see that it is none of ours. */
+    /* O_NONBLOCK: opening a named pipe would otherwise wait for a writer. */
     do {
         r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     } while (r->fd < 0 && errno == EINTR);
@@ -111,7 +114,7 @@ jem_status jem__reader_read(struct jem__reader *r, int64_t at, void *out, int64_
                          r->caller, jem__path_end(r->path), r->size, bytes, at);
     char *to = out;
     while (bytes > 0) {
-        const int64_t chunk = bytes < MAX_CHUNK ? bytes : MAX_CHUNK;
+        const int64_t chunk = jem__min(bytes, MAX_CHUNK);
         const ssize_t got = pread(r->fd, to, (size_t)chunk, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
@@ -165,6 +168,7 @@ jem_status jem__file_slurp(jem_context *ctx, const char *caller, const char *pat
 static jem_status check_target(const char *caller, const char *path)
 {
     struct stat about;
+
     if (stat(path, &about) != 0)
         return errno == ENOENT ? JEM_OK : fail_system(caller, "write", path, errno);
     if (S_ISDIR(about.st_mode))
@@ -180,6 +184,7 @@ static jem_status open_temporary(struct jem__writer *w)
 {
     const size_t size = strlen(w->path) + SUFFIX_SIZE;
     char *name = jem__alloc(w->ctx, (int64_t)size, 1);
+
     if (name == NULL)
         return JEM_E_NOMEM;
     int error = EEXIST;
@@ -221,7 +226,7 @@ jem_status jem__writer_open(jem_context *ctx, const char *caller, const char *pa
 static jem_status put(struct jem__writer *w, const char *bytes, int64_t count)
 {
     while (count > 0) {
-        const int64_t chunk = count < MAX_CHUNK ? count : MAX_CHUNK;
+        const int64_t chunk = jem__min(count, MAX_CHUNK);
         const ssize_t written = write(w->fd, bytes, (size_t)chunk);
         if (written < 0 && errno == EINTR)
             continue;
@@ -238,6 +243,7 @@ static jem_status put(struct jem__writer *w, const char *bytes, int64_t count)
 static jem_status flush(struct jem__writer *w)
 {
     const int64_t count = w->used;
+
     w->used = 0;
     return put(w, w->buffer, count);
 }
@@ -272,11 +278,12 @@ static jem_status settle(struct jem__writer *w)
     return JEM_OK;
 }
 
-/* Bring the rename itself to the disk. The new file is in place and whole whether or not this
- * works, and not every file system can do it, so its result decides nothing. Spoils w->path. */
+/* Bring the rename itself to the disk. The new file is whole and in place even if this fails, and
+ * not every file system supports it, so failures are ignored. Overwrites w->path. */
 static void sync_folder(struct jem__writer *w)
 {
     char *slash = strrchr(w->path, '/');
+
     if (slash != NULL)
         slash[slash == w->path ? 1 : 0] = '\0';
     const int fd = open(slash == NULL ? "." : w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -289,6 +296,7 @@ static void sync_folder(struct jem__writer *w)
 jem_status jem__writer_finish(struct jem__writer *w)
 {
     jem_status status = settle(w);
+
     if (status == JEM_OK && rename(w->temporary, w->path) != 0)
         status = fail_system(w->caller, "replace", w->path, errno);
     if (status == JEM_OK) {

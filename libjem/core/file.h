@@ -6,7 +6,8 @@
 
 #include <jem/context.h>
 
-/* The last 200 bytes of a path, which say more than its first: an error text has 511. */
+/* At most the last 200 bytes of a path, so that an error text, 511 bytes, has space for the
+ * reason. */
 const char *jem__path_end(const char *path);
 
 /* A read-only file, its size known. Short reads, EINTR and a file that shrinks are handled. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory blocks: a header of one cache line that holds the size, then the caller's bytes. The
- * header costs 64 bytes a block and lets release() get the size that alloc() gave, without
- * every owner having to remember it. */
+/* A block is a header of one cache line, which holds the size, and then the caller's bytes. The
+ * 64 bytes spare every owner from remembering the size that release() has to be given. */
 
 #include "core/memory.h"
 
@@ -32,23 +31,17 @@ void jem__default_release(void *ptr, int64_t size, void *user)
     free(ptr);
 }
 
-int32_t jem__mul(int64_t a, int64_t b, int64_t *out)
-{
-    if (a < 0 || b < 0)
-        return 0;
-    return __builtin_mul_overflow(a, b, out) ? 0 : 1;
-}
-
 void *jem__alloc_raw(jem_context *ctx, int64_t count, int64_t size)
 {
     int64_t bytes = 0;
+
     if (!jem__mul(count, size, &bytes) || bytes > PTRDIFF_MAX - 2 * ALIGN) {
         jem__fail(JEM_E_NOMEM, "out of memory: %" PRId64 " x %" PRId64 " bytes cannot exist",
                   count, size);
         return NULL;
     }
     /* Whole cache lines, at least one: aligned_alloc wants a multiple of the alignment. */
-    const int64_t lines = bytes == 0 ? 1 : (bytes + ALIGN - 1) / ALIGN;
+    const int64_t lines = jem__max(1, jem__ceil_div(bytes, ALIGN));
     const int64_t total = (1 + lines) * ALIGN;
     char *block = ctx->alloc(total, ALIGN, ctx->alloc_user);
     if (block == NULL) {
@@ -69,7 +62,8 @@ void *jem__alloc_raw(jem_context *ctx, int64_t count, int64_t size)
 void *jem__alloc(jem_context *ctx, int64_t count, int64_t size)
 {
     void *block = jem__alloc_raw(ctx, count, size);
-    if (block != NULL) /* the product fits, or there were no block */
+
+    if (block != NULL) /* then the product did not overflow */
         memset(block, 0, (size_t)count * (size_t)size);
     return block;
 }
@@ -78,6 +72,7 @@ char *jem__strdup(jem_context *ctx, const char *text)
 {
     const size_t size = strlen(text) + 1;
     char *copy = jem__alloc_raw(ctx, (int64_t)size, 1);
+
     if (copy != NULL)
         memcpy(copy, text, size);
     return copy;

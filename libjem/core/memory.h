@@ -7,6 +7,8 @@
 
 #include <jem/context.h>
 
+#include "core/arithmetic.h" /* jem__mul(): sizes are multiplied with it */
+
 /* The allocator of a context that was given none. */
 void *jem__default_alloc(int64_t size, int64_t align, void *user);
 void jem__default_release(void *ptr, int64_t size, void *user);
@@ -19,8 +21,5 @@ void *jem__alloc_raw(jem_context *ctx, int64_t count, int64_t size);
 /* A copy of a zero-ended text. */
 char *jem__strdup(jem_context *ctx, const char *text);
 void jem__free(jem_context *ctx, void *block); /* NULL accepted */
-
-/* a * b in *out; 0 when it overflows or a factor is negative, else 1. */
-int32_t jem__mul(int64_t a, int64_t b, int64_t *out);
 
 #endif

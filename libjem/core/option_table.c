@@ -52,6 +52,8 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
     INTEGER("model.classes", 10, 1, 65536,
             "Number of classes."),
 
+    TEXT("sampler.rule", "sgld", "sgld",
+         "Rule by which chains step: stochastic gradient Langevin dynamics."),
     INTEGER("sgld.steps", 20, 0, 100000,
             "SGLD steps of a chain each time it is run; the paper uses 20."),
     REAL("sgld.step_size", 1, 0, 1e6,
@@ -192,10 +194,11 @@ static const struct jem__setting paper[] = {
 static const struct jem__setting cifar100[] = {{"model.classes", "100"}, {NULL, NULL}};
 static const struct jem__setting svhn[] = {{"train.flip", "0"}, {NULL, NULL}};
 
-/* Chains of 3 clamped steps of size 3 from per-class Gaussian starts (as JEM++ and SADA-JEM) that
- * seldom begin anew in a small buffer, so that each lives long, an L2 energy penalty that keeps
- * the gap bounded, and no input noise: images with noise beyond [-1, 1] beside samples cut to
- * [-1, 1] are told apart by that alone, and the gap opens (docs/decisions.md). */
+/* As in JEM++ and SADA-JEM, chains take 3 clamped steps of size 3 from Gaussian starts per class.
+ * The buffer is small and restarts are rare, so that each chain lives long; an L2 penalty on
+ * the energy keeps the gap bounded. There is no input noise: noise carries images beyond
+ * [-1, 1] while samples are clamped to it, which alone would tell them apart and open the gap
+ * (docs/decisions.md). */
 static const struct jem__setting demo[] = {
     {"model.arch", "small"},       {"model.filters", "32"},
     {"model.channels", "1"},       {"model.height", "28"},

@@ -43,6 +43,7 @@ static int distance(const char *a, const char *b)
 {
     int row[JEM__TEXT_SIZE];
     int width = 0;
+
     while (width < JEM__TEXT_SIZE - 1 && b[width] != '\0')
         width++;
     for (int j = 0; j <= width; j++)
@@ -63,6 +64,7 @@ static int distance(const char *a, const char *b)
 static jem_status fail_unknown(const char *caller, const char *name)
 {
     const char *nearest = jem__option_rows[0].name;
+
     for (int i = 1; i < JEM__OPTION_COUNT; i++) {
         if (distance(name, jem__option_rows[i].name) < distance(name, nearest))
             nearest = jem__option_rows[i].name;
@@ -85,12 +87,13 @@ static const char *skip_sign(const char *text)
     return *text == '+' || *text == '-' ? text + 1 : text;
 }
 
-/* Is `text` a decimal number and nothing else? strtod takes too much: blanks, nan, 0x1p3. */
+/* Is `text` a decimal number and nothing else? strtod() also accepts blanks, nan, 0x1p3. */
 static int32_t is_decimal(const char *text)
 {
     const char *start = skip_sign(text);
     const char *at = skip_digits(start);
     int64_t digits = at - start;
+
     if (*at == '.') {
         const char *fraction = at + 1;
         at = skip_digits(fraction);
@@ -110,9 +113,10 @@ static int32_t parse_i64(const char *text, int64_t *out, int32_t *overflow)
 {
     const char *digits = skip_sign(text);
     const char *end = skip_digits(digits);
+
     if (end == digits || *end != '\0')
         return 0;
-    int64_t value = 0; /* negative while reading: that side reaches one further */
+    int64_t value = 0; /* read as its negative, so that INT64_MIN fits */
     *overflow = 0;
     for (const char *at = digits; at < end; at++) {
         if (__builtin_mul_overflow(value, (int64_t)10, &value) ||
@@ -127,10 +131,11 @@ static int32_t parse_i64(const char *text, int64_t *out, int32_t *overflow)
     return 1;
 }
 
-/* `text` as is_decimal() takes it, rounded to nearest; the thread's locale is left alone. */
+/* The number that is_decimal() accepted, rounded to nearest, whatever the thread's locale. */
 static jem_status parse_f64(const char *caller, const char *text, double *out)
 {
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+
     if (plain == (locale_t)0)
         return jem__fail(JEM_E_NOMEM, "%s: out of memory: no \"C\" locale", caller);
     *out = strtod_l(text, NULL, plain);
@@ -139,10 +144,11 @@ static jem_status parse_f64(const char *caller, const char *text, double *out)
 }
 
 /* printf's "%.*g" whatever the locale: another decimal point, one byte or more, becomes ".";
- * of the exponent's "+" and leading zeros nothing is left. */
+ * the exponent loses its "+" and its leading zeros. */
 static void print_digits(double value, int digits, char out[NUMBER_SIZE])
 {
     char text[NUMBER_SIZE];
+
     snprintf(text, sizeof text, "%.*g", digits, value);
     size_t used = 0;
     for (const char *at = text; *at != '\0'; at++) {
@@ -175,6 +181,7 @@ static void print_f64(double value, char out[NUMBER_SIZE])
 static int32_t is_choice(const char *choices, const char *value)
 {
     const size_t length = strlen(value);
+
     for (const char *at = choices; *at != '\0';) {
         const size_t width = strcspn(at, ",");
         if (width == length && memcmp(at, value, length) == 0)
@@ -189,6 +196,7 @@ static int32_t is_choice(const char *choices, const char *value)
 static int32_t is_epoch_list(const char *text)
 {
     int64_t last = 0;
+
     if (*text == '\0')
         return 1;
     for (;; text++) {
@@ -304,6 +312,7 @@ jem_status jem__options_set_i64(jem_options *opts, const char *name, int64_t val
 {
     const char *caller = "jem_options_set_i64";
     const int i = find(name);
+
     if (i < 0)
         return fail_unknown(caller, name);
     const struct jem__option_row *row = &jem__option_rows[i];
@@ -319,6 +328,7 @@ jem_status jem__options_set_f64(jem_options *opts, const char *name, double valu
 {
     const char *caller = "jem_options_set_f64";
     const int i = find(name);
+
     if (i < 0)
         return fail_unknown(caller, name);
     const struct jem__option_row *row = &jem__option_rows[i];
@@ -333,6 +343,7 @@ jem_status jem__options_set_str(jem_options *opts, const char *name, const char 
 {
     const char *caller = "jem_options_set_str";
     const int i = find(name);
+
     if (i < 0)
         return fail_unknown(caller, name);
     const struct jem__option_row *row = &jem__option_rows[i];
@@ -346,6 +357,7 @@ jem_status jem__options_get_str(const jem_options *opts, const char *name, char 
 {
     const char *caller = "jem_options_get_str";
     const int i = find(name);
+
     if (i < 0)
         return fail_unknown(caller, name);
     const union jem__option_value *value = &opts->value[i];
@@ -382,6 +394,7 @@ static jem_status apply(jem_options *opts, const struct jem__setting *settings)
 jem_status jem__options_preset(jem_options *opts, const char *name)
 {
     char known[256] = "";
+
     for (int i = 0; i < JEM__PRESET_COUNT; i++) {
         const struct jem__preset *preset = &jem__presets[i];
         if (strcmp(preset->name, name) == 0) {
@@ -401,6 +414,7 @@ static const union jem__option_value *look_up(const jem_options *opts, const cha
                                               enum jem__option_type type)
 {
     const int i = find(name);
+
     if (i < 0 || jem__option_rows[i].type != type) {
         jem__fail(JEM_E_INTERNAL, "libjem: option \"%s\" %s", name,
                   i < 0 ? "is not in the table" : "is read as another type");

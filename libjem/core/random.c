@@ -23,6 +23,7 @@ jem__key jem__rng_key(int64_t seed, int64_t stream)
     const jem__key key = {(uint32_t)s, (uint32_t)(s >> 32)};
     const uint32_t counter[4] = {(uint32_t)t, (uint32_t)(t >> 32), 0x4D454Au /* "JEM" */, 0};
     uint32_t word[4];
+
     jem__philox4x32(counter, key, word);
     return (jem__key){word[0], word[1]};
 }
@@ -32,6 +33,7 @@ jem__key jem__rng_key(int64_t seed, int64_t stream)
 static void make_words(const jem__rng *rng, uint32_t first, uint32_t out[WORDS])
 {
     uint32_t word[4][BLOCKS];
+
     make_blocks(rng, first, word);
     for (int b = 0; b < BLOCKS; b++) {
         out[4 * b] = word[0][b];
@@ -44,17 +46,19 @@ static void make_words(const jem__rng *rng, uint32_t first, uint32_t out[WORDS])
 static void make_uniform(const jem__rng *rng, uint32_t first, float out[WORDS])
 {
     uint32_t word[WORDS];
+
     make_words(rng, first, word);
     for (int i = 0; i < WORDS; i++)
-        out[i] = (float)(int32_t)(word[i] >> 8) * 0x1p-24f;
+        out[i] = (float)(int32_t)(word[i] >> 8) * 0x1p-24F;
 }
 
-/* The public makers differ in the maker above only: whole groups go straight to `out`,
- * the last part by way of a buffer. */
+/* Fill `out` with the numbers that `make` gives: whole groups directly, the rest through a
+ * buffer. */
 
 void jem__rng_words(const jem__rng *rng, uint32_t first, int64_t n, uint32_t *out)
 {
     uint32_t block = first / 4, rest[WORDS];
+
     for (; n >= WORDS; n -= WORDS, out += WORDS, block += BLOCKS)
         make_words(rng, block, out);
     if (n > 0) {
@@ -67,6 +71,7 @@ void jem__rng_uniform(const jem__rng *rng, uint32_t first, int64_t n, float *out
 {
     uint32_t block = first / 4;
     float rest[WORDS];
+
     for (; n >= WORDS; n -= WORDS, out += WORDS, block += BLOCKS)
         make_uniform(rng, block, out);
     if (n > 0) {

@@ -205,6 +205,7 @@ static inline void make_blocks(const jem__rng *rng, uint32_t first, uint32_t wor
 static inline uint32_t bits_of(float x)
 {
     uint32_t bits;
+
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
@@ -212,6 +213,7 @@ static inline uint32_t bits_of(float x)
 static inline float float_of(uint32_t bits)
 {
     float x;
+
     memcpy(&x, &bits, sizeof x);
     return x;
 }
@@ -224,22 +226,23 @@ static inline float float_of(uint32_t bits)
 static inline float minus_two_log(uint32_t w)
 {
     const uint32_t root_half = 0x3F3504F3u; /* bits of sqrt(1/2) */
-    const float v = (float)(int32_t)(w >> 9) + 0.5f;
+    const float v = (float)(int32_t)(w >> 9) + 0.5F;
+
     /* The exponent counts from sqrt(1/2) and is biased to keep the number positive. */
     const uint32_t shifted = bits_of(v) - root_half + (64u << 23);
     const float e = (float)((int32_t)(shifted >> 23) - (64 + 23));
-    const float f = float_of((shifted & 0x7FFFFFu) + root_half) - 1.0f;
+    const float f = float_of((shifted & 0x7FFFFFu) + root_half) - 1.0F;
     const float square = f * f;
-    float p = -0.07634505626f;
-    p = p * f + 0.1276157581f;
-    p = p * f - 0.1316017783f;
-    p = p * f + 0.1420175783f;
-    p = p * f - 0.1662335787f;
-    p = p * f + 0.2000122691f;
-    p = p * f - 0.2500082102f;
-    p = p * f + 0.3333333171f;
-    const float tail = p * f * square + e * -2.12194440e-4f - 0.5f * square;
-    return -2.0f * ((f + tail) + e * 0.693359375f);
+    float p = -0.07634505626F;
+    p = p * f + 0.1276157581F;
+    p = p * f - 0.1316017783F;
+    p = p * f + 0.1420175783F;
+    p = p * f - 0.1662335787F;
+    p = p * f + 0.2000122691F;
+    p = p * f - 0.2500082102F;
+    p = p * f + 0.3333333171F;
+    const float tail = p * f * square + e * -2.12194440e-4F - 0.5F * square;
+    return -2.0F * ((f + tail) + e * 0.693359375F);
 }
 
 /* Cosine and sine of a uniform angle: (pi/2) (q + t), q the upper two bits of w, t in
@@ -247,17 +250,18 @@ static inline float minus_two_log(uint32_t w)
  * (pi/4)^2, relative error 4e-9 and 1e-10; then the quadrant swaps and turns signs. */
 static inline void cos_sin(uint32_t w, float *cosine, float *sine)
 {
-    const float centred = (float)((int32_t)((w & 0x3FFFFFFFu) >> 6) - (1 << 23)) + 0.5f;
-    const float a = centred * (1.57079632679f * 0x1p-24f);
+    const float centred = (float)((int32_t)((w & 0x3FFFFFFFu) >> 6) - (1 << 23)) + 0.5F;
+    const float a = centred * (1.57079632679F * 0x1p-24F);
     const float square = a * a;
-    float s = -0.000195172993f;
-    s = s * square + 0.008332178149f;
-    s = s * square - 0.1666665494f;
+    float s = -0.000195172993F;
+
+    s = s * square + 0.008332178149F;
+    s = s * square - 0.1666665494F;
     s = a + a * square * s;
-    float c = 2.443845264e-5f;
-    c = c * square - 0.001388736753f;
-    c = c * square + 0.04166664687f;
-    c = 1.0f - (0.5f * square - square * square * c);
+    float c = 2.443845264e-5F;
+    c = c * square - 0.001388736753F;
+    c = c * square + 0.04166664687F;
+    c = 1.0F - (0.5F * square - square * square * c);
     const uint32_t q = w >> 30;
     const uint32_t swap = 0u - (q & 1u); /* all ones in the odd quadrants */
     const uint32_t c_bits = bits_of(c), s_bits = bits_of(s);
@@ -291,6 +295,7 @@ static inline void make_normal(const jem__rng *rng, uint32_t first, float out[WO
 {
     uint32_t word[4][BLOCKS];
     float radius[PAIRS], cosine[PAIRS], sine[PAIRS];
+
     make_blocks(rng, first, word);
     for (int half = 0; half < 2; half++) {
         const uint32_t *for_radius = word[2 * half], *for_angle = word[2 * half + 1];
@@ -313,6 +318,7 @@ static inline void make_normals(const jem__rng *rng, uint32_t first, int64_t n, 
 {
     uint32_t block = first / 4;
     float rest[WORDS];
+
     for (; n >= WORDS; n -= WORDS, out += WORDS, block += BLOCKS)
         make_normal(rng, block, out);
     if (n > 0) {

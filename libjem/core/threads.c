@@ -30,8 +30,8 @@
 
 #define CACHE_LINE 64
 
-/* How long to look before sleeping. Long enough for the gap between two layers, short enough
- * not to steal a core from somebody who works. */
+/* How long to spin before sleeping: long enough for the gap between two layers, short enough not
+ * to take a core from other work. */
 #define SPIN_NANOSECONDS 8000
 
 struct worker {
@@ -77,6 +77,7 @@ static void relax(void)
 static int64_t nanoseconds(void)
 {
     struct timespec now;
+
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
@@ -85,6 +86,7 @@ static int64_t nanoseconds(void)
 static int32_t has_news(struct jem__pool *pool, unsigned seen)
 {
     const unsigned generation = atomic_load(&pool->generation);
+
     return ((generation & 1u) != 0 && generation != seen) || atomic_load(&pool->stop);
 }
 
@@ -94,7 +96,7 @@ static int32_t is_idle(struct jem__pool *pool, unsigned unused)
     return atomic_load(&pool->active) == 0;
 }
 
-/* Look for a few microseconds; 1 when it came true. */
+/* Spin for a few microseconds; 1 when the condition came true. */
 static int32_t spin(struct jem__pool *pool, int32_t (*ready)(struct jem__pool *, unsigned),
                     unsigned seen)
 {
@@ -113,7 +115,7 @@ static int32_t spin(struct jem__pool *pool, int32_t (*ready)(struct jem__pool *,
 
 static void await_news(struct jem__pool *pool, unsigned seen)
 {
-    /* Whoever wakes too late for a call looks again for a while: the next is likely near. */
+    /* A worker that wakes too late for a call spins for a while: the next is likely near. */
     while (!spin(pool, has_news, seen)) {
         pthread_mutex_lock(&pool->mutex);
         atomic_fetch_add(&pool->sleepers, 1);
@@ -141,6 +143,7 @@ static void take_tasks(struct jem__pool *pool, int32_t worker)
     const jem__task_fn task = pool->task;
     void *arg = pool->arg;
     const int64_t count = pool->count;
+
     for (;;) {
         const int64_t i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
         if (i >= count)
@@ -154,6 +157,7 @@ static void *work(void *arg)
     const struct worker *self = arg;
     struct jem__pool *pool = self->pool;
     unsigned seen = 0;
+
     for (;;) {
         await_news(pool, seen);
         if (atomic_load(&pool->stop))
@@ -173,7 +177,7 @@ static void *work(void *arg)
     }
 }
 
-/* A system that grants no more threads is no error: fewer, or only the caller, do the work. */
+/* It is no error when the system grants fewer threads, or none: the caller does the work. */
 static void start_workers(struct jem__pool *pool)
 {
     pool->started = 1;
@@ -192,10 +196,11 @@ static void start_workers(struct jem__pool *pool)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-/* Wake as many as there are tasks for, beside the caller's first. */
+/* Wake one worker for each task beyond the one that the caller takes. */
 static void wake(struct jem__pool *pool, int64_t tasks)
 {
     const int64_t sleepers = atomic_load(&pool->sleepers);
+
     if (sleepers == 0)
         return;
     pthread_mutex_lock(&pool->mutex);
@@ -221,6 +226,7 @@ static void run_shared(struct jem__pool *pool, int64_t count, jem__task_fn task,
 void jem__parallel_for(jem_context *ctx, int64_t count, jem__task_fn task, void *arg)
 {
     struct jem__pool *pool = ctx->pool;
+
     if (count > 1 && pool->threads > 1 && !atomic_exchange(&pool->busy, 1)) {
         if (!pool->started)
             start_workers(pool);

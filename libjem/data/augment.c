@@ -20,6 +20,7 @@ void jem__augment_image(const jem__augment *what, const jem_dataset *d, int64_t 
     const jem__rng place = {key, what->place, 0, number};
     const int64_t pad = what->crop_pad, size = d->c * d->h * d->w;
     uint32_t words[8]; /* 0-1: rows, 2-3: columns, 4: flip */
+
     jem__rng_words(&place, 0, 8, words);
     const int64_t dy = jem__rng_below(words, 2 * pad + 1) - pad;
     const int64_t dx = jem__rng_below(words + 2, 2 * pad + 1) - pad;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "data/dataset.h"
+#include "data/formats.h"
 
 #define PIXELS 3072 /* 3 x 32 x 32 */
 
@@ -25,10 +25,12 @@ static jem_status check_label(const char *caller, const jem__blob *blob, const c
     return JEM_OK;
 }
 
-jem_status jem__cifar_parse(jem_context *ctx, const char *caller, int32_t fine,
-                            const jem__blob *images, jem_dataset **out)
+/* `fine`: CIFAR-100. */
+static jem_status parse(jem_context *ctx, const char *caller, int32_t fine,
+                        const jem__blob *images, jem_dataset **out)
 {
     const int64_t head = fine ? 2 : 1, record = head + PIXELS;
+
     *out = NULL;
     JEM__TRY(jem__blob_not_gzip(images, caller));
     if (images->len < record || images->len % record != 0)
@@ -51,4 +53,18 @@ jem_status jem__cifar_parse(jem_context *ctx, const char *caller, int32_t fine,
     }
     *out = d;
     return JEM_OK;
+}
+
+jem_status jem__cifar10_parse(jem_context *ctx, const char *caller, const jem__blob *images,
+                              const jem__blob *labels, jem_dataset **out)
+{
+    (void)labels;
+    return parse(ctx, caller, 0, images, out);
+}
+
+jem_status jem__cifar100_parse(jem_context *ctx, const char *caller, const jem__blob *images,
+                               const jem__blob *labels, jem_dataset **out)
+{
+    (void)labels;
+    return parse(ctx, caller, 1, images, out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data sets: making, copying, parting and reading them.
+/* Data sets: making, copying and splitting them.
  *
  * Images stay as they came, bytes or floats: a byte is a quarter of the memory, and turning it
  * into a float is cheap next to anything a network does with it. */
@@ -10,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/context.h"
 #include "core/error.h"
-#include "core/file.h"
 #include "core/memory.h"
 #include "core/random.h"
 
@@ -28,6 +28,7 @@ static jem_status check_sizes(const char *caller, int64_t n, const int64_t shape
                               int64_t classes)
 {
     static const char *const side[3] = {"channels", "height", "width"};
+
     if (n < 1)
         return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 1", caller, n);
     for (int32_t i = 0; i < 3; i++) {
@@ -100,24 +101,14 @@ void jem__dataset_unref(jem_dataset *d)
 void jem__dataset_image(const jem_dataset *d, int64_t i, float *out)
 {
     const int64_t size = image_size(d);
+
     if (d->floats != NULL) {
         memcpy(out, d->floats + i * size, (size_t)size * sizeof *out);
         return;
     }
     const uint8_t *bytes = d->bytes + i * size;
     for (int64_t e = 0; e < size; e++)
-        out[e] = (float)bytes[e] / 127.5f - 1.0f;
-}
-
-static jem_status check_labels(const char *caller, const int32_t *y, int64_t n, int64_t classes)
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (y[i] < -1 || y[i] >= classes)
-            return jem__fail(JEM_E_RANGE,
-                             "%s: y[%" PRId64 "] = %" PRId32 ", must be -1 to %" PRId64, caller,
-                             i, y[i], classes - 1);
-    }
-    return JEM_OK;
+        out[e] = (float)bytes[e] / 127.5F - 1.0F;
 }
 
 jem_status jem__dataset_from_f32(jem_context *ctx, const char *caller, const float *x,
@@ -126,16 +117,13 @@ jem_status jem__dataset_from_f32(jem_context *ctx, const char *caller, const flo
 {
     *out = NULL;
     JEM__TRY(check_sizes(caller, n, shape, classes));
-    if (y != NULL)
-        JEM__TRY(check_labels(caller, y, n, classes));
+    JEM__TRY(jem__check_labels(caller, y, n, classes));
     const int64_t size = shape[0] * shape[1] * shape[2];
-    for (int64_t i = 0; i < n * size; i++) {
-        if (!isfinite(x[i]))
-            return jem__fail(JEM_E_NUMERIC,
-                             "%s: image %" PRId64 " has %s at position %" PRId64
-                             ", must be finite",
-                             caller, i / size, isnan(x[i]) ? "NaN" : "an infinity", i % size);
-    }
+    const int64_t bad = jem__first_not_finite(x, n * size);
+    if (bad >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "%s: image %" PRId64 " has %s at position %" PRId64 ", must be finite",
+                         caller, bad / size, isnan(x[bad]) ? "NaN" : "an infinity", bad % size);
     jem_dataset *d;
     JEM__TRY(jem__dataset_create(ctx, caller, n, shape[0], shape[1], shape[2], classes, 1, &d));
     memcpy(d->floats, x, (size_t)(n * size) * sizeof *x);
@@ -151,8 +139,7 @@ jem_status jem__dataset_from_u8(jem_context *ctx, const char *caller, const uint
 {
     *out = NULL;
     JEM__TRY(check_sizes(caller, n, shape, classes));
-    if (y != NULL)
-        JEM__TRY(check_labels(caller, y, n, classes));
+    JEM__TRY(jem__check_labels(caller, y, n, classes));
     jem_dataset *d;
     JEM__TRY(jem__dataset_create(ctx, caller, n, shape[0], shape[1], shape[2], classes, 0, &d));
     memcpy(d->bytes, x, (size_t)(n * image_size(d)));
@@ -167,6 +154,7 @@ jem_status jem__dataset_from_u8(jem_context *ctx, const char *caller, const uint
 static void copy_image(jem_dataset *dst, int64_t to, const jem_dataset *src, int64_t from)
 {
     const int64_t size = image_size(src);
+
     dst->labels[to] = src->labels[from];
     if (dst->floats != NULL)
         jem__dataset_image(src, from, dst->floats + to * size);
@@ -179,6 +167,7 @@ jem_status jem__dataset_concat(jem_dataset *const *parts, int64_t count, jem_dat
     const jem_dataset *one = parts[0];
     int64_t n = 0;
     int32_t floats = 0;
+
     *out = NULL;
     for (int64_t p = 0; p < count; p++) {
         const jem_dataset *d = parts[p];
@@ -189,12 +178,11 @@ jem_status jem__dataset_concat(jem_dataset *const *parts, int64_t count, jem_dat
                 " x %" PRId64 " in %" PRId64 " classes, must be as part 0: %" PRId64
                 " x %" PRId64 " x %" PRId64 " in %" PRId64,
                 p, d->c, d->h, d->w, d->classes, one->c, one->h, one->w, one->classes);
-        if (d->n > INT64_MAX - n)
+        if (!jem__add(n, d->n, &n))
             return jem__fail(JEM_E_SHAPE,
                              "jem_dataset_concat: part %" PRId64
                              ": more images than a 64-bit number counts",
                              p);
-        n += d->n;
         floats |= d->floats != NULL;
     }
     jem_dataset *all;
@@ -235,6 +223,7 @@ jem_status jem__dataset_split(const jem_dataset *d, int64_t second, int64_t seed
 {
     const char *caller = "jem_dataset_split";
     const jem__rng rng = {jem__rng_key(seed, 0), JEM__RNG_SPLIT, 0, 0};
+
     *out_a = NULL;
     *out_b = NULL;
     if (second < 1 || second >= d->n)
@@ -262,70 +251,5 @@ jem_status jem__dataset_split(const jem_dataset *d, int64_t second, int64_t seed
 done:
     jem__free(d->ctx, in_second);
     jem__free(d->ctx, order);
-    return status;
-}
-
-jem_status jem__blob_not_gzip(const jem__blob *blob, const char *caller)
-{
-    if (blob->len >= 2 && blob->bytes[0] == 0x1f && blob->bytes[1] == 0x8b)
-        return jem__fail(JEM_E_UNSUPPORTED, "%s: %s: is gzip-compressed; unpack it first",
-                         caller, blob->name);
-    return JEM_OK;
-}
-
-/* Which file format a kind stands for. */
-enum kind { KIND_IDX, KIND_CIFAR10, KIND_CIFAR100 };
-
-static jem_status find_kind(const char *caller, const char *kind, int32_t labels,
-                            enum kind *out)
-{
-    static const char *const names[] = {"idx", "cifar10", "cifar100"};
-    for (int32_t i = 0; i < 3; i++) {
-        if (strcmp(kind, names[i]) != 0)
-            continue;
-        *out = (enum kind)i;
-        if (*out == KIND_IDX && !labels)
-            return jem__fail(JEM_E_ARGUMENT, "%s: labels is NULL, kind \"idx\" needs them",
-                             caller);
-        if (*out != KIND_IDX && labels)
-            return jem__fail(JEM_E_ARGUMENT,
-                             "%s: labels must be NULL, kind \"%s\" has them among the images",
-                             caller, kind);
-        return JEM_OK;
-    }
-    return jem__fail(JEM_E_UNKNOWN, "%s: kind \"%.80s\", must be idx, cifar10 or cifar100",
-                     caller, kind);
-}
-
-jem_status jem__dataset_parse(jem_context *ctx, const char *caller, const char *kind,
-                              const jem__blob *images, const jem__blob *labels,
-                              jem_dataset **out)
-{
-    enum kind k = KIND_IDX;
-    *out = NULL;
-    JEM__TRY(find_kind(caller, kind, labels->bytes != NULL, &k));
-    if (k == KIND_IDX)
-        return jem__idx_parse(ctx, caller, images, labels, out);
-    return jem__cifar_parse(ctx, caller, k == KIND_CIFAR100, images, out);
-}
-
-jem_status jem__dataset_open(jem_context *ctx, const char *caller, const char *kind,
-                             const char *images, const char *labels, jem_dataset **out)
-{
-    enum kind k = KIND_IDX;
-    jem__blob x = {jem__path_end(images), NULL, 0};
-    jem__blob y = {labels == NULL ? "" : jem__path_end(labels), NULL, 0};
-    uint8_t *x_bytes = NULL, *y_bytes = NULL;
-    *out = NULL;
-    JEM__TRY(find_kind(caller, kind, labels != NULL, &k));
-    jem_status status = jem__file_slurp(ctx, caller, images, &x_bytes, &x.len);
-    if (status == JEM_OK && labels != NULL)
-        status = jem__file_slurp(ctx, caller, labels, &y_bytes, &y.len);
-    x.bytes = x_bytes;
-    y.bytes = y_bytes;
-    if (status == JEM_OK)
-        status = jem__dataset_parse(ctx, caller, kind, &x, &y, out);
-    jem__free(ctx, x_bytes);
-    jem__free(ctx, y_bytes);
     return status;
 }

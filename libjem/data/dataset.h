@@ -2,7 +2,8 @@
 #ifndef JEM_DATA_DATASET_H
 #define JEM_DATA_DATASET_H
 
-/* Images with labels in host memory: the handle jem_dataset. */
+/* Images with labels in host memory: the handle jem_dataset. What a file must look like is known
+ * by formats.h alone. */
 
 #include <stdatomic.h>
 
@@ -39,29 +40,5 @@ jem_status jem__dataset_subset(const jem_dataset *d, const char *caller, const i
                                int64_t count, jem_dataset **out);
 jem_status jem__dataset_split(const jem_dataset *d, int64_t second, int64_t seed,
                               jem_dataset **out_a, jem_dataset **out_b);
-
-/* The bytes of a file and what to call them in error texts. */
-typedef struct jem__blob {
-    const char *name; /* never NULL */
-    const uint8_t *bytes;
-    int64_t len;
-} jem__blob;
-
-/* A data set from bytes of a known kind; `labels` with bytes NULL: none given. */
-jem_status jem__dataset_parse(jem_context *ctx, const char *caller, const char *kind,
-                              const jem__blob *images, const jem__blob *labels,
-                              jem_dataset **out);
-/* The same from files; `labels` may be NULL. */
-jem_status jem__dataset_open(jem_context *ctx, const char *caller, const char *kind,
-                             const char *images, const char *labels, jem_dataset **out);
-
-/* Parsers, one file each. */
-jem_status jem__idx_parse(jem_context *ctx, const char *caller, const jem__blob *images,
-                          const jem__blob *labels, jem_dataset **out);
-jem_status jem__cifar_parse(jem_context *ctx, const char *caller,
-                            int32_t fine, /* 0: CIFAR-10, 1: CIFAR-100 (fine labels) */
-                            const jem__blob *images, jem_dataset **out);
-/* JEM_E_UNSUPPORTED when the bytes begin like a gzip file. */
-jem_status jem__blob_not_gzip(const jem__blob *blob, const char *caller);
 
 #endif

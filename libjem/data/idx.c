@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "data/dataset.h"
+#include "data/formats.h"
 
 #define IDX_UNSIGNED_BYTE 0x08
 #define IDX_CLASSES       10
@@ -33,6 +33,7 @@ static jem_status read_magic(const char *caller, const char *what, const jem__bl
                              int32_t min_rank, int32_t max_rank, header *out)
 {
     const uint8_t *p = blob->bytes;
+
     JEM__TRY(jem__blob_not_gzip(blob, caller));
     if (blob->len < 4)
         return jem__fail(JEM_E_FORMAT,
@@ -105,6 +106,7 @@ jem_status jem__idx_parse(jem_context *ctx, const char *caller, const jem__blob 
                           const jem__blob *labels, jem_dataset **out)
 {
     header x, y;
+
     *out = NULL;
     JEM__TRY(read_header(caller, "images", images, 3, 4, &x));
     JEM__TRY(read_header(caller, "labels", labels, 1, 1, &y));

@@ -3,77 +3,18 @@
 /* The energy head: images go up to the backend in batches of max_batch, run forward through a
  * frozen workspace, and come back as logits, scores or gradients.
  *
- * All that is said about an image is computed from that image alone, so how a call is cut into
- * batches, and which lane (lanes.h) takes them, cannot be seen in the result. Inputs are
- * checked before a batch, results after it: the last good line of defence against NaN is the
- * one that can still name the image. */
+ * The results of an image are computed from that image alone, so they do not depend on how a call
+ * is cut into batches or which lane (lanes.h) takes them. Inputs are checked before a batch and
+ * results after it, where an error can still name the image. */
 
 #include "energy/head.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
-
-jem_status jem__check_images(const char *caller, const float *x, int64_t n, int64_t image_size)
-{
-    int64_t bytes;
-
-    if (n < 0)
-        return jem__fail(JEM_E_ARGUMENT, "%s: n = %" PRId64 ", must be at least 0", caller, n);
-    if (x == NULL && n > 0)
-        return jem__fail_null(caller, "x");
-    if (!jem__mul(n, image_size * (int64_t)sizeof *x, &bytes))
-        return jem__fail(JEM_E_RANGE, "%s: n = %" PRId64 ", is more than memory can hold",
-                         caller, n);
-    return JEM_OK;
-}
-
-/* Is every value finite? Without a branch in the loop, so that it vectorises. */
-static int32_t all_finite(const float *x, int64_t count)
-{
-    int32_t bad = 0;
-
-    for (int64_t i = 0; i < count; i++)
-        bad |= !(fabsf(x[i]) <= FLT_MAX);
-    return !bad;
-}
-
-jem_status jem__check_finite(const char *caller, const float *x, int64_t n, int64_t image_size)
-{
-    for (int64_t i = 0; i < n; i++) {
-        const float *image = x + i * image_size;
-
-        if (all_finite(image, image_size))
-            continue;
-        for (int64_t j = 0; j < image_size; j++) {
-            if (!isfinite(image[j])) {
-                return jem__fail(JEM_E_NUMERIC,
-                                 "%s: value %" PRId64 " of image %" PRId64
-                                 " is %g, must be finite",
-                                 caller, j, i, (double)image[j]);
-            }
-        }
-    }
-    return JEM_OK;
-}
-
-jem_status jem__check_classes(const char *caller, const int32_t *y, int64_t n, int64_t classes)
-{
-    if (y == NULL)
-        return JEM_OK;
-    for (int64_t i = 0; i < n; i++) {
-        if (y[i] < 0 || y[i] >= classes) {
-            return jem__fail(JEM_E_RANGE,
-                             "%s: y[%" PRId64 "] = %" PRId32 ", must be 0 to %" PRId64, caller,
-                             i, y[i], classes - 1);
-        }
-    }
-    return JEM_OK;
-}
 
 jem_status jem__head_create(jem_model *model, int64_t max_batch, jem_head **out)
 {
@@ -157,8 +98,8 @@ static jem_status forward(const head_call *call, const jem__lane *lane, int64_t 
     const jem__tensor image = jem__workspace_image(lane->ws, count);
     const float *from = call->x + first * size;
 
-    /* The whole range again after a failure, so that the text counts from the call's start. */
-    if (!all_finite(from, count * size))
+    /* Check again from the start of the call, so that the text counts images from there. */
+    if (jem__first_not_finite(from, count * size) >= 0)
         return jem__check_finite(call->caller, call->x, first + count, size);
     JEM__TRY(model->ctx->backend->upload(lane->queue, &image, from));
     return jem__network_forward(lane->ws, lane->queue, &model->params, count);
@@ -188,7 +129,7 @@ static jem_status check_results(const char *caller, const char *what, const floa
                                 int64_t width, int64_t first, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
-        if (!all_finite(rows + i * width, width)) {
+        if (jem__first_not_finite(rows + i * width, width) >= 0) {
             return jem__fail(JEM_E_NUMERIC,
                              "%s: the %s of image %" PRId64
                              " is not finite: the weights have exploded",
@@ -218,7 +159,7 @@ jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, 
     return jem__lanes_run(&head->lanes, n, logits_of, &call);
 }
 
-/* What the last layer reads, through its LeakyReLU where it has one. */
+/* What the last layer reads, through its activation. */
 static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
 {
     const head_call *call = arg;
@@ -229,9 +170,9 @@ static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, i
 
     JEM__TRY(forward(call, lane, first, count));
     JEM__TRY(model->ctx->backend->download(lane->queue, &features, rows));
-    if (jem__network_last_layer(model->net)->conv.leaky_input)
-        for (int64_t i = 0; i < count * d; i++)
-            rows[i] = rows[i] > 0 ? rows[i] : JEM__LEAK * rows[i];
+    const float slope = jem__network_last_layer(model->net)->slope;
+    for (int64_t i = 0; i < count * d; i++)
+        rows[i] = rows[i] > 0 ? rows[i] : slope * rows[i];
     return check_results(call->caller, "features", rows, d, first, count);
 }
 
@@ -281,7 +222,7 @@ static jem_status log_px_of(void *arg, const jem__lane *lane, int64_t first, int
     JEM__TRY(forward(call, lane, first, count));
     for (int64_t at = 0; at < count; at += SCORES) {
         double scores[SCORES];
-        const int64_t n = count - at < SCORES ? count - at : SCORES;
+        const int64_t n = jem__min(count - at, SCORES);
         const int32_t *y = labels(call, first + at);
         const jem__tensor logits = jem__workspace_logits_at(lane->ws, at, n);
         JEM__TRY(backend->density(lane->queue, &call->what, &logits, y,
@@ -339,13 +280,13 @@ jem_status jem__head_grad_logits(jem_head *head, const char *caller, const float
     const int64_t classes = head->model->classes;
     head_call call = {.head = head, .caller = caller, .x = x, .weights = weights, .out = out};
 
-    for (int64_t i = 0; i < n * classes; i++) {
-        if (!isfinite(weights[i]))
-            return jem__fail(JEM_E_NUMERIC,
-                             "%s: weights[%" PRId64 "] (image %" PRId64 ", class %" PRId64
-                             ") is %g, must be finite",
-                             caller, i, i / classes, i % classes, (double)weights[i]);
-    }
+    const int64_t bad = jem__first_not_finite(weights, n * classes);
+
+    if (bad >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "%s: weights[%" PRId64 "] (image %" PRId64 ", class %" PRId64
+                         ") is %g, must be finite",
+                         caller, bad, bad / classes, bad % classes, (double)weights[bad]);
     return jem__lanes_run(&head->lanes, n, gradient_of, &call);
 }
 

@@ -9,6 +9,7 @@
 
 #include <jem/energy.h>
 
+#include "core/check.h"
 #include "nets/lanes.h"
 
 struct jem_head {
@@ -19,13 +20,6 @@ struct jem_head {
     int64_t image_size; /* c * h * w */
     float *host;        /* the sampler's results: max_batch x image_size */
 };
-
-/* Checks that every function of this room shares. The texts name index, value and limit. */
-jem_status jem__check_images(const char *caller, const float *x, int64_t n,
-                             int64_t image_size); /* n >= 0, can exist, x not NULL */
-jem_status jem__check_finite(const char *caller, const float *x, int64_t n, int64_t image_size);
-jem_status jem__check_classes(const char *caller, const int32_t *y, int64_t n,
-                              int64_t classes); /* y NULL: nothing to check */
 
 jem_status jem__head_create(jem_model *model, int64_t max_batch, jem_head **out);
 jem_head *jem__head_ref(jem_head *head);

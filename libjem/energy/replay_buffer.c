@@ -3,9 +3,9 @@
 /* The replay buffer of persistent contrastive divergence.
  *
  * What a draw gives depends on its number alone (draw number d, counted over the life of the
- * buffer): which slot, whether it is restarted, and with which start. Start numbers are parted
- * so that no two uses share one: jem_sampler_init() counts from 0, the fill at birth of slot i
- * is 2^62 + i, the restart of draw d is 2^63 + d. */
+ * buffer): which slot, whether it is restarted, and with which start. Start numbers come
+ * from ranges that do not overlap: jem_sampler_init() counts from 0, the first fill of slot i is
+ * 2^62 + i, the restart of draw d is 2^63 + d. */
 
 #include "energy/replay_buffer.h"
 
@@ -19,18 +19,18 @@
 #define RESTART_STARTS (UINT64_C(1) << 63)
 #define FILL_CHUNK     1024 /* slots filled by one parallel call */
 
-/* Slots of one class when the buffer is parted. What capacity / classes leaves over at the end
- * is never drawn. */
-static int64_t part_size(const jem_buffer *b)
+/* Slots of one class when each class has its own. The remainder of capacity / classes, at the
+ * end, is never drawn. */
+static int64_t slots_per_class(const jem_buffer *b)
 {
     return b->capacity / b->classes;
 }
 
-/* The class whose start fills a slot: that of its part, else the classes in turn. */
+/* The class whose start fills a slot: its own, or else the classes in turn. */
 static int32_t slot_class(const jem_buffer *b, int64_t slot)
 {
-    if (b->class_parts && slot / part_size(b) < b->classes)
-        return (int32_t)(slot / part_size(b));
+    if (b->class_parts && slot / slots_per_class(b) < b->classes)
+        return (int32_t)(slot / slots_per_class(b));
     return (int32_t)(slot % b->classes);
 }
 
@@ -40,8 +40,7 @@ static void fill(jem_buffer *b)
     int32_t y[FILL_CHUNK];
 
     for (int64_t first = 0; first < b->capacity; first += FILL_CHUNK) {
-        const int64_t left = b->capacity - first;
-        const int64_t count = left < FILL_CHUNK ? left : FILL_CHUNK;
+        const int64_t count = jem__min(b->capacity - first, FILL_CHUNK);
 
         for (int64_t i = 0; i < count; i++)
             y[i] = slot_class(b, first + i);
@@ -50,13 +49,34 @@ static void fill(jem_buffer *b)
     }
 }
 
+/* The images of a buffer whose sizes are known. */
+static jem_status create_images(jem_buffer *b, int32_t fill_now)
+{
+    int64_t count;
+
+    if (b->class_parts && b->classes > b->capacity)
+        return jem__fail(JEM_E_RANGE,
+                         "jem_buffer_create: pcd.capacity = %" PRId64
+                         ", must be at least the %" PRId64 " classes with pcd.class_parts",
+                         b->capacity, b->classes);
+    if (fill_now)
+        JEM__TRY(jem__start_check(b->sampler->start, "jem_buffer_create"));
+    if (!jem__mul(b->capacity, b->image_size, &count))
+        return jem__fail(JEM_E_NOMEM,
+                         "jem_buffer_create: %" PRId64 " images of %" PRId64 " values",
+                         b->capacity, b->image_size);
+    b->images = jem__alloc(b->sampler->head->model->ctx, count, sizeof *b->images);
+    if (b->images == NULL)
+        return JEM_E_NOMEM;
+    if (fill_now)
+        fill(b);
+    return JEM_OK;
+}
+
 jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,
                               jem_buffer **out)
 {
-    jem_context *ctx = s->head->model->ctx;
-    jem_buffer *b = jem__alloc(ctx, 1, sizeof *b);
-    jem_status status;
-    int64_t count;
+    jem_buffer *b = jem__alloc(s->head->model->ctx, 1, sizeof *b);
 
     *out = NULL;
     if (b == NULL)
@@ -68,36 +88,13 @@ jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t f
     b->image_size = s->head->image_size;
     b->class_parts = jem__option_i64(opts, "pcd.class_parts") != 0;
     b->restart_prob = jem__option_f64(opts, "pcd.restart_prob");
-    if (b->class_parts && b->classes > b->capacity) {
-        status = jem__fail(JEM_E_RANGE,
-                           "jem_buffer_create: pcd.capacity = %" PRId64
-                           ", must be at least the %" PRId64 " classes with pcd.class_parts",
-                           b->capacity, b->classes);
-        goto fail;
+    const jem_status status = create_images(b, fill_now);
+    if (status != JEM_OK) {
+        jem__buffer_unref(b);
+        return status;
     }
-    if (fill_now) {
-        status = jem__start_check(s->start, "jem_buffer_create");
-        if (status != JEM_OK)
-            goto fail;
-    }
-    if (!jem__mul(b->capacity, b->image_size, &count)) {
-        status = jem__fail(JEM_E_NOMEM,
-                           "jem_buffer_create: %" PRId64 " images of %" PRId64 " values",
-                           b->capacity, b->image_size);
-        goto fail;
-    }
-    status = JEM_E_NOMEM;
-    b->images = jem__alloc(ctx, count, sizeof *b->images);
-    if (b->images == NULL)
-        goto fail;
-    if (fill_now)
-        fill(b);
     *out = b;
     return JEM_OK;
-
-fail:
-    jem__buffer_unref(b);
-    return status;
 }
 
 jem_buffer *jem__buffer_ref(jem_buffer *b)
@@ -129,7 +126,7 @@ static int64_t draw(const jem_buffer *b, uint64_t number, const int32_t *y, floa
 
     jem__rng_words(&rng, 0, 4, words);
     if (b->class_parts)
-        slot = *y * part_size(b) + jem__rng_below(words, part_size(b));
+        slot = *y * slots_per_class(b) + jem__rng_below(words, slots_per_class(b));
     else
         slot = jem__rng_below(words, b->capacity);
     if ((words[2] >> 8) * 0x1p-24 < b->restart_prob)

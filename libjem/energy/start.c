@@ -2,10 +2,10 @@
 
 /* p0, the distribution that chains begin with.
  *
- * The Gaussian of a class is kept as one block of floats, the mean and then the factor A
- * (image_size x columns, row-major), and images are drawn from that block alone: a sampler
- * that got its blocks from a file draws the same bits as the one that fitted them. The number
- * of columns tells the two kinds of factor apart:
+ * The Gaussian of a class is one block of floats: the mean, then the factor A (image_size x
+ * columns, row-major). Images are drawn from the block alone, so a sampler that read it from a
+ * file draws the same bits as the one that fitted it. There are two kinds of factor, which
+ * differ in their number of columns:
  *
  *     columns = image_size   Cholesky factor, lower triangle
  *     columns < image_size   one centred image / sqrt(n) per column; the 1e-4 I that makes the
@@ -17,13 +17,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/threads.h"
 #include "energy/covariance.h"
 
 #define RIDGE      1e-4  /* added to the covariance's diagonal */
-#define RIDGE_STD  1e-2f /* its root */
+#define RIDGE_STD  1e-2F /* its root */
 #define DRAW_CHUNK 1024  /* normals on the stack at once; a multiple of 4 */
 #define DRAW_LANES 8     /* partial sums of a row's product */
 #define MIN_IMAGES 2     /* of a class */
@@ -94,7 +95,8 @@ jem_status jem__start_check(const jem__start *start, const char *caller)
                      caller);
 }
 
-/* A fit in the making; becomes part of jem__start when all classes are done. */
+/* The blocks of a fit, and memory to compute them with. They replace the blocks of the start once
+ * every class has succeeded. */
 struct fit {
     const jem_dataset *data;
     int64_t size, classes;
@@ -179,7 +181,7 @@ static jem_status fit_class(jem_context *ctx, struct fit *fit, const char *calle
                             const int64_t *numbers)
 {
     const int64_t n = fit->count[k], size = fit->size;
-    const int64_t columns = n < size ? n : size;
+    const int64_t columns = jem__min(n, size);
     float *block = jem__alloc_raw(ctx, size, (columns + 1) * (int64_t)sizeof *block);
 
     if (block == NULL)
@@ -193,14 +195,11 @@ static jem_status fit_class(jem_context *ctx, struct fit *fit, const char *calle
         jem__covariance_factor(fit->cov, fit->data, numbers, n, block, RIDGE, fit->image,
                                block + size);
     }
-    for (int64_t i = 0; i < size * (columns + 1); i++) {
-        if (!isfinite(block[i])) {
-            return jem__fail(JEM_E_NUMERIC,
-                             "%s: the covariance of class %" PRId64
-                             " is not finite: its images hold too large values",
-                             caller, k);
-        }
-    }
+    if (jem__first_not_finite(block, size * (columns + 1)) >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "%s: the covariance of class %" PRId64
+                         " is not finite: its images hold too large values",
+                         caller, k);
     return JEM_OK;
 }
 
@@ -212,7 +211,7 @@ static jem_status fit_all(jem_context *ctx, struct fit *fit, const char *caller)
     JEM__TRY(fit_alloc(ctx, fit));
     JEM__TRY(fit_classes(fit, caller));
     for (int64_t k = 0; k < fit->classes; k++)
-        largest = fit->count[k] > largest ? fit->count[k] : largest;
+        largest = jem__max(largest, fit->count[k]);
     if (largest >= fit->size)
         JEM__TRY(jem__covariance_create(ctx, fit->size, largest, &fit->cov));
     numbers = fit->numbers;
@@ -255,7 +254,8 @@ jem_status jem__start_fit(jem__start *start, const char *caller, const jem_datas
     return status;
 }
 
-/* sum a[i] * b[i] in eight interleaved partial sums: vector code without reordering. */
+/* sum a[i] * b[i] in eight interleaved partial sums, which a compiler may turn into vector code
+ * without changing their order. */
 static float dot(const float *a, const float *b, int64_t count)
 {
     float lanes[DRAW_LANES] = {0};
@@ -287,34 +287,32 @@ struct draw {
 static void draw_gaussian(const jem__start *start, const jem__rng *rng, int64_t k, float *x)
 {
     const int64_t size = start->image_size, columns = start->columns[k];
-    const int64_t columns_up = (columns + 3) / 4 * 4;
+    const int64_t columns_up = jem__round_up(columns, 4);
     const float *mean = start->blocks[k], *factor = mean + size;
     float z[DRAW_CHUNK];
 
     memcpy(x, mean, (size_t)size * sizeof *x);
     for (int64_t from = 0; from < columns; from += DRAW_CHUNK) {
-        const int64_t width = columns - from < DRAW_CHUNK ? columns - from : DRAW_CHUNK;
+        const int64_t width = jem__min(columns - from, DRAW_CHUNK);
 
         jem__rng_normal(rng, (uint32_t)from, width, z);
         if (columns < size) {
             for (int64_t j = 0; j < size; j++)
                 x[j] += dot(factor + j * columns + from, z, width);
-        } else { /* above the diagonal there are only zeros */
-            for (int64_t j = from; j < size; j++) {
-                x[j] += dot(factor + j * columns + from, z,
-                            j - from + 1 < width ? j - from + 1 : width);
-            }
+        } else { /* A is a lower triangle */
+            for (int64_t j = from; j < size; j++)
+                x[j] += dot(factor + j * columns + from, z, jem__min(j - from + 1, width));
         }
     }
     for (int64_t from = 0; columns < size && from < size; from += DRAW_CHUNK) {
-        const int64_t width = size - from < DRAW_CHUNK ? size - from : DRAW_CHUNK;
+        const int64_t width = jem__min(size - from, DRAW_CHUNK);
 
         jem__rng_normal(rng, (uint32_t)(columns_up + from), width, z);
         for (int64_t j = 0; j < width; j++)
             x[from + j] += RIDGE_STD * z[j];
     }
     for (int64_t j = 0; j < size; j++)
-        x[j] = x[j] < -1.0f ? -1.0f : x[j] > 1.0f ? 1.0f : x[j];
+        x[j] = x[j] < -1.0F ? -1.0F : x[j] > 1.0F ? 1.0F : x[j];
 }
 
 /* Task: one image. */
@@ -331,7 +329,7 @@ static void draw_image(void *arg, int64_t i, int32_t worker)
     if (!start->gaussian) {
         jem__rng_uniform(&rng, 0, start->image_size, x);
         for (int64_t j = 0; j < start->image_size; j++)
-            x[j] = 2.0f * x[j] - 1.0f;
+            x[j] = 2.0F * x[j] - 1.0F;
     } else {
         if (draw->y != NULL) {
             k = draw->y[i];
@@ -382,14 +380,12 @@ jem_status jem__start_set_block(jem__start *start, int64_t class_number, const f
                          " numbers, must be 2 to %" PRId64 " times %" PRId64,
                          class_number, size, start->image_size + 1, start->image_size);
     }
-    for (int64_t i = 0; i < size; i++) {
-        if (!isfinite(block[i])) {
-            return jem__fail(JEM_E_NUMERIC,
-                             "jem_trainer_load: number %" PRId64
-                             " of the start of class %" PRId64 " is %g, must be finite",
-                             i, class_number, (double)block[i]);
-        }
-    }
+    const int64_t bad = jem__first_not_finite(block, size);
+    if (bad >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "jem_trainer_load: number %" PRId64 " of the start of class %" PRId64
+                         " is %g, must be finite",
+                         bad, class_number, (double)block[bad]);
     copy = jem__alloc_raw(start->ctx, size, sizeof *copy);
     if (copy == NULL)
         return JEM_E_NOMEM;

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/error.h"
 
 #define MAX_BINS 1000
@@ -20,10 +21,11 @@ typedef struct bins {
 
 /* The bin whose (b/count, (b+1)/count] holds `confidence`; 0 goes to the first. A float has 24
  * significant bits and the number of bins 10, so the product is exact in double precision and
- * a confidence never falls on the wrong side of an edge. */
+ * no confidence falls on the wrong side of an edge. */
 static int64_t bin_of(float confidence, int64_t count)
 {
     const int64_t b = (int64_t)ceil((double)confidence * (double)count) - 1;
+
     return b < 0 ? 0 : b;
 }
 
@@ -39,7 +41,7 @@ static jem_status check_bins(const char *caller, int64_t count)
 static jem_status check_row(const char *caller, const float *row, const int32_t *y, int64_t i,
                             int64_t classes)
 {
-    JEM__TRY(jem__metric_label(caller, y, i, classes));
+    JEM__TRY(jem__check_class(caller, y, i, classes));
     for (int64_t k = 0; k < classes; k++) {
         if (isnan(row[k]))
             return jem__metric_nan(caller, "probability", i, k);
@@ -73,6 +75,7 @@ jem_status jem__metric_reliability(const char *caller, const float *prob, const 
                                    int64_t *count, double *confidence, double *accuracy)
 {
     bins b;
+
     JEM__TRY(fill_bins(caller, prob, y, n, classes, count_bins, &b));
     for (int64_t i = 0; i < count_bins; i++) {
         const double images = b.count[i] > 0 ? (double)b.count[i] : 1; /* empty: 0 / 1 */
@@ -91,6 +94,7 @@ jem_status jem__metric_ece(const float *prob, const int32_t *y, int64_t n, int64
                            int64_t count_bins, double *out)
 {
     bins b;
+
     JEM__TRY(fill_bins("jem_metric_ece", prob, y, n, classes, count_bins, &b));
     double sum = 0;
     for (int64_t i = 0; i < count_bins; i++)
@@ -104,6 +108,7 @@ jem_status jem__metric_mce(const float *prob, const int32_t *y, int64_t n, int64
                            int64_t count_bins, double *out)
 {
     bins b;
+
     JEM__TRY(fill_bins("jem_metric_mce", prob, y, n, classes, count_bins, &b));
     *out = 0;
     for (int64_t i = 0; i < count_bins; i++) {
@@ -120,6 +125,7 @@ jem_status jem__metric_classwise_ece(const float *prob, const int32_t *y, int64_
 {
     static const char caller[] = "jem_metric_classwise_ece";
     double sum = 0;
+
     JEM__TRY(check_bins(caller, count_bins));
     for (int64_t i = 0; i < n; i++)
         JEM__TRY(check_row(caller, prob + i * classes, y, i, classes));
@@ -142,6 +148,7 @@ jem_status jem__metric_brier(const float *prob, const int32_t *y, int64_t n, int
                              double *out)
 {
     double sum = 0;
+
     for (int64_t i = 0; i < n; i++) {
         const float *row = prob + i * classes;
         JEM__TRY(check_row("jem_metric_brier", row, y, i, classes));

@@ -8,36 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/algorithms/sort.h"
 #include "core/error.h"
 #include "core/memory.h"
-
-/* Restore the heap below `root`: a parent is never smaller than its children. */
-static void sift_down(float *v, int64_t root, int64_t n)
-{
-    const float value = v[root];
-    for (int64_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
-        if (child + 1 < n && v[child + 1] > v[child])
-            child++;
-        if (v[child] <= value)
-            break;
-        v[root] = v[child];
-        root = child;
-    }
-    v[root] = value;
-}
-
-/* Heapsort: n log n on every input and no memory, unlike qsort, which may allocate. */
-static void sort(float *v, int64_t n)
-{
-    for (int64_t i = n / 2 - 1; i >= 0; i--)
-        sift_down(v, i, n);
-    for (int64_t i = n - 1; i > 0; i--) {
-        const float top = v[0];
-        v[0] = v[i];
-        v[i] = top;
-        sift_down(v, 0, i);
-    }
-}
 
 /* Both sets as sorted copies without NaN, given back with free_both(). */
 typedef struct both {
@@ -61,7 +34,7 @@ static jem_status sorted_copy(jem_context *ctx, const char *caller, const char *
     if (copy == NULL)
         return JEM_E_NOMEM;
     memcpy(copy, scores, (size_t)n * sizeof *copy);
-    sort(copy, n);
+    jem__sort_floats(copy, n);
     *out = copy;
     return JEM_OK;
 }
@@ -86,6 +59,7 @@ jem_status jem__metric_auroc(jem_context *ctx, const float *in, int64_t n_in,
                              const float *other, int64_t n_other, double *out)
 {
     int64_t pairs;
+
     if (!jem__mul(n_in, n_other, &pairs) || pairs > INT64_MAX / 2)
         return jem__fail(JEM_E_ARGUMENT,
                          "jem_metric_auroc: n_in = %" PRId64 ", n_other = %" PRId64
@@ -112,6 +86,7 @@ jem_status jem__metric_aupr(jem_context *ctx, const float *in, int64_t n_in, con
                             int64_t n_other, double *out)
 {
     both s;
+
     JEM__TRY(sort_both(ctx, "jem_metric_aupr", in, n_in, other, n_other, &s));
     int64_t i = n_in, j = n_other; /* scores below the threshold */
     double area = 0;
@@ -135,9 +110,10 @@ jem_status jem__metric_fpr(jem_context *ctx, const float *in, int64_t n_in, cons
                            int64_t n_other, double tpr, double *out)
 {
     both s;
+
     JEM__TRY(sort_both(ctx, "jem_metric_fpr", in, n_in, other, n_other, &s));
     int64_t keep = (int64_t)ceil(tpr * (double)n_in);
-    /* ceil of a product that is a hair too large: 0.95 * 20 need not be 19 */
+    /* the product may be rounded up before ceil: 0.95 * 20 need not be 19 */
     if (keep > 0 && (double)(keep - 1) / (double)n_in >= tpr)
         keep--;
     const float threshold = s.in[n_in - (keep > 0 ? keep : 1)];

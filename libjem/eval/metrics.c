@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accuracy, likelihood and means of scores; what calibration.c and detection.c check as well.
+/* Accuracy, likelihood and means of scores, and two helpers that calibration.c shares.
  *
  * Rows are read once, in order, and everything is added in double precision in that order.
  * Counts are whole numbers until the last division. */
@@ -10,15 +10,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "core/check.h"
 #include "core/error.h"
-
-jem_status jem__metric_label(const char *caller, const int32_t *y, int64_t i, int64_t classes)
-{
-    if (y[i] < 0 || y[i] >= classes)
-        return jem__fail(JEM_E_RANGE, "%s: y[%" PRId64 "] = %" PRId32 ", must be 0 to %" PRId64,
-                         caller, i, y[i], classes - 1);
-    return JEM_OK;
-}
 
 jem_status jem__metric_nan(const char *caller, const char *what, int64_t i, int64_t k)
 {
@@ -30,6 +23,7 @@ jem_status jem__metric_nan(const char *caller, const char *what, int64_t i, int6
 int64_t jem__metric_largest(const float *row, int64_t classes)
 {
     int64_t best = 0;
+
     for (int64_t k = 1; k < classes; k++) {
         if (row[k] > row[best])
             best = k;
@@ -42,9 +36,10 @@ jem_status jem__metric_accuracy(const float *scores, const int32_t *y, int64_t n
 {
     const char *caller = "jem_metric_accuracy";
     int64_t hits = 0;
+
     for (int64_t i = 0; i < n; i++) {
         const float *row = scores + i * classes;
-        JEM__TRY(jem__metric_label(caller, y, i, classes));
+        JEM__TRY(jem__check_class(caller, y, i, classes));
         for (int64_t k = 0; k < classes; k++) {
             if (isnan(row[k]))
                 return jem__metric_nan(caller, "score", i, k);
@@ -55,22 +50,22 @@ jem_status jem__metric_accuracy(const float *scores, const int32_t *y, int64_t n
     return JEM_OK;
 }
 
-/* logsumexp with the largest logit taken out first: no exponential overflows. */
+/* The largest logit is subtracted first, so that no exponential overflows. */
 jem_status jem__metric_nll(const float *logits, const int32_t *y, int64_t n, int64_t classes,
                            double *out)
 {
     const char *caller = "jem_metric_nll";
     double total = 0;
+
     for (int64_t i = 0; i < n; i++) {
         const float *row = logits + i * classes;
-        JEM__TRY(jem__metric_label(caller, y, i, classes));
-        for (int64_t k = 0; k < classes; k++) {
-            if (!isfinite(row[k]))
-                return jem__fail(JEM_E_NUMERIC,
-                                 "%s: the logit of image %" PRId64 ", class %" PRId64
-                                 " is %s, must be finite",
-                                 caller, i, k, isnan(row[k]) ? "NaN" : "infinite");
-        }
+        JEM__TRY(jem__check_class(caller, y, i, classes));
+        const int64_t bad = jem__first_not_finite(row, classes);
+        if (bad >= 0)
+            return jem__fail(JEM_E_NUMERIC,
+                             "%s: the logit of image %" PRId64 ", class %" PRId64
+                             " is %s, must be finite",
+                             caller, i, bad, isnan(row[bad]) ? "NaN" : "infinite");
         const double top = (double)row[jem__metric_largest(row, classes)];
         double sum = 0;
         for (int64_t k = 0; k < classes; k++)
@@ -85,13 +80,14 @@ jem_status jem__metric_nll(const float *logits, const int32_t *y, int64_t n, int
 jem_status jem__metric_mean(const float *scores, int64_t n, double *mean, double *std)
 {
     double sum = 0, squares = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(scores[i]))
-            return jem__fail(JEM_E_NUMERIC,
-                             "jem_metric_mean: scores[%" PRId64 "] is %s, must be finite", i,
-                             isnan(scores[i]) ? "NaN" : "infinite");
+    const int64_t bad = jem__first_not_finite(scores, n);
+
+    if (bad >= 0)
+        return jem__fail(JEM_E_NUMERIC,
+                         "jem_metric_mean: scores[%" PRId64 "] is %s, must be finite", bad,
+                         isnan(scores[bad]) ? "NaN" : "infinite");
+    for (int64_t i = 0; i < n; i++)
         sum += (double)scores[i];
-    }
     const double centre = sum / (double)n;
     for (int64_t i = 0; i < n; i++) {
         const double d = (double)scores[i] - centre;

@@ -7,10 +7,9 @@
 
 #include <jem/metrics.h>
 
-/* Shared checks: the label of image i; the text for a NaN at image i, class k. And the first of
- * the largest entries of a row. */
-jem_status jem__metric_label(const char *caller, const int32_t *y, int64_t i, int64_t classes);
+/* Fail with the text for a NaN at image i, class k. */
 jem_status jem__metric_nan(const char *caller, const char *what, int64_t i, int64_t k);
+/* The first of the largest entries of a row. */
 int64_t jem__metric_largest(const float *row, int64_t classes);
 
 jem_status jem__metric_accuracy(const float *scores, const int32_t *y, int64_t n,

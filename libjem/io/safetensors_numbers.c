@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "io/safetensors.h"
 
@@ -15,6 +16,7 @@
 static float from_bits(uint32_t bits)
 {
     float value;
+
     memcpy(&value, &bits, sizeof value);
     return value;
 }
@@ -23,10 +25,11 @@ static float from_half(uint32_t half)
 {
     const uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 31;
     const uint32_t fraction = half & 0x3ff;
+
     if (exponent == 31) /* infinity, NaN */
         return from_bits(sign | 0x7f800000 | fraction << 13);
     if (exponent == 0) { /* zero, subnormal: a multiple of 2^-24 */
-        const float size = (float)fraction * 0x1p-24f;
+        const float size = (float)fraction * 0x1p-24F;
         return sign != 0 ? -size : size;
     }
     return from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
@@ -36,6 +39,7 @@ static float from_half(uint32_t half)
 static uint64_t load(const uint8_t *at, int64_t bits)
 {
     uint64_t raw = 0;
+
     memcpy(&raw, at, (size_t)(bits / 8));
     return raw;
 }
@@ -43,6 +47,7 @@ static uint64_t load(const uint8_t *at, int64_t bits)
 static int64_t sign_extend(uint64_t raw, int64_t bits)
 {
     const uint64_t sign = UINT64_C(1) << (bits - 1);
+
     return (int64_t)((raw ^ sign) - sign);
 }
 
@@ -50,6 +55,7 @@ static float to_float(const jem__st_dtype *type, const uint8_t *at)
 {
     const uint64_t raw = load(at, type->bits);
     double value;
+
     switch (type->kind) {
     case JEM__ST_FLOAT:
         if (type->bits == 16)
@@ -65,11 +71,11 @@ static float to_float(const jem__st_dtype *type, const uint8_t *at)
     case JEM__ST_UNSIGNED:
         return (float)raw;
     case JEM__ST_BOOL:
-        return raw != 0 ? 1.0f : 0.0f;
+        return raw != 0 ? 1.0F : 0.0F;
     case JEM__ST_OPAQUE:
         break;
     }
-    return 0.0f; /* refused before */
+    return 0.0F; /* not reached: check_read() refuses these */
 }
 
 /* `count` must be the tensor's, and its type one of those that `readable` lists. */
@@ -89,14 +95,15 @@ static jem_status check_read(const jem__st_file *f, const jem__st_tensor *t,
 jem_status jem__st_read_f32(jem__st_file *f, const jem__st_tensor *t, float *out, int64_t count)
 {
     const jem__st_dtype *type = jem__st_dtype_find(t->dtype);
+
     JEM__TRY(check_read(f, t, type->kind != JEM__ST_OPAQUE,
                         "F32, F64, F16, BF16, BOOL or an integer type", count));
     if (strcmp(t->dtype, "F32") == 0) /* the usual case, in one read */
         return jem__st_read_bytes(f, t, 0, out, t->bytes);
-    const int64_t size = type->bits / 8, room = CHUNK / size;
+    const int64_t size = type->bits / 8, per_chunk = CHUNK / size;
     uint8_t chunk[CHUNK];
     for (int64_t done = 0; done < count;) {
-        const int64_t n = count - done < room ? count - done : room;
+        const int64_t n = jem__min(count - done, per_chunk);
         JEM__TRY(jem__st_read_bytes(f, t, done * size, chunk, n * size));
         for (int64_t i = 0; i < n; i++)
             out[done + i] = to_float(type, chunk + i * size);
@@ -110,6 +117,7 @@ static jem_status to_int64(const jem__st_file *f, const jem__st_tensor *t,
                            int64_t *out)
 {
     const uint64_t raw = load(at, type->bits);
+
     if (type->kind == JEM__ST_UNSIGNED && raw > INT64_MAX)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: tensor \"%.64s\": %" PRIu64 " at index %" PRId64
@@ -127,11 +135,12 @@ jem_status jem__st_read_i64(jem__st_file *f, const jem__st_tensor *t, int64_t *o
     const jem__st_dtype *type = jem__st_dtype_find(t->dtype);
     const int32_t whole = type->kind == JEM__ST_SIGNED || type->kind == JEM__ST_UNSIGNED ||
                           type->kind == JEM__ST_BOOL;
+
     JEM__TRY(check_read(f, t, whole, "BOOL or an integer type", count));
-    const int64_t size = type->bits / 8, room = CHUNK / size;
+    const int64_t size = type->bits / 8, per_chunk = CHUNK / size;
     uint8_t chunk[CHUNK];
     for (int64_t done = 0; done < count;) {
-        const int64_t n = count - done < room ? count - done : room;
+        const int64_t n = jem__min(count - done, per_chunk);
         JEM__TRY(jem__st_read_bytes(f, t, done * size, chunk, n * size));
         for (int64_t i = 0; i < n; i++)
             JEM__TRY(to_int64(f, t, type, chunk + i * size, done + i, &out[done + i]));

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "core/algorithms/sort.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -66,6 +67,7 @@ const jem__st_dtype *jem__st_dtype_find(const char *name)
 void jem__st_shape_text(int32_t rank, const int64_t *shape, char out[JEM__ST_SHAPE_SIZE])
 {
     int used = snprintf(out, JEM__ST_SHAPE_SIZE, "[");
+
     for (int32_t i = 0; i < rank; i++)
         used += snprintf(out + used, (size_t)(JEM__ST_SHAPE_SIZE - used), "%s%" PRId64,
                          i > 0 ? ", " : "", shape[i]);
@@ -78,6 +80,7 @@ static jem_status scan_header(const jem__st_file *f, const char *text, int64_t l
 {
     int64_t depth = 0, values = 1;
     int32_t in_string = 0;
+
     for (int64_t i = 0; i < len; i++) {
         const char c = text[i];
         if (in_string) {
@@ -145,6 +148,7 @@ static jem_status read_offsets(const jem__st_file *f, const char *name, const js
                                int64_t data_len, jem__st_tensor *t)
 {
     int64_t end = 0;
+
     if (!json_is_array(offsets) || json_array_size(offsets) != 2)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: tensor \"%.64s\": data_offsets is not an array of two",
@@ -218,36 +222,11 @@ static jem_status read_metadata(jem__st_file *f, json_t *metadata)
     return JEM_OK;
 }
 
-static int32_t lies_before(const jem__st_tensor *a, const jem__st_tensor *b)
+static int32_t lies_before(const void *first, const void *second)
 {
+    const jem__st_tensor *a = first, *b = second;
+
     return a->at != b->at ? a->at < b->at : a->bytes < b->bytes;
-}
-
-static void sift_down(jem__st_tensor *t, int64_t root, int64_t n)
-{
-    const jem__st_tensor moved = t[root];
-    for (int64_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
-        if (child + 1 < n && lies_before(&t[child], &t[child + 1]))
-            child++;
-        if (!lies_before(&moved, &t[child]))
-            break;
-        t[root] = t[child];
-        root = child;
-    }
-    t[root] = moved;
-}
-
-/* Heapsort: a file cannot choose an order that makes it slow. */
-static void sort_by_offset(jem__st_tensor *t, int64_t n)
-{
-    for (int64_t i = n / 2 - 1; i >= 0; i--)
-        sift_down(t, i, n);
-    for (int64_t i = n - 1; i > 0; i--) {
-        const jem__st_tensor last = t[0];
-        t[0] = t[i];
-        t[i] = last;
-        sift_down(t, 0, i);
-    }
 }
 
 /* Offsets must tile the data: 0 to the first end, from there to the next, ... to the end of the
@@ -255,7 +234,8 @@ static void sort_by_offset(jem__st_tensor *t, int64_t n)
 static jem_status check_tiling(jem__st_file *f, int64_t data_begin, int64_t data_len)
 {
     int64_t end = 0;
-    sort_by_offset(f->tensors, f->n_tensors);
+
+    jem__sort(f->tensors, f->n_tensors, sizeof *f->tensors, lies_before);
     for (int64_t i = 0; i < f->n_tensors; i++) {
         jem__st_tensor *t = &f->tensors[i];
         if (t->at != end)
@@ -300,6 +280,7 @@ static jem_status read_root(jem__st_file *f, json_t *root, int64_t data_begin, i
 static jem_status read_header(jem__st_file *f, const char *text, int64_t len)
 {
     json_error_t error;
+
     JEM__TRY(scan_header(f, text, len));
     json_t *root = json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, &error);
     /* When its own memory runs out, jansson leaves no text; or, within a text, calls it a syntax
@@ -321,6 +302,7 @@ static jem_status read_file(jem__st_file *f)
     const int64_t size = jem__reader_size(f->reader);
     uint8_t raw[8];
     uint64_t len = 0;
+
     if (size < 8)
         return jem__fail(JEM_E_FORMAT, "%s: %s: %" PRId64 " bytes, must be at least 8",
                          f->caller, f->path, size);

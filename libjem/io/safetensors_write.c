@@ -66,9 +66,9 @@ void jem__st_builder_free(jem__st_builder *b)
     jem__context_unref(ctx);
 }
 
-/* Room for one more in an array of `n`: the array itself or a copy twice as long; NULL when
- * memory ran out (the old array is then untouched). */
-static void *room_for_one(jem_context *ctx, void *array, int64_t n, int64_t *cap, int64_t size)
+/* An array with space for one more element than `n`: the array itself or a copy twice as long;
+ * NULL when memory ran out (the old array is then untouched). */
+static void *grown(jem_context *ctx, void *array, int64_t n, int64_t *cap, int64_t size)
 {
     if (n < *cap)
         return array;
@@ -101,19 +101,19 @@ jem_status jem__st_add_metadata(jem__st_builder *b, const char *key, const char 
         at--;
     if (at > 0 && strcmp(b->metadata[at - 1].key, key) == 0)
         return jem__fail(JEM_E_INTERNAL, "jem__st_add_metadata: \"%.64s\" is there twice", key);
-    pair *room =
-        room_for_one(b->ctx, b->metadata, b->n_metadata, &b->cap_metadata, sizeof *b->metadata);
-    if (room == NULL)
+    pair *pairs =
+        grown(b->ctx, b->metadata, b->n_metadata, &b->cap_metadata, sizeof *b->metadata);
+    if (pairs == NULL)
         return JEM_E_NOMEM;
-    b->metadata = room;
+    b->metadata = pairs;
     pair p = {jem__strdup(b->ctx, key), jem__strdup(b->ctx, value)};
     if (p.key == NULL || p.value == NULL) {
         jem__free(b->ctx, p.key);
         jem__free(b->ctx, p.value);
         return JEM_E_NOMEM;
     }
-    memmove(room + at + 1, room + at, (size_t)(b->n_metadata - at) * sizeof *room);
-    room[at] = p;
+    memmove(pairs + at + 1, pairs + at, (size_t)(b->n_metadata - at) * sizeof *pairs);
+    pairs[at] = p;
     b->n_metadata++;
     return JEM_OK;
 }
@@ -159,20 +159,21 @@ jem_status jem__st_add(jem__st_builder *b, const char *name, const char *dtype, 
                        const int64_t *shape, const void *data)
 {
     entry e;
+
     JEM__TRY(fill_entry(b, name, dtype, rank, shape, data, &e));
-    entry *room =
-        room_for_one(b->ctx, b->entries, b->n_entries, &b->cap_entries, sizeof *b->entries);
-    if (room == NULL)
+    entry *entries =
+        grown(b->ctx, b->entries, b->n_entries, &b->cap_entries, sizeof *b->entries);
+    if (entries == NULL)
         return JEM_E_NOMEM;
-    b->entries = room;
+    b->entries = entries;
     e.tensor.name = jem__strdup(b->ctx, name);
     if (e.tensor.name == NULL)
         return JEM_E_NOMEM;
     int64_t at = b->n_entries;
-    while (at > 0 && goes_after(&room[at - 1], e.type, name))
+    while (at > 0 && goes_after(&entries[at - 1], e.type, name))
         at--;
-    memmove(room + at + 1, room + at, (size_t)(b->n_entries - at) * sizeof *room);
-    room[at] = e;
+    memmove(entries + at + 1, entries + at, (size_t)(b->n_entries - at) * sizeof *entries);
+    entries[at] = e;
     b->n_entries++;
     return JEM_OK;
 }
@@ -180,6 +181,7 @@ jem_status jem__st_add(jem__st_builder *b, const char *name, const char *dtype, 
 static void put(sink *s, const char *text)
 {
     const size_t n = strlen(text);
+
     if (s->out != NULL)
         memcpy(s->out + s->len, text, n);
     s->len += (int64_t)n;
@@ -188,6 +190,7 @@ static void put(sink *s, const char *text)
 static void put_number(sink *s, int64_t value)
 {
     char text[24];
+
     snprintf(text, sizeof text, "%" PRId64, value);
     put(s, text);
 }
@@ -247,6 +250,7 @@ static void put_header(sink *s, const jem__st_builder *b)
 static jem_status write_all(const jem__st_builder *b, const sink *header, struct jem__writer *w)
 {
     uint8_t len[8];
+
     for (int32_t i = 0; i < 8; i++)
         len[i] = (uint8_t)((uint64_t)header->len >> (8 * i));
     JEM__TRY(jem__writer_write(w, len, 8));
@@ -259,6 +263,7 @@ static jem_status write_all(const jem__st_builder *b, const sink *header, struct
 jem_status jem__st_write(jem__st_builder *b, const char *caller, const char *path)
 {
     int64_t end = 0;
+
     for (int64_t i = 0; i < b->n_entries; i++) {
         jem__st_tensor *t = &b->entries[i].tensor;
         if (t->bytes > INT64_MAX / 2 - end)

@@ -37,6 +37,8 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
     verdict "$program --help keeps stderr clean" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
     expect "$program -h" 0 "Usage: $program" "$run" -h
     expect "$program --version" 0 "libjem 0." "$run" --version
+    expect "$program --print-man" 0 ".SH OPTIONS" "$run" --print-man
+    expect "$program --print-completion fish" 2 "must be bash or zsh" "$run" --print-completion fish
     "$run" --help >"$tmp/out"
     for text in "fashion-mnist[:DIR]" "cpu:avx2"; do
         verdict "$program --help says $text" "no" grep -qF "$text" "$tmp/out"

@@ -24,7 +24,7 @@ from playground import Playground  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/results/*.md", "examples/**/*.md"]
-HEADS = re.compile(r"^(build/bin/)?jem-[a-z]+( |$)|^make( |$)|^cc |^examples/\S+\.(py|sh)( |$)")
+HEADS = re.compile(r"^(build/bin/)?(jem-[a-z]+|0\d_[a-z_]+)( |$)|^make( |$)|^(cc|zcat|tail) |^examples/\S+\.(py|sh)( |$)")
 
 # Options that make a run short; the last one of a name counts.
 SHORT = {
@@ -56,8 +56,10 @@ RULES = [
     (r"^make( |$)", "make", "what it makes is tested by the stages of .ci/run"),
     (r"^examples/convert/", "leave", "needs PyTorch and its files; tests/cli/convert.sh runs the converters"),
     (r"^cc ", "leave", "tests/gates/install.sh compiles and links a user's program"),
+    (r"\b0\d_", "leave", "tests/cli/lessons.sh runs the lessons"),
     (r"jem-cifar10|wrn-28|model\.(depth|widen|arch)", "dry", "a wide network takes hours"),
     (r"inception|celeba:|svhn:DIR|pt_|OUT\b|\bDIR\b|\bFILE\b|\bMODEL\b|\bSVHN\b|\bCELEBA\b", "dry", "names files that are not here"),
+    (r"^jem-report .*build/", "dry", "it takes half a minute, and that of its help text is run"),
     (r"^jem-bench", "dry", "times things, which a busy machine does not"),
 ]
 

@@ -85,15 +85,17 @@ class Playground:
         self.pictures()
 
     def pictures(self):
-        """Arrays and picture files of Fashion-MNIST, and a folder per class."""
+        """Arrays and picture files of Fashion-MNIST, a folder per class, and pictures of no class."""
         here = self.folder
         self.run("jem-data", "export", "fashion-mnist", "--split", "test", "--out", "arrays")
         images, labels = (numpy.load(here / "arrays" / f"{name}.npy") for name in ("images", "labels"))
         numpy.save(here / "images.npy", images[:100])
         numpy.save(here / "labels.npy", labels[:100])
-        for kind, number in {"shoe": 7, "shirt": 6, "coat": 4}.items():
-            for i, image in enumerate(images[labels == number][:40]):
-                write_png(here / "pictures" / kind / f"{i:02}.png", image[0])
-                write_png(here / "birds" / kind / f"{i:02}.png", image[0].repeat(8, 0).repeat(8, 1))
-        for kind in ["shoe", "shirt"]:
-            (here / f"{kind}.png").symlink_to(f"pictures/{kind}/00.png")
+        for kind, number in {"bags": 8, "sneakers": 7, "trousers": 1}.items():
+            for i, image in enumerate(images[labels == number][:60]):
+                large = image[0].repeat(8, 0).repeat(8, 1)
+                write_png(here / "pictures" / ("test" if i < 20 else "train") / kind / f"{i:02}.png", large)
+        for i, image in enumerate(images[labels == 6][:20]):
+            write_png(here / "others" / f"{i:02}.png", image[0].repeat(8, 0).repeat(8, 1))
+        for kind, number in {"shoe": 7, "shirt": 6}.items():
+            write_png(here / f"{kind}.png", images[labels == number][0][0])

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Compile every C block and run every Python block of README and documents: snippets.py BUILD
 
-A C block is compiled as it is printed; one that is not a translation unit must stand in a lesson
-of examples/lessons/, word for word but for indentation, or become one between the lines of
-PROLOGUE. Python blocks run with the library of BUILD, in the order of their page, as one script."""
+A C block is compiled as it is printed; one that is not a translation unit must stand in the source,
+word for word but for indentation, or become one between the lines of PROLOGUE. Python blocks run with the library of BUILD, in the order of their page, as one script."""
 
 import pathlib
 import re
@@ -32,7 +31,7 @@ def blocks(text, language):
 
 
 def compiles(code):
-    include = ["-I", ROOT / "include", "-I", ROOT / "libjem"]
+    include = [f"-I{ROOT / name}" for name in ("include", "libjem", "examples", "tests/fuzz")]
     done = subprocess.run(["gcc", *WARNINGS, *include, "-fsyntax-only", "-x", "c", "-"], input=code,
                           capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stderr.strip().split("\n")[0]
@@ -42,8 +41,8 @@ def words(code):
     return " ".join(code.split())
 
 
-def check_c(code, lessons):
-    if any(words(code) in lesson for lesson in lessons):
+def check_c(code, sources):
+    if any(words(code) in source for source in sources):
         return ""
     reason = compiles(code)
     whole = PROLOGUE.partition("jem_status fragment")[0]
@@ -55,11 +54,9 @@ def check_c(code, lessons):
 
 
 def check_python(code, build):
-    """The library is its first argument; models have the names of the documents."""
+    """The library is its first argument; it runs where examples/ is."""
     with tempfile.TemporaryDirectory() as folder:
-        demo = pathlib.Path(folder) / "demo"
-        demo.mkdir()
-        (demo / "best.safetensors").symlink_to(ROOT / "examples/models/fashion-mnist-jem.safetensors")
+        (pathlib.Path(folder) / "examples").symlink_to(ROOT / "examples")
         done = subprocess.run(["/usr/bin/python3", "-", build / "libjem.so"], input=code, cwd=folder,
                               capture_output=True, text=True)
     return "" if done.returncode == 0 else (done.stderr.strip().split("\n") or ["?"])[-1]
@@ -67,11 +64,11 @@ def check_python(code, build):
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
-    lessons = [words(p.read_text()) for p in (ROOT / "examples/lessons").glob("*.c")]
+    sources = [words(p.read_text()) for room in ("examples", "libjem") for p in (ROOT / room).glob("**/*.[ch]")]
     failed = 0
     for page in sorted(p for pattern in PAGES for p in ROOT.glob(pattern)):
         text, name = page.read_text(), page.relative_to(ROOT)
-        found = [(line, check_c(code, lessons)) for line, code in blocks(text, "c")]
+        found = [(line, check_c(code, sources)) for line, code in blocks(text, "c")]
         python = blocks(text, "python")
         if python:
             found.append((python[0][0], check_python("\n".join(code for _, code in python), build)))

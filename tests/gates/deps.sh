@@ -8,9 +8,9 @@
 # Silent when all is there.
 set -eu
 
-demo="gcc make pkg-config binutils libc6-dev libblis-dev libjansson-dev zlib1g-dev libpng-dev
+demo="gcc make pkg-config binutils libc6-dev libblis-dev libjansson-dev libzip-dev zlib1g-dev libpng-dev
       libjpeg-dev libmd-dev libdnnl-dev liblapacke-dev dataset-fashion-mnist"
-check="check g++ clang libclang-rt-dev python3 python3-numpy"
+check="check groff-base g++ clang libclang-rt-dev python3 python3-numpy"
 torch="python3 python3-torch python3-numpy python3-scipy python3-sklearn"
 gates="clang-format clang-tidy doxygen abigail-tools shellcheck"
 
@@ -27,7 +27,7 @@ done
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: no apt here. Needed: a C11 compiler, make, pkg-config, BLIS, jansson; for the" \
-        "programs zlib, libpng, libjpeg, libmd, oneDNN 2, LAPACKE; for the tests Check and clang. Going on." >&2
+        "programs libzip, zlib, libpng, libjpeg, libmd, oneDNN 2, LAPACKE; for the tests Check and clang. Going on." >&2
     exit 0
 fi
 

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Installs to a staging folder with an unusual layout, builds a user's program with nothing but
-# pkg-config, shared and static, as C and as C++, runs it, uninstalls, and looks for leftovers.
+# pkg-config, shared and static, as C and as C++, and runs it. Moves the tree to another place and
+# runs an installed program there; looks at man pages and completions; moves it back, uninstalls,
+# and looks for leftovers.
 # install.sh BUILD
 set -euo pipefail
 build=${1:-build}
@@ -35,6 +37,52 @@ done
 ldd "$stage/c-static" | grep -q libjem && { echo "install: the static program wants libjem.so"; exit 1; }
 
 rm "$stage"/c-shared "$stage"/cc-shared "$stage"/c-static "$stage"/said
+fail() { echo "install: $1"; exit 1; }
+
+# The tree at another place, where neither the build folder nor the prefix help.
+moved=$stage/moved
+mv "$stage/opt/jem-odd" "$moved"
+share=$moved/share
+found=$(env -u LD_LIBRARY_PATH ldd "$moved/bin/jem-score" | awk '/libjem/ { print $3 }')
+[ "$(realpath "$found")" = "$(realpath "$moved/lib/odd-linux/libjem.so")" ] ||
+    fail "jem-score finds the library at \"$found\""
+"$moved/bin/jem-score" --version | grep -qF "(libjem $version)" || fail "jem-score --version"
+(cd / && "$moved/bin/jem-score" --model "$share/jem/models/fashion-mnist-jem.safetensors" \
+    --data fashion-mnist --count 3 --out "$stage/scores" >"$stage/said") ||
+    { cat "$stage/said"; fail "jem-score does not score"; }
+[ -s "$stage/scores/log_px.npy" ] || fail "jem-score wrote no scores"
+rm -r "$stage/scores" "$stage/said"
+
+# Every program has its pages, and they name every option that its help does.
+count=0
+for program in "$moved"/bin/jem-*; do
+    name=${program##*/}
+    count=$((count + 1))
+    man=$share/man/man1/$name.1
+    bash_page=$share/bash-completion/completions/$name
+    zsh_page=$share/zsh/site-functions/_$name
+    grep -q "^\.TH JEM" "$man" || fail "$man is no man page"
+    bash -n "$bash_page" || fail "$bash_page is no bash"
+    head -1 "$zsh_page" | grep -qx "#compdef $name" || fail "$zsh_page is no completion"
+    if command -v groff >/dev/null; then
+        said=$(groff -ww -man -Tutf8 -z "$man" 2>&1)
+        [ -z "$said" ] || fail "$man: $said"
+    fi
+    for option in $("$program" --help | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p'); do
+        grep -qF -- "\\-\\-${option//-/\\-}\\fR" "$man" || fail "$man lacks --$option"
+        grep -qE -- "--${option}['\" ]" "$bash_page" || fail "$bash_page lacks --$option"
+        grep -qF -- "--${option}[" "$zsh_page" || fail "$zsh_page lacks --$option"
+    done
+done
+[ $count -ge 15 ] || fail "only $count programs"
+complete_words() { # LINE: what bash offers for its last word
+    # shellcheck disable=SC2016 # for the other shell
+    bash -c 'source "$1"; read -ra COMP_WORDS <<<"$2"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _jem_score; echo "${COMPREPLY[*]}"' - "$share/bash-completion/completions/jem-score" "$1"
+}
+[ "$(complete_words 'jem-score --mod')" = --model ] || fail "bash does not complete --mod"
+
+mv "$moved" "$stage/opt/jem-odd"
 $make --no-print-directory -s uninstall "${layout[@]}"
-left=$(find "$stage" ! -type d; find "$stage" -name jem)
-[ -z "$left" ] || { echo "install: uninstall left: $left"; exit 1; }
+left=$(find "$stage" ! -type d; find "$stage" -name 'jem*' ! -name jem-odd)
+[ -z "$left" ] || fail "uninstall left: $left"

@@ -142,21 +142,6 @@ static jem_context *context_of(jem_test_memory *memory)
     return ctx;
 }
 
-START_TEST(mul_tells_overflow)
-{
-    int64_t product = -1;
-    ck_assert_int_eq(jem__mul(6, 7, &product), 1);
-    ck_assert_int_eq(product, 42);
-    ck_assert_int_eq(jem__mul(0, INT64_MAX, &product), 1);
-    ck_assert_int_eq(product, 0);
-    ck_assert_int_eq(jem__mul(INT64_MAX, 1, &product), 1);
-    ck_assert_int_eq(jem__mul(INT64_MAX, 2, &product), 0);
-    ck_assert_int_eq(jem__mul((int64_t)1 << 32, (int64_t)1 << 31, &product), 0);
-    ck_assert_int_eq(jem__mul(-1, 0, &product), 0);
-    ck_assert_int_eq(jem__mul(1, -1, &product), 0);
-}
-END_TEST
-
 START_TEST(blocks_are_aligned_zeroed_and_given_back)
 {
     jem_test_memory memory = {0};
@@ -400,7 +385,6 @@ Suite *jem_core_suite(void)
     suite_add_tcase(suite, errors);
 
     TCase *memory = tcase_create("memory");
-    tcase_add_test(memory, mul_tells_overflow);
     tcase_add_test(memory, blocks_are_aligned_zeroed_and_given_back);
     tcase_add_test(memory, impossible_sizes_are_refused);
     tcase_add_test(memory, a_crooked_allocator_is_found_out);
@@ -415,6 +399,7 @@ Suite *jem_core_suite(void)
     tcase_add_test(context, number_of_threads_is_bounded);
     suite_add_tcase(suite, context);
 
+    suite_add_tcase(suite, jem_core_numbers_case());
     suite_add_tcase(suite, jem_core_threads_case());
     suite_add_tcase(suite, jem_core_random_case());
     suite_add_tcase(suite, jem_core_options_case());

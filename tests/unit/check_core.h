@@ -7,6 +7,7 @@
 
 #include <check.h>
 
+TCase *jem_core_numbers_case(void);
 TCase *jem_core_threads_case(void);
 TCase *jem_core_random_case(void);
 TCase *jem_core_options_case(void);

@@ -9,7 +9,7 @@
 
 #include "check_energy.h"
 #include "data/dataset.h"
-#include "energy/sgld.h"
+#include "energy/sampler.h"
 #include "test_support.h"
 
 #define SIZE WORLD_SIZE
@@ -122,7 +122,7 @@ static void check_blocks(const jem__start *start, const jem_dataset *data, int64
     free(cov);
 }
 
-/* Sizes around the blocks of covariance.c: panels of 8, chunks of 256, blocks of 64. */
+/* Sizes around the blocks of covariance.c and cholesky.c: panels of 8, chunks of 256, blocks of 64. */
 START_TEST(factors_are_those_of_the_data)
 {
     static const struct {

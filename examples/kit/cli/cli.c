@@ -18,6 +18,7 @@
 
 #include "kit/base/file.h"
 #include "kit/base/report.h"
+#include "kit/cli/cli_pages.h"
 #include "kit/cli/settings.h"
 
 #define HELP_COLUMN 30
@@ -239,6 +240,15 @@ static struct option *make_table(const struct cli *cli)
     return table;
 }
 
+static int print_page(const struct cli *cli, char **argv)
+{
+    struct option *table = make_table(cli);
+    const int rc = table == NULL ? report_no_memory() : cli_page_print(cli, table, argv);
+
+    free(table);
+    return rc;
+}
+
 /* --help, --version, --list-options. */
 static int answer(const struct cli *cli, int which)
 {
@@ -398,6 +408,8 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
     int rc, dry_run = 0;
 
     report_program(cli->program);
+    if (cli_page_wanted(argc, argv))
+        return print_page(cli, argv);
     for (int i = 0; i < cli->count; i++) {
         if (cli->options[i].fallback == NULL)
             continue;
