@@ -19,11 +19,15 @@ expect "no such model" 1 "none.safetensors" distal --model "$tmp/none.safetensor
 head -c 30730 /dev/zero >"$tmp/test_batch.bin"
 expect "data of another size" 1 "the model reads 1 x 28 x 28" distal "${quick[@]}" --data "cifar10:$tmp"
 expect "a search that takes its time" 0 "Ankle boot" distal "${quick[@]}" --data fashion-mnist --threshold 0.3 \
-    --out "$tmp/o" --json "$tmp/a.json"
+    --out "$tmp/o" --json "$tmp/a.json" --csv "$tmp/a.csv"
 verdict "the picture: 2 x 10 images" "$(ls "$tmp/o")" [ -s "$tmp/o/distal.png" ]
 verdict "all have reached their class" "$(json "$tmp/a.json" "o['reached']")" json "$tmp/a.json" "1 / (o['reached'] == 1)"
 verdict "and are as sure as asked" "no" json "$tmp/a.json" "[1 / (c['prob_y'] > 0.3 and c['steps'] >= 0) for c in o['classes']]"
 verdict "a row per class" "no" json "$tmp/a.json" "1 / ([c['class'] for c in o['classes']] == list(range(10)))"
+verdict "csv: a row per class, all of them, and what a page shows" "$(cut -d, -f1,2 "$tmp/a.csv")" test \
+    "$(grep -c '^classes,class ' "$tmp/a.csv") $(grep -c '^classes,all' "$tmp/a.csv") $(grep -c '^distal,1,' "$tmp/a.csv")" = "10 1 1"
+verdict "the page's figures are those of the file" "no" json "$tmp/a.json" \
+    "1 / ([(c['title'], c['values'][0]) for c in o['tables'][1]['columns'] if c['name'] is None] == [('steps', o['all']['steps']), ('log p(x) at the start', o['all']['log_px_start']), ('at the end', o['all']['log_px_end']), ('images', o['all']['n'])])"
 verdict "the fields of all experiments" "missing" json "$tmp/a.json" \
     "1 / all(k in o for k in ('protocol', 'model_md5', 'data', 'seed', 'seconds')) and 1 / (o['data']['n'] == 1000)"
 expect "too few steps" 0 "reached 0.0 %" distal "${quick[@]}" --threshold 0.999 --steps 1 --json "$tmp/b.json"

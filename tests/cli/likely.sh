@@ -9,7 +9,7 @@ check=$(dirname "$0")/check_likely.py
 train "${able[@]}" --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 some=(--model "$model" --count 300 --columns 5 --rows 2 --quiet)
-expect "likely" 0 "captions.txt" likely "${some[@]}" --samples "$tmp/t/last.safetensors" --out "$tmp/a" --json "$tmp/a.json"
+expect "likely" 0 "captions.txt" likely "${some[@]}" --samples "$tmp/t/last.safetensors" --out "$tmp/a" --json "$tmp/a.json" --csv "$tmp/a.csv"
 verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
 verdict "likely prints its protocol" "no" grep -q "compared within a class only" "$tmp/out"
 verdict "ten pictures of each" "$(ls "$tmp/a")" test "$(find "$tmp/a" -name 'test-*.png' | wc -l) $(find "$tmp/a" -name 'samples-*.png' | wc -l)" = "10 10"
@@ -18,6 +18,10 @@ for key in pictures protocol model_md5 data seed seconds; do
 done
 verdict "a caption for each image" "$(wc -l <"$tmp/a/captions.txt")" test \
     "$(wc -l <"$tmp/a/captions.txt")" = "$(json "$tmp/a.json" '1 + sum(len(p["images"]) for p in o["pictures"])')"
+verdict "and a row of the csv" "$(wc -l <"$tmp/a.csv")" cmp <(tail -n +2 "$tmp/a.csv" | cut -d, -f2-5 | tr , ' ') \
+    <(tail -n +2 "$tmp/a/captions.txt" | awk '{ print $1, $2, $3, $4 }')
+verdict "stdout shows the first five of all classes" "$(grep -c png "$tmp/out")" test \
+    "$(grep -c '^[a-z]*-log_p.*-[a-z]*t\.png ' "$tmp/out")" = 40
 likely "${some[@]}" --threads 1 --out "$tmp/b" >/dev/null
 likely "${some[@]}" --threads 2 --out "$tmp/c" >/dev/null
 verdict "threads change no picture" "differ" diff -r "$tmp/b" "$tmp/c"

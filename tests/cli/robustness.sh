@@ -39,6 +39,13 @@ expect "a source of another size" 1 "--model 1 x 28 x 28 of 10" robust "${quick[
 
 # pgd with both gradients.
 expect "pgd" 0 "JEM-2" robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --out "$tmp/o" --json "$tmp/a.json"
+robust "${quick[@]}" --refine 0,2 --eps 0.1,4/255 --json "$tmp/t.json" --csv "$tmp/t.csv" >"$tmp/t.out"
+verdict "csv: the points of the curves" "$(cat "$tmp/t.csv")" test \
+    "$(grep -c '^curve,' "$tmp/t.csv") $(json "$tmp/t.json" "len(o['curve'])")" = "10 10"
+verdict "stdout has the file's accuracy" "$(cat "$tmp/t.out")" grep -qF \
+    "$(json "$tmp/t.json" "next('%.1f [%.0f, %.0f]' % tuple(100 * r[k] for k in ('accuracy', 'low', 'high')) for r in o['curve'] if r['attack'] == 'worst')")" "$tmp/t.out"
+verdict "the page has a column per eps" "no" json "$tmp/t.json" \
+    "[1 / (set(c['words']) == {'eps 0', '4/255', '0.1'}) for t in o['tables'] if t['name'] == 'curve' and t['across'] == 'eps' for c in t['columns'] if c['name'] == 'eps'][0]"
 verdict "prints the protocol" "no" grep -q "Gaussian noise of 0.03 on the image" <(tr '\n' ' ' <"$tmp/out")
 names="$(tr '\n' ' ' <"$tmp/out" | grep -o 'apgd\|pgd-min\|square\|hopskipjump\|pointwise\|transfer\|such chains')"
 verdict "names no attack that was not run" "$names" [ -z "$names" ]

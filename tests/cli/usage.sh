@@ -14,7 +14,7 @@ options_of() {
         quiet threads backend help version" ;;
     jem-ood) echo "model data count ood count-ood input-noise temperature bootstrap seed out json csv quiet threads backend
         help version" ;;
-    jem-likely) echo "model data count samples count-samples out columns rows json seed quiet threads backend help
+    jem-likely) echo "model data count samples count-samples out columns rows seed json csv quiet threads backend help
         version" ;;
     jem-report) echo "jem classifier ebm factored class-conditional inception data ood count quick out json seed quiet
         threads backend help version" ;;

@@ -272,6 +272,97 @@ static void test_placed(void)
     record_free(r);
 }
 
+/* Rows that are members of arrays inside the file, as those of jem-likely's pictures are. */
+static struct record *make_pictures(const char *place)
+{
+    static const struct record_column of[] = {
+        {NULL, "picture", .kind = RECORD_TEXT},
+        {"label", "label", .kind = RECORD_WHOLE, .left = 1},
+        {"score", "score", .decimals = 1},
+    };
+    static const struct record_layout captions = {NULL, "captions", RECORD_COLUMNS(of)};
+    const char *places[] = {"pictures.0.images[]", "pictures.0.images[]", place};
+    struct record *r = record_create();
+    struct record_table *t = record_table(r, &captions);
+
+    json_object_set_new(
+        record_json(r), "pictures",
+        json_pack("[{ss s[]} {ss s[]}]", "file", "a.png", "images", "file", "b.png", "images"));
+    for (int i = 0; i < 3; i++) {
+        record_row_at(t, places[i]);
+        record_text(t, "picture", i < 2 ? "a.png" : "b.png");
+        record_whole(t, "label", i);
+        record_words(t, "label", i < 2 ? "Coat" : "Bag");
+        record_number(t, "score", 0.5 * i);
+        if (i == 1)
+            record_hide(t);
+    }
+    verdict("text: a table as a file of its own is written",
+            record_write_text(t, path_of("a.txt")) == EXIT_OK);
+    return r;
+}
+
+static void test_pictures(void)
+{
+    struct record *r = make_pictures("pictures.1.images[]"), *again = NULL;
+    json_t *file = file_of(r);
+    char *text = content("a.txt");
+
+    same("text: with the hidden rows in the file, figures left-aligned", text,
+         "picture  label  score\n"
+         "a.png    Coat     0.0\n"
+         "a.png    Coat     0.5\n"
+         "b.png    Bag      1.0\n");
+    free(text);
+    verdict("places: arrays inside arrays",
+            member_is(file, "pictures",
+                      "[{\"file\":\"a.png\",\"images\":[{\"label\":0,\"score\":0},"
+                      "{\"label\":1,\"score\":0.5}]},"
+                      "{\"file\":\"b.png\",\"images\":[{\"label\":2,\"score\":1}]}]"));
+    verdict("back: rows of arrays inside arrays",
+            record_read(file, "a.json", &again) == EXIT_OK);
+    text = again == NULL ? NULL : text_of(record_print, again);
+    same("back: their text, without what is hidden", text,
+         "picture  label  score\n"
+         "a.png    Coat     0.0\n"
+         "b.png    Bag      1.0\n");
+    free(text);
+    json_decref(file);
+    record_free(again);
+    record_free(r);
+    r = make_pictures("pictures.2.images[]");
+    verdict("mistake: a place in an array that has no such number",
+            record_write_json(r, path_of("b.json")) == EXIT_FAILED);
+    record_free(r);
+    remove(path_of("a.txt"));
+}
+
+/* A table for stdout shows figures of other tables in another order. */
+static void test_only_text(void)
+{
+    static const struct record_column of[] = {{"a", "A", .decimals = 1}};
+    const struct record_layout wide = {"wide", .only_text = 1, RECORD_COLUMNS(of)};
+    struct record *r = record_create();
+    struct record_table *t = record_table(r, &wide);
+    json_t *file;
+    char *text;
+
+    record_row(t);
+    record_number(t, "a", 1);
+    text = text_of(record_print, r);
+    same("only text: on stdout", text, "  A\n1.0\n");
+    free(text);
+    file = file_of(r);
+    verdict("only text: not in the file, nor for a page",
+            json_object_get(file, "wide") == NULL && member_is(file, "tables", "[]"));
+    json_decref(file);
+    verdict("only text: csv", record_write_csv(r, path_of("a.csv")) == EXIT_OK);
+    text = content("a.csv");
+    same("only text: not in the csv", text, "");
+    free(text);
+    record_free(r);
+}
+
 /* --- Reading back --- */
 
 static struct record *read_back(json_t *file)
@@ -513,6 +604,8 @@ int main(void)
     test_csv();
     test_json();
     test_placed();
+    test_pictures();
+    test_only_text();
     test_back(make, "back: the same text");
     test_back(make_scaled, "back: rows with places, the same text");
     test_back(make_unscaled, "back: a row that is null, the same text");

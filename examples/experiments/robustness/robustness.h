@@ -2,14 +2,13 @@
 #ifndef ROBUSTNESS_H
 #define ROBUSTNESS_H
 
-/* Accuracy under attack as a function of eps: tables, curves and JSON of what jem-robustness
- * has found. Eps and distances are those of images in [0, 1]. */
+/* Accuracy under attack as a function of eps: tables and curves of what jem-robustness has found.
+ * Eps and distances are those of images in [0, 1]. */
 
-#include <stdint.h>
+#include "kit/lab/lab.h"
 
-#include <jansson.h>
-
-#define ROBUSTNESS_EPS 24
+#define ROBUSTNESS_EPS    24
+#define ROBUSTNESS_REFINE 8
 
 /* The eps of the curves, rising, and how they were written. */
 struct robustness_eps {
@@ -18,8 +17,18 @@ struct robustness_eps {
     char text[ROBUSTNESS_EPS][16];
 };
 
-/* Read "0.01,8/255,...": positive, put in order; `most`: the largest that makes sense. */
+/* Read "0.01,8/255,...": positive, put in order; `most`: the largest that makes sense. An exit
+ * code. */
 int robustness_parse_eps(const char *list, double most, struct robustness_eps *out);
+
+/* The defences JEM-k: SGLD steps before the classification. */
+struct robustness_refine {
+    int count;
+    int64_t steps[ROBUSTNESS_REFINE];
+};
+
+/* Read "0,1,10", in any order. CLI_GO, or EXIT_USAGE after reporting. */
+int robustness_parse_refine(const char *list, struct robustness_refine *out);
 
 /* One attack on one defence. */
 struct robustness_row {
@@ -33,34 +42,37 @@ struct robustness_row {
 
 struct robustness {
     const char *norm; /* "linf" or "l2" */
+    double input_noise;
     struct robustness_eps eps;
     int64_t n;
-    struct robustness_row *rows;
+    struct robustness_row *rows; /* room for all */
     int count;
 };
 
-/* A new row, whose reach is 0 everywhere; NULL after reporting that memory ran out. */
-struct robustness_row *robustness_add(struct robustness *r, const char *attack,
+/* A new row, whose reach is 0 everywhere. */
+struct robustness_row *robustness_add(struct lab *lab, struct robustness *r, const char *attack,
                                       const char *gradient, int64_t refine);
-void robustness_free(struct robustness *r);
 
 /* A row "worst": per image the smallest reach of the rows from `first` on; none for a single
  * row. */
-int robustness_add_worst(struct robustness *r, int first);
+void robustness_add_worst(struct lab *lab, struct robustness *r, int first);
 
-/* The images that are right at eps, or without an attack at eps 0. */
-int64_t robustness_right(const struct robustness *r, const struct robustness_row *row,
-                         double eps);
+/* The share of images that are right at eps, or without an attack at eps 0, and its 95 %
+ * interval. */
+struct robustness_share {
+    double right, low, high;
+};
 
-int robustness_print(const struct robustness *r);
+struct robustness_share robustness_share(const struct robustness *r,
+                                         const struct robustness_row *row, double eps);
 
-/* An array of {attack, norm, eps, refine_steps, gradient, accuracy, low, high, n}, after each
- * defence's {attack: "none", eps: 0}; and {attack, refine_steps, gradient, median,
- * no_start} of attacks that find the smallest perturbation. */
-json_t *robustness_curve(const struct robustness *r);
-json_t *robustness_smallest(const struct robustness *r);
+/* "L-inf" or "L2". */
+const char *robustness_norm(const struct robustness *r);
 
-/* folder/ATTACK.svg for each attack: a curve per defence and gradient. */
-int robustness_draw(const struct robustness *r, const char *folder);
+/* All figures, for stdout, for the files ("curve", "smallest") and for a page. */
+void robustness_record(struct lab *lab, const struct robustness *r);
+
+/* ATTACK.svg for each attack, in the folder of --out: a curve per defence and gradient. */
+void robustness_draw(struct lab *lab, const struct robustness *r);
 
 #endif

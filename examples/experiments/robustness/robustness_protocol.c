@@ -5,194 +5,188 @@
 #include "robustness_protocol.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "kit/cli/settings.h"
-
-struct text {
-    char *to;
-    size_t used;
-};
-
-static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct text *t, const char *format, ...)
+static int was_run(const struct study *s, const char *attack)
 {
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(t->to + t->used, ROBUSTNESS_PROTOCOL_BYTES - t->used, format, args);
-    va_end(args);
-    t->used += strlen(t->to + t->used);
-}
-
-static int was_run(const struct robustness_protocol *p, const char *attack)
-{
-    for (int i = 0; i < p->result->count; i++)
-        if (strcmp(p->result->rows[i].attack, attack) == 0)
+    for (int i = 0; i < s->result.count; i++)
+        if (strcmp(s->result.rows[i].attack, attack) == 0)
             return 1;
     return 0;
 }
 
-static int had_gradient(const struct robustness_protocol *p, const char *gradient)
+static int had_gradient(const struct study *s, const char *gradient)
 {
-    for (int i = 0; i < p->result->count; i++)
-        if (p->result->rows[i].refine > 0 && strcmp(p->result->rows[i].gradient, gradient) == 0)
+    for (int i = 0; i < s->result.count; i++)
+        if (s->result.rows[i].refine > 0 && strcmp(s->result.rows[i].gradient, gradient) == 0)
             return 1;
     return 0;
 }
 
-static int refines(const struct robustness_protocol *p)
+static int refines(const struct study *s)
 {
-    for (int i = 0; i < p->result->count; i++)
-        if (p->result->rows[i].refine > 0)
+    for (int i = 0; i < s->result.count; i++)
+        if (s->result.rows[i].refine > 0)
             return 1;
     return 0;
 }
 
-static int has_noise(const struct robustness_protocol *p)
+static int has_noise(const struct study *s)
 {
-    return p->input_noise > 0 || (refines(p) && settings_number(p->opts, "sgld.noise_std") > 0);
+    return s->result.input_noise > 0 ||
+           (refines(s) && settings_number(s->opts, "sgld.noise_std") > 0);
 }
 
-static void add_set_up(const struct robustness_protocol *p, struct text *t)
+static void add_set_up(const struct study *s, FILE *out)
 {
-    const struct robustness_eps *eps = &p->result->eps;
+    const struct robustness_eps *eps = &s->result.eps;
 
-    add(t, "Norm %s, eps %s", strcmp(p->result->norm, "l2") == 0 ? "L2" : "L-inf",
-        eps->text[0]);
+    fprintf(out, "Norm %s, eps %s", robustness_norm(&s->result), eps->text[0]);
     if (eps->count > 1)
-        add(t, " to %s", eps->text[eps->count - 1]);
-    add(t,
-        " of images in [0, 1], perturbations cut to that box. %" PRId64
-        " labelled test images; one that is wrong without an attack counts as not robust. ",
-        p->result->n);
+        fprintf(out, " to %s", eps->text[eps->count - 1]);
+    fprintf(out,
+            " of images in [0, 1], perturbations cut to that box. %" PRId64
+            " labelled test images; one that is wrong without an attack counts as not robust. ",
+            s->result.n);
 }
 
-static void add_defence(const struct robustness_protocol *p, struct text *t)
+static void add_defence(const struct study *s, FILE *out)
 {
     static const char *const names[] = {"sgld.step_size", "sgld.noise_std", "sgld.clamp_grad",
                                         "sgld.clamp_x"};
     char sgld[4][64] = {"", "", "", ""};
 
     for (int i = 0; i < 4; i++)
-        settings_text(p->opts, names[i], sgld[i]);
-    add(t, "Defence: ");
-    if (p->input_noise > 0)
-        add(t, "Gaussian noise of %g on the image in [-1, 1]", p->input_noise);
+        settings_text(s->opts, names[i], sgld[i]);
+    fputs("Defence: ", out);
+    if (s->result.input_noise > 0)
+        fprintf(out, "Gaussian noise of %g on the image in [-1, 1]", s->result.input_noise);
     else
-        add(t, "no noise on the image");
-    add(t, " (official code: %s)",
-        strcmp(p->result->norm, "l2") == 0 ? "0 for L2" : "0.03 for L-inf");
-    if (refines(p))
-        add(t,
+        fputs("no noise on the image", out);
+    fprintf(out, " (official code: %s)",
+            strcmp(s->result.norm, "l2") == 0 ? "0 for L2" : "0.03 for L-inf");
+    if (refines(s))
+        fprintf(
+            out,
             ", then k steps of SGLD on log p(x) (step_size %s, noise_std %s, clamp_grad %s, "
             "clamp_x %s)",
             sgld[0], sgld[1], sgld[2], sgld[3]);
-    if (p->chains > 1)
-        add(t, ", logits averaged over %" PRId64 " such chains", p->chains);
-    add(t, ". ");
-    if (has_noise(p))
-        add(t,
-            "An attack has succeeded when most of %" PRId64
-            " draws of the defence's noise are wrong that it has not seen. ",
-            p->votes);
+    if (s->chains > 1)
+        fprintf(out, ", logits averaged over %" PRId64 " such chains", s->chains);
+    fputs(". ", out);
+    if (has_noise(s))
+        fprintf(out,
+                "An attack has succeeded when most of %" PRId64
+                " draws of the defence's noise are wrong that it has not seen. ",
+                s->settings.votes);
 }
 
-static void add_gradients(const struct robustness_protocol *p, struct text *t)
+static void add_gradients(const struct study *s, FILE *out)
 {
-    if (had_gradient(p, "exact"))
-        add(t, "Gradient exact: through the SGLD steps, their noise held fixed%s. ",
-            settings_number(p->opts, "sgld.clamp_x") > 0
-                ? "; it is 0 where clamp_x acted, which can mask gradients"
-                : "");
-    if (had_gradient(p, "straight"))
-        add(t, "Gradient straight: as if these steps were not there, as in the official code; "
-               "it usually flatters the defence. ");
-    if (had_gradient(p, "exact") && had_gradient(p, "straight"))
-        add(t, "Of the two the smaller accuracy counts. ");
+    if (had_gradient(s, "exact"))
+        fprintf(out, "Gradient exact: through the SGLD steps, their noise held fixed%s. ",
+                settings_number(s->opts, "sgld.clamp_x") > 0
+                    ? "; it is 0 where clamp_x acted, which can mask gradients"
+                    : "");
+    if (had_gradient(s, "straight"))
+        fprintf(out,
+                "Gradient straight: as if these steps were not there, as in the official code; "
+                "it usually flatters the defence. ");
+    if (had_gradient(s, "exact") && had_gradient(s, "straight"))
+        fputs("Of the two the smaller accuracy counts. ", out);
 }
 
 /* "40 steps from one random start, gradients averaged over 5 draws". */
-static void add_walk(const struct robustness_protocol *p, struct text *t, int noise)
+static void add_walk(const struct study *s, FILE *out, int noise)
 {
-    add(t, "%" PRId64 " steps from ", p->steps);
-    if (p->restarts > 1)
-        add(t, "each of %" PRId64 " random starts, the worst of which counts", p->restarts);
+    fprintf(out, "%" PRId64 " steps from ", s->settings.steps);
+    if (s->settings.restarts > 1)
+        fprintf(out, "each of %" PRId64 " random starts, the worst of which counts",
+                s->settings.restarts);
     else
-        add(t, "one random start");
-    if (noise && p->eot > 1)
-        add(t, ", each gradient averaged over %" PRId64 " draws of noise", p->eot);
+        fputs("one random start", out);
+    if (noise && s->settings.eot > 1)
+        fprintf(out, ", each gradient averaged over %" PRId64 " draws of noise",
+                s->settings.eot);
 }
 
-static void add_gradient_attacks(const struct robustness_protocol *p, struct text *t)
+static void add_gradient_attacks(const struct study *s, FILE *out)
 {
-    const int noise = has_noise(p);
+    const int noise = has_noise(s);
 
-    if (was_run(p, "pgd")) {
-        add(t, "pgd: ");
-        add_walk(p, t, noise);
-        add(t, ", steps of 2.5 eps / %" PRId64 ". ", p->steps);
+    if (was_run(s, "pgd")) {
+        fputs("pgd: ", out);
+        add_walk(s, out, noise);
+        fprintf(out, ", steps of 2.5 eps / %" PRId64 ". ", s->settings.steps);
     }
-    if (was_run(p, "pgd-min")) {
-        add(t, "pgd-min: bisection to 1 %% of the eps at which pgd succeeds, ");
-        add_walk(p, t, noise);
-        add(t, ". ");
+    if (was_run(s, "pgd-min")) {
+        fprintf(out, "pgd-min: bisection to 1 %% of the eps at which pgd succeeds, ");
+        add_walk(s, out, noise);
+        fputs(". ", out);
     }
-    if (was_run(p, "apgd")) {
-        add(t, "apgd: APGD-CE, ");
-        add_walk(p, t, noise);
-        add(t, ". ");
+    if (was_run(s, "apgd")) {
+        fputs("apgd: APGD-CE, ", out);
+        add_walk(s, out, noise);
+        fputs(". ", out);
     }
-    if (was_run(p, "transfer")) {
-        add(t, "transfer: pgd on the source, without refinement and noise, ");
-        add_walk(p, t, 0);
-        add(t, ". ");
+    if (was_run(s, "transfer")) {
+        fputs("transfer: pgd on the source, without refinement and noise, ", out);
+        add_walk(s, out, 0);
+        fputs(". ", out);
     }
 }
 
-static void add_blind_attacks(const struct robustness_protocol *p, struct text *t)
+static void add_blind_attacks(const struct study *s, FILE *out)
 {
-    const int noise = has_noise(p);
+    const int noise = has_noise(s);
 
-    if (was_run(p, "square")) {
-        add(t, "square: Square attack, at most %" PRId64 " queries per image", p->queries);
+    if (was_run(s, "square")) {
+        fprintf(out, "square: Square attack, at most %" PRId64 " queries per image",
+                s->settings.queries);
         if (noise)
-            add(t, ", %" PRId64 " per proposal on a defence with noise", 2 * p->eot);
-        add(t, ". ");
+            fprintf(out, ", %" PRId64 " per proposal on a defence with noise",
+                    2 * s->settings.eot);
+        fputs(". ", out);
     }
-    if (was_run(p, "hopskipjump"))
-        add(t,
-            "hopskipjump: from noise, or another image, that is wrong; at most %" PRId64
-            " queries per image. ",
-            p->queries);
-    if (was_run(p, "pointwise"))
-        add(t,
+    if (was_run(s, "hopskipjump"))
+        fprintf(out,
+                "hopskipjump: from noise, or another image, that is wrong; at most %" PRId64
+                " queries per image. ",
+                s->settings.queries);
+    if (was_run(s, "pointwise"))
+        fprintf(
+            out,
             "pointwise: from salt and pepper, or another image, that is wrong; at most %" PRId64
             " queries per image. ",
-            p->queries);
-    if (was_run(p, "noise"))
-        add(t, "noise: %s, the worst of %" PRId64 " draws. ",
-            strcmp(p->result->norm, "l2") == 0 ? "random directions of length eps"
-                                               : "uniform in the ball",
-            p->noises);
+            s->settings.queries);
+    if (was_run(s, "noise"))
+        fprintf(out, "noise: %s, the worst of %" PRId64 " draws. ",
+                strcmp(s->result.norm, "l2") == 0 ? "random directions of length eps"
+                                                  : "uniform in the ball",
+                s->settings.noises);
 }
 
-void robustness_describe(const struct robustness_protocol *p,
-                         char out[ROBUSTNESS_PROTOCOL_BYTES])
+const char *robustness_describe(const struct study *s)
 {
-    struct text t = {out, 0};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
 
-    out[0] = '\0';
-    add_set_up(p, &t);
-    add_defence(p, &t);
-    add_gradients(p, &t);
-    add_gradient_attacks(p, &t);
-    add_blind_attacks(p, &t);
-    if (was_run(p, "worst"))
-        add(&t, "worst: an image must withstand all of a defence's rows. ");
-    add(&t, "Intervals: Wilson, 95 %%. The paper: smallest-eps search with straight gradients, "
-            "20 restarts, step_size 1, noise_std 0.01, 5 chains.");
+    if (out == NULL)
+        must(report_no_memory());
+    add_set_up(s, out);
+    add_defence(s, out);
+    add_gradients(s, out);
+    add_gradient_attacks(s, out);
+    add_blind_attacks(s, out);
+    if (was_run(s, "worst"))
+        fputs("worst: an image must withstand all of a defence's rows. ", out);
+    fputs("Intervals: Wilson, 95 %. The paper: smallest-eps search with straight gradients, "
+          "20 restarts, step_size 1, noise_std 0.01, 5 chains.",
+          out);
+    if (fclose(out) != 0)
+        must(report_no_memory());
+    return lab_keep(s->lab, text, free);
 }

@@ -11,22 +11,18 @@
 
 #include "kit/base/report.h"
 
-#define FURTHER 10 /* tries of attack_confirm() outwards */
+#define FURTHER 10 /* tries of attack_confirm() away from the image */
 #define BACK    4  /* and towards the start */
 
 const struct attack_kind attack_kinds[] = {
-    {"pgd", "projected gradient descent from a random start", attack_pgd, NULL, 1},
-    {"pgd-min", "the smallest eps at which pgd succeeds, by bisection per image", NULL,
-     attack_pgd_smallest, 1},
-    {"apgd", "APGD-CE: pgd with momentum and a step size that halves when it gets stuck",
-     attack_apgd, NULL, 1},
-    {"transfer", "pgd on the model --source, scored by --model", attack_transfer, NULL, 0},
-    {"square", "Square attack: random squares, judged by the logits", attack_square, NULL, 0},
-    {"hopskipjump", "along the class boundary towards the image, judged by the class alone",
-     NULL, attack_hop_skip_jump, 0},
-    {"pointwise", "as few changed values as possible, judged by the class alone", NULL,
-     attack_pointwise, 0},
-    {"noise", "uniform noise; the worst of --noises draws", attack_noise, NULL, 0},
+    {"pgd", attack_pgd, NULL, 1},
+    {"pgd-min", NULL, attack_pgd_smallest, 1},
+    {"apgd", attack_apgd, NULL, 1},
+    {"transfer", attack_transfer, NULL, 0},
+    {"square", attack_square, NULL, 0},
+    {"hopskipjump", NULL, attack_hop_skip_jump, 0},
+    {"pointwise", NULL, attack_pointwise, 0},
+    {"noise", attack_noise, NULL, 0},
 };
 const int attack_count = (int)(sizeof attack_kinds / sizeof attack_kinds[0]);
 
@@ -263,7 +259,7 @@ void attack_ascend(const struct attack *a, const float *grad, double by, float *
         at[j] += (float)(by * (double)grad[j] / sqrt(squares));
 }
 
-/* Try t = 1, 2, ... of attack_confirm() for image g. */
+/* Move the point of image g for try t = 1, 2, ... of attack_confirm(). */
 static void go_on(const struct attack *a, struct attack_images *im, const float *start, int t,
                   int64_t g)
 {

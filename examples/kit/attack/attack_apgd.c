@@ -6,11 +6,15 @@
  *
  *     z = project(x + step * direction),   x' = project(x + 0.75 (z - x) + 0.25 (x - x_before))
  *
- * and a step that begins at 2 eps. At checkpoints it is halved, and the walk goes back to the
- * largest loss so far, for an image whose loss rose in less than 75 % of the steps since the
- * last checkpoint, or whose step was not halved there and whose largest loss is the same as
- * then. Where the victim has noise, the loss of the point with the largest one is asked for anew
- * in each step, with the noise of that step: the walk would keep going back to a lucky point. */
+ * and a step that begins at 2 eps. At a checkpoint it is halved, and the walk goes back to the
+ * point with the largest loss so far, if one of these holds for the image:
+ *
+ *     its loss rose in less than 75 % of the steps since the last checkpoint;
+ *     its step was not halved at the last checkpoint, and its largest loss has not grown since.
+ *
+ * Where the victim has noise, the largest loss may be due to a lucky draw, and the walk would go
+ * back to its point again and again. There the loss of that point is computed anew in each step,
+ * with the noise of that step. */
 
 #include "kit/attack/attack_walk.h"
 
@@ -97,11 +101,11 @@ static void begin(const struct attack *a, const struct attack_images *im, struct
     note_loss(a, w, g);
     w->last_top[g] = w->top_loss[g];
     w->risen[g] = 0;
-    w->halved[g] = 1; /* so that the second condition cannot hold at the first checkpoint */
+    w->halved[g] = 1; /* so that the second condition does not hold at the first checkpoint */
 }
 
-/* Gradients, losses and margins at the points of the list; with noise, on the same draws the
- * losses of those that were on top so far. */
+/* Gradients, losses and margins at the points of the list; where the victim has noise, also the
+ * losses at the points with the largest loss so far, on the same draws. */
 static int look(struct attack *a, const struct attack_images *im, struct walk *w,
                 const int64_t *list, int64_t count, int first)
 {

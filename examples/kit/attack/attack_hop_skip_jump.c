@@ -2,12 +2,14 @@
 
 /* HopSkipJump (Chen, Jordan and Wainwright 2020), the successor of the boundary attack
  * (Brendel, Rauber and Bethge 2018): a decision-based attack, which sees the class alone. It
- * begins at noise that is wrong, or another image (attack_start.h), and repeats
+ * begins at a wrong point, noise or another image (attack_start.h), and until the queries are
+ * used up it repeats:
  *
- *     to the boundary by bisection;  the direction of the boundary's normal there from the
- *     decisions at random points around;  a step along it, halved until it is wrong
+ *     bisection towards the image, to the boundary of its class;
+ *     an estimate of the boundary's normal there, from the decisions at random points around;
+ *     a step along the normal, which is halved until it ends at a wrong point.
  *
- * until the queries are used up. Of all points the nearest wrong one is kept. */
+ * Of all wrong points the nearest is kept. */
 
 #include "kit/attack/attack_start.h"
 
@@ -18,7 +20,7 @@
 #include "kit/base/report.h"
 
 #define STARTS     50 /* noise images tried as a start */
-#define BISECTIONS 25 /* more would be below float */
+#define BISECTIONS 25 /* more would change no float */
 #define HALVINGS   20
 #define FIRST      100 /* random points in the first round; times sqrt(round) later */
 #define MOST       10000
@@ -31,7 +33,7 @@ struct hop {
     double *low, *high, *margin;
     uint8_t *wrong;
     int64_t *list;          /* images that have a wrong point */
-    int64_t *some;          /* a part of them */
+    int64_t *some;          /* those that a step is taken for */
     int64_t count, queries; /* queries: per image so far */
 };
 
@@ -118,7 +120,8 @@ static int find_starts(struct attack *a, const struct attack_images *im, struct 
     return rc;
 }
 
-/* The point between x and `at` at the share t: on the line for L2; cut to a ball for L-inf. */
+/* The point between x (t = 0) and `at` (t = 1): on the line for L2; for L-inf `at` cut to the ball
+ * of t times its distance. */
 static void between(const struct attack *a, const float *x, const float *at, double t,
                     float *out)
 {
@@ -133,7 +136,7 @@ static void between(const struct attack *a, const float *x, const float *at, dou
     }
 }
 
-/* Move h->at towards the images as far as they stay wrong, and note the nearest. */
+/* Move h->at towards the images as far as it stays wrong, and keep the nearest. */
 static int to_boundary(struct attack *a, struct attack_images *im, struct hop *h)
 {
     const int64_t size = a->victim->size;
@@ -227,7 +230,8 @@ static int estimate(struct attack *a, const struct attack_images *im, struct hop
     return rc;
 }
 
-/* Steps along the normals, from at most `first` of the distance on halved until wrong. */
+/* A step along each normal, at first `first` times the distance long, and halved until it ends at
+ * a wrong point. */
 static int jump(struct attack *a, const struct attack_images *im, struct hop *h, double first)
 {
     const int64_t size = a->victim->size;
@@ -257,7 +261,7 @@ static int jump(struct attack *a, const struct attack_images *im, struct hop *h,
     return rc;
 }
 
-/* Round t = 1, 2, ...; returns how many random points it may ask. */
+/* The random points of round t = 1, 2, ... */
 static int64_t points_of(int64_t t)
 {
     const double points = FIRST * sqrt((double)t);
@@ -265,7 +269,7 @@ static int64_t points_of(int64_t t)
     return points < MOST ? (int64_t)points : MOST;
 }
 
-/* How far the random points lie: the paper's delta, but not so near that float decides. */
+/* How far the random points lie: the paper's delta, but no nearer than float resolves. */
 static double reach(const struct attack *a, double distance, int64_t t)
 {
     const double d = (double)a->victim->size;

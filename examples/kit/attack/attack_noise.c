@@ -2,7 +2,7 @@
 
 /* Noise that knows nothing of the model: for L-inf every value uniform in [-eps, eps], for L2 a
  * random direction of length eps; then the box. Of several draws the one with the smallest
- * margin is kept, where the victim has noise of its own by its score (attack.h). */
+ * margin is kept, compared as attack_keep_better() does. */
 
 #include "kit/attack/attack.h"
 

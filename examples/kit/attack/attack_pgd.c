@@ -51,7 +51,8 @@ int attack_pgd(struct attack *a, struct attack_images *im)
     return walk_all(a, im, descend, 1);
 }
 
-/* All steps, also where the source is fooled by few: what fools it well is what transfers. */
+/* All steps are taken, even where a few of them fool the source: a point that fools it clearly is
+ * more likely to transfer. */
 int attack_transfer(struct attack *a, struct attack_images *im)
 {
     struct defence *const victim = a->victim;
@@ -63,9 +64,10 @@ int attack_transfer(struct attack *a, struct attack_images *im)
     return rc;
 }
 
-/* Bisection per image: between `low`, where pgd failed, and distance[], where it succeeded. */
+/* Bisection per image, between the radius `low`, within which pgd failed, and distance[], within
+ * which it succeeded. */
 struct bisection {
-    float *x, *best; /* of the images that are still searched for */
+    float *x, *best; /* of the images whose search goes on */
     int32_t *y;
     double *low, *eps, *some_eps;
     uint8_t *wrong;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Pointwise attack (Schott, Rauber, Bethge and Brendel 2019): a decision-based attack that
- * changes few values. It begins at salt and pepper noise that is wrong, or another image
- * (attack_start.h); then, in a random order and again as long as that helps, values go back to
- * those of the image where it stays wrong, and the rest as far back as bisection finds. */
+ * changes few values. It begins at a wrong point, salt and pepper noise or another image
+ * (attack_start.h). Then it takes the values that differ from the image's in a random order, and
+ * sets those back without which the point is still wrong; this is repeated until nothing changes.
+ * At last each value that still differs goes back as far as bisection allows. */
 
 #include "kit/attack/attack_start.h"
 
@@ -24,7 +25,7 @@ struct points {
     float *low, *old; /* of the value on trial: known to be right; known to be wrong */
     double *margin;
     uint8_t *wrong, *better; /* the last decisions; whether a pass changed the image */
-    int64_t *list, *some; /* images that are searched for; those that have a value on trial */
+    int64_t *list, *some;    /* images that have a start; those that have a value on trial */
     int64_t count, queries;
 };
 
@@ -135,8 +136,8 @@ static int64_t list_trials(struct points *p, int64_t k)
     return count;
 }
 
-/* Bring the k-th value of the images some[] back as far as they stay wrong: all the way, or,
- * with `halve`, by bisection where that is too far. */
+/* Bring the k-th value of the images some[] back as far as the point stays wrong: all the way or
+ * not at all; with `halve`, by bisection where all the way is too far. */
 static int try_value(struct attack *a, const struct attack_images *im, struct points *p,
                      int64_t k, int64_t count, int halve)
 {

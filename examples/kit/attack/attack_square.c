@@ -4,8 +4,9 @@
  * for logits. A proposal changes one square of the perturbation, and is kept when the margin
  * falls. The squares shrink on the paper's schedule; the first covers 80 % of the image, as in
  * AutoAttack. Without noise in the victim an image is left alone once it is wrong. With noise
- * the incumbent and the proposal are asked for on the same a->eot draws each time, all of which
- * count as queries: an incumbent that kept the margin of the draw that won would keep its luck. */
+ * the margins of both the best point and the proposal are averaged over the same a->eot fresh
+ * draws each time, and all of these count as queries: a margin that was kept from an earlier draw
+ * would keep that draw's luck. */
 
 #include "kit/attack/attack.h"
 
@@ -26,7 +27,8 @@ struct shape {
     int64_t channels, height, width;
 };
 
-/* The share of the image that a square covers: halved at these queries of 10,000. */
+/* The share of the image that a square covers. It is halved at the numbers of the list, which are
+ * those for 10,000 queries. */
 static double share_at(int64_t query, int64_t queries)
 {
     static const int at[] = {10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000};
@@ -144,7 +146,7 @@ static void make_pattern(struct attack_random *r, int64_t side, double *out)
         out[k] /= sqrt(squares);
 }
 
-/* A grid of 5 x 5 patterns. `pattern`: room for one. */
+/* A grid of 5 x 5 patterns. `pattern`: memory for one. */
 static void start_l2(struct attack_random *r, const struct shape *s, double eps, double *d,
                      double *pattern)
 {
@@ -221,17 +223,17 @@ static void propose_l2(struct attack_random *r, const struct shape *s, double sh
 
 /* --- The search --------------------------------------------------------------------------- */
 
-/* Proposal number `query` of `queries` for image g in at: im->best with one square changed; at
- * query 0 the start. */
+/* Proposal number `query` of `queries` for image g: im->best with one square changed; number 0
+ * is the start. `scratch`: 2 x size numbers. */
 static void propose(const struct attack *a, const struct attack_images *im, int64_t g,
-                    int64_t query, int64_t queries, double *room, float *at)
+                    int64_t query, int64_t queries, double *scratch, float *at)
 {
     const struct shape s = {a->channels, a->height, a->width};
     const int64_t size = a->victim->size;
     const double eps = im->eps[g], share = share_at(query - 1, queries);
     struct attack_random r = attack_random_at(a->seed, ATTACK_FOR_SEARCH, a->draw + query, g);
     const float *x = im->x + g * size, *best = im->best + g * size;
-    double *d = room, *pattern = room + size;
+    double *d = scratch, *pattern = scratch + size;
 
     for (int64_t j = 0; j < size; j++)
         d[j] = (double)best[j] - (double)x[j];
@@ -272,11 +274,11 @@ int attack_square(struct attack *a, struct attack_images *im)
     const int64_t proposals = a->queries > asked ? a->queries / asked : 1;
     int64_t *list = attack_everyone(im->n), count = im->n;
     float *at = calloc((size_t)(im->n * size), sizeof at[0]);
-    double *room = calloc((size_t)size * 2, sizeof room[0]);
+    double *scratch = calloc((size_t)size * 2, sizeof scratch[0]);
     double *margin = calloc((size_t)im->n, sizeof margin[0]);
     double *best = calloc((size_t)im->n, sizeof best[0]);
     uint8_t *done = calloc((size_t)im->n, 1);
-    int rc = list != NULL && at != NULL && room != NULL && margin != NULL && best != NULL &&
+    int rc = list != NULL && at != NULL && scratch != NULL && margin != NULL && best != NULL &&
                      done != NULL
                  ? EXIT_OK
                  : report_no_memory();
@@ -286,7 +288,7 @@ int attack_square(struct attack *a, struct attack_images *im)
     for (int64_t q = 0; q < proposals && rc == EXIT_OK && count > 0; q++) {
         attack_tell(a, q, proposals);
         for (int64_t i = 0; i < count; i++)
-            propose(a, im, list[i], q, proposals, room, at + list[i] * size);
+            propose(a, im, list[i], q, proposals, scratch, at + list[i] * size);
         if (!a->victim->random)
             rc = keep_better(a, im, list, count, at, margin, best);
         else if (q == 0)
@@ -300,7 +302,7 @@ int attack_square(struct attack *a, struct attack_images *im)
     a->draw += a->queries;
     free(list);
     free(at);
-    free(room);
+    free(scratch);
     free(margin);
     free(best);
     free(done);

@@ -85,7 +85,7 @@ int64_t walk_note(struct attack *a, struct attack_images *im, struct walk *w, in
     return attack_drop(list, count, w->done);
 }
 
-/* The end of a walk with noise: see attack_walk.h. */
+/* At the end of a walk, where the victim has noise: what is kept (see attack_walk.h). */
 static int choose(struct attack *a, struct attack_images *im, struct walk *w,
                   const int64_t *list, int64_t count)
 {

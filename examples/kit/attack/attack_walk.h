@@ -3,10 +3,10 @@
 #define KIT_ATTACK_ATTACK_WALK_H
 
 /* Attacks that walk along the gradient from a random start, several times: what pgd and apgd
- * share. Of all points of all walks the one with the smallest margin is kept. Where the victim has
- * noise that would be the luckiest point: there a walk ends with a choice between the point with
- * the smallest margin seen, the last one, and what earlier walks left, on fresh draws that are the
- * same for all three. */
+ * share. Where the victim has no noise, the point with the smallest margin of all walks is kept.
+ * With noise that would be the point that met the kindest draw. Therefore, at the end of each walk,
+ * the point with its smallest margin and then its last point are compared with what earlier walks
+ * left, both times on fresh draws that are the same for the two. */
 
 #include "kit/attack/attack.h"
 
@@ -14,7 +14,7 @@ struct walk {
     float *at, *grad; /* points, and gradients of the loss there */
     double *margin, *loss;
     double *best;          /* the smallest margin so far; its point is in the images' `best` */
-    float *lucky;          /* its point where the victim has noise, in this walk */
+    float *lucky;          /* where the victim has noise: its point, of this walk */
     uint8_t *done;         /* images that need not go on */
     int stop;              /* an image that is wrong need not go on */
     float *old;            /* apgd: the points before */
@@ -28,8 +28,8 @@ struct walk {
 typedef int walk_function(struct attack *a, struct attack_images *im, struct walk *w,
                           int64_t *list, int64_t count);
 
-/* a->restarts walks. With `stop`, images that are wrong do not walk on: at once where the
- * victim has no noise, else when a verdict says so after a walk. */
+/* a->restarts walks. With `stop`, an image that is wrong does not go on: without noise in the
+ * victim it stops at once; with noise a verdict decides at the end of a walk. */
 int walk_all(struct attack *a, struct attack_images *im, walk_function *walk, int stop);
 
 /* A random start for each image of the list. */

@@ -31,8 +31,8 @@ static int allocate(struct defence *d)
     d->ends = calloc(chains * size, sizeof d->ends[0]);
     d->slopes = calloc(chains * size, sizeof d->slopes[0]);
     d->logits = calloc(chains * (size_t)d->classes, sizeof d->logits[0]);
-    d->seeds = calloc(chains * (size_t)d->classes, sizeof d->seeds[0]);
-    return d->ends != NULL && d->slopes != NULL && d->logits != NULL && d->seeds != NULL
+    d->grad_logits = calloc(chains * (size_t)d->classes, sizeof d->grad_logits[0]);
+    return d->ends != NULL && d->slopes != NULL && d->logits != NULL && d->grad_logits != NULL
                ? EXIT_OK
                : report_no_memory();
 }
@@ -67,7 +67,7 @@ void defence_close(struct defence *d)
     free(d->slopes);
     free(d->trace);
     free(d->logits);
-    free(d->seeds);
+    free(d->grad_logits);
     jem_sampler_free(d->sampler);
     jem_head_free(d->head);
     memset(d, 0, sizeof *d);
@@ -148,10 +148,10 @@ static int average_logits(struct defence *d, int64_t n, double *out)
     return EXIT_OK;
 }
 
-/* The seeds of an image's chains, whose logits are averaged: d loss / d f = softmax f - onehot y,
- * divided by their number. That of class y is minus the sum of the others, so that it keeps its
- * digits where p(y|x) is almost 1. */
-static void make_seeds(const struct defence *d, const double *f, int32_t y, float *seeds)
+/* The gradient of the loss in the logits of each of an image's chains: the loss is that of their
+ * mean f, so it is (softmax f - onehot y) / chains. The entry of class y is minus the sum of the
+ * others, so that it keeps its digits where p(y|x) is almost 1. */
+static void make_grad_logits(const struct defence *d, const double *f, int32_t y, float *grad)
 {
     const double log_sum = f[y] + defence_loss(d, f, y);
     double others = 0;
@@ -160,11 +160,11 @@ static void make_seeds(const struct defence *d, const double *f, int32_t y, floa
         const double share = k == y ? 0 : exp(f[k] - log_sum) / (double)d->chains;
 
         others += share;
-        seeds[k] = (float)share;
+        grad[k] = (float)share;
     }
-    seeds[y] = (float)-others;
+    grad[y] = (float)-others;
     for (int64_t c = 1; c < d->chains; c++)
-        memcpy(seeds + c * d->classes, seeds, (size_t)d->classes * sizeof seeds[0]);
+        memcpy(grad + c * d->classes, grad, (size_t)d->classes * sizeof grad[0]);
 }
 
 /* d loss / d x_k of each chain. */
@@ -173,9 +173,10 @@ static int slopes_at_ends(struct defence *d, const int32_t *y, int64_t n, const 
     const int64_t count = n * d->chains;
 
     for (int64_t i = 0; i < n; i++)
-        make_seeds(d, logits + i * d->classes, y[i], d->seeds + i * d->chains * d->classes);
-    return report_jem(
-        jem_head_grad_logits(d->head, d->ends, d->seeds, count, d->slopes, count * d->size));
+        make_grad_logits(d, logits + i * d->classes, y[i],
+                         d->grad_logits + i * d->chains * d->classes);
+    return report_jem(jem_head_grad_logits(d->head, d->ends, d->grad_logits, count, d->slopes,
+                                           count * d->size));
 }
 
 /* grad = d loss / d x: the sum over an image's chains, gone back through them or not. */

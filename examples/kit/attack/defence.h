@@ -19,18 +19,20 @@ struct defence {
     int exact;             /* the gradient; may be changed between two calls */
     int random;            /* whether two calls differ */
     int64_t seed;
-    int64_t draw; /* number of the next call. Its noise is a function of (seed, draw); to repeat
-                   * a call's noise, set the number back */
+    int64_t draw; /* number of the next call, whose noise is a function of (seed, draw); a call
+                   * with the number of an earlier one has the same noise */
 
     int64_t size, classes; /* values of an image, logits */
     jem_head *head;
     jem_sampler *sampler; /* NULL for k = 0 */
     int64_t block;        /* images at a time */
-    float *ends,
-        *slopes;   /* of a block's chains: x_k, and d loss / d x_k, later d loss / d x_0 */
-    float *trace;  /* all states of the chains; made when first asked for */
-    float *logits; /* of a block's chains */
-    float *seeds;  /* of a block's chains: d loss / d f(x_k) */
+
+    /* Of a block's chains. */
+    float *ends;        /* x_k */
+    float *slopes;      /* d loss / d x_k, then d loss / d x_0 */
+    float *trace;       /* all states; made when first asked for */
+    float *logits;      /* f(x_k) */
+    float *grad_logits; /* d loss / d f(x_k) */
 };
 
 /* Reads "sgld.*" from opts. The arguments are stored under their names. */

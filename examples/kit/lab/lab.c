@@ -15,6 +15,7 @@
 #include "kit/base/digest.h"
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
+#include "kit/data/checkpoint.h"
 #include "kit/data/outliers.h"
 #include "kit/lab/class_meaning.h"
 
@@ -217,6 +218,43 @@ const char *lab_text(struct lab *l, const char *format, ...)
     vsnprintf(text, (size_t)length + 1, format, args);
     va_end(args);
     return text;
+}
+
+static void release_options(void *opts)
+{
+    jem_options_free(opts);
+}
+
+jem_options *lab_options(struct lab *l, const struct cli_list *presets,
+                         const struct cli_list *sets)
+{
+    jem_options *opts = NULL;
+    struct checkpoint file;
+    int rc;
+
+    must_jem(jem_options_create(l->ctx, &opts));
+    lab_keep(l, opts, release_options);
+    if (l->model_file != NULL) {
+        must(checkpoint_open(l->model_file, &file));
+        rc = checkpoint_settings(&file, opts);
+        checkpoint_close(&file);
+        must(rc);
+    }
+    must(settings_apply(opts, presets, sets));
+    return opts;
+}
+
+static void release_model(void *model)
+{
+    jem_model_free(model);
+}
+
+jem_model *lab_model(struct lab *l, const char *file)
+{
+    jem_model *model = NULL;
+
+    must_jem(jem_model_load(l->ctx, file, &model));
+    return lab_keep(l, model, release_model);
 }
 
 static void release_head(void *head)

@@ -158,6 +158,13 @@ void *lab_keep(struct lab *l, void *thing, void (*release)(void *));
 /* Give something back before the end. */
 void lab_drop(struct lab *l, const void *thing);
 
+/* Settings: the defaults, then those that the model's file notes, --preset, --set. */
+jem_options *lab_options(struct lab *l, const struct cli_list *presets,
+                         const struct cli_list *sets);
+
+/* Another model than that of the options. */
+jem_model *lab_model(struct lab *l, const char *file);
+
 /* A head for LAB_BATCH images at a time. */
 #define LAB_BATCH 250
 jem_head *lab_head(struct lab *l);

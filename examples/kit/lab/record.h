@@ -55,6 +55,7 @@ struct record_column {
     int sign;         /* shown with + as well */
     int group;        /* of equal texts in a run only the first is shown */
     int right;        /* a text that is right-aligned, as numbers are */
+    int left;         /* a figure that is left-aligned: people see words (record_words) */
 
     /* The page colours a figure that is good enough, or too bad; which way is up follows from
      * the two. Both 0: no colours. */
@@ -75,6 +76,7 @@ struct record_layout {
 
     int only_files; /* neither on stdout nor on a page */
     int only_page;  /* not on stdout */
+    int only_text;  /* on stdout alone: its figures are those of other tables */
 };
 
 /* The members of a layout that an array of columns gives. */
@@ -99,7 +101,8 @@ struct record_table *record_table(struct record *r, const struct record_layout *
 void record_row(struct record_table *t);
 
 /* A row that is an object of its own in the file, at "scaled" or "a.b"; ".": its figures are
- * members of the whole file. Without any figure it is null there, and "-" for people. */
+ * members of the whole file. Without any figure it is null there, and "-" for people. At
+ * "pictures.3.images[]" it joins an array, which is that of pictures[3] in record_json(). */
 void record_row_at(struct record_table *t, const char *place);
 
 /* record_row(), and a run of equal texts ends above it, even if its texts are those above. */
@@ -137,6 +140,9 @@ int record_print_protocol(const struct record *r, FILE *out);
 int record_write_csv(const struct record *r, const char *path);
 
 int record_write_json(const struct record *r, const char *path);
+
+/* One table as text, with the rows that are for files alone. */
+int record_write_text(const struct record_table *t, const char *path);
 
 /* --- Reading them back --- */
 

@@ -5,8 +5,9 @@
  * A table's entry in "tables":
  *
  *     name, title, note, across, figure, only_page    as in struct record_layout
- *     rows      where its rows are, in their order: names of arrays and of single objects; null
- *               for a row of which the file has nothing but "values"
+ *     rows      where its rows are, in their order: names of arrays and of single objects, as
+ *               "scaled.bins" or "pictures.0.images"; null for a row of which the file has nothing
+ *               but "values"
  *     columns   name, title, kind, decimals, unit ... as in struct record_column; for a column
  *               without a name also its "values", and where there are some, "words" for people:
  *               one per row
@@ -29,6 +30,7 @@
 #define MOST_DECIMALS   17
 #define MOST_CHARACTERS 64 /* of a unit, or of what joins */
 #define WHOLE_FILE      "."
+#define JOINS_ARRAY     "[]" /* after a place */
 
 /* --- Writing ------------------------------------------------------------------------------ */
 
@@ -51,17 +53,26 @@ static json_t *cell_json(const struct record_column *c, const struct record_cell
     return json_number(cell->number);
 }
 
+/* What a name in a place means: a member of an object, or the number of one in an array. */
+static json_t *member(const json_t *of, const char *name)
+{
+    const int number = *name != '\0' && name[strspn(name, "0123456789")] == '\0';
+
+    return json_is_array(of) && number ? json_array_get(of, (size_t)strtoul(name, NULL, 10))
+                                       : json_object_get(of, name);
+}
+
 /* The object at "a.b", made where it is not there; NULL: no memory. */
 static json_t *object_at(json_t *file, const char *place)
 {
     while (*place != '\0' && strcmp(place, WHOLE_FILE) != 0) {
         const size_t length = strcspn(place, ".");
         char *name = strndup(place, length);
-        json_t *next = name == NULL ? NULL : json_object_get(file, name);
+        json_t *next = name == NULL ? NULL : member(file, name);
 
-        if (name != NULL && !json_is_object(next)) {
-            next = json_object();
-            json_object_set_new(file, name, next);
+        if (name != NULL && !json_is_object(next) && !json_is_array(next)) {
+            json_object_set_new(file, name, json_object());
+            next = json_object_get(file, name); /* NULL in an array that has no such number */
         }
         free(name);
         if (next == NULL)
@@ -99,6 +110,25 @@ static int put_row(const struct record_table *t, const struct record_row *row, j
     return given;
 }
 
+/* The length of a place without the "[]" that says that the row joins an array there; 0: it does
+ * not say so. */
+static size_t array_length(const char *place)
+{
+    const size_t length = strlen(place), mark = strlen(JOINS_ARRAY);
+
+    return length > mark && strcmp(place + length - mark, JOINS_ARRAY) == 0 ? length - mark : 0;
+}
+
+/* The array that a row with a place joins; NULL: none. */
+static json_t *array_at(json_t *file, const char *place)
+{
+    char *array = strndup(place, array_length(place));
+    json_t *found = array == NULL || *array == '\0' ? NULL : object_at(file, array);
+
+    free(array);
+    return found;
+}
+
 /* A row with a place of its own. */
 static int put_placed(const struct record_table *t, const struct record_row *row, json_t *file)
 {
@@ -107,6 +137,12 @@ static int put_placed(const struct record_table *t, const struct record_row *row
 
     if (object == NULL)
         return report_no_memory();
+    if (array_length(row->place) > 0) {
+        put_row(t, row, object);
+        return json_array_append_new(array_at(file, row->place), object) == 0
+                   ? EXIT_OK
+                   : report_failed("there is no array \"%s\"", row->place);
+    }
     if (put_row(t, row, object) == 0 && strcmp(row->place, WHOLE_FILE) != 0)
         rc = put_at(file, row->place, json_null());
     else if (object_at(file, row->place) == NULL ||
@@ -179,6 +215,7 @@ static json_t *column_json(const struct record_table *t, int c)
     set_if(o, "sign", column->sign);
     set_if(o, "group", column->group);
     set_if(o, "right", column->right);
+    set_if(o, "left", column->left);
     if (column->good != 0 || column->bad != 0) {
         json_set_number(o, "good", column->good);
         json_set_number(o, "bad", column->bad);
@@ -192,6 +229,22 @@ static json_t *column_json(const struct record_table *t, int c)
         json_object_set_new(o, "values", values);
     }
     return o;
+}
+
+/* Does row i stand in the same array as the one before? */
+static int is_continued(const struct record_table *t, int64_t i)
+{
+    return i > 0 && t->row[i - 1].place != NULL && array_length(t->row[i].place) > 0 &&
+           strcmp(t->row[i - 1].place, t->row[i].place) == 0;
+}
+
+static void put_place(const struct record_table *t, int64_t i, json_t *rows)
+{
+    const char *place = t->row[i].place;
+    const size_t array = array_length(place);
+
+    if (!is_continued(t, i))
+        json_array_append_new(rows, json_stringn(place, array > 0 ? array : strlen(place)));
 }
 
 static json_t *table_json(const struct record_table *t)
@@ -210,7 +263,7 @@ static json_t *table_json(const struct record_table *t)
     set_if(o, "only_page", t->layout.only_page);
     for (int64_t i = 0; i < t->rows; i++) {
         if (t->row[i].place != NULL)
-            json_array_append_new(rows, json_string(t->row[i].place));
+            put_place(t, i, rows);
         else if (t->layout.name == NULL)
             json_array_append_new(rows, json_null());
         else if (!in_array++)
@@ -237,7 +290,7 @@ int record_write_json(const struct record *r, const char *path)
     if (rc == EXIT_OK && (file == NULL || tables == NULL))
         rc = report_no_memory();
     for (int i = 0; i < r->parts && rc == EXIT_OK; i++)
-        if (r->part[i].table != NULL) {
+        if (r->part[i].table != NULL && !r->part[i].table->layout.only_text) {
             rc = put_rows(r->part[i].table, file);
             if (!r->part[i].table->layout.only_files)
                 json_array_append_new(tables, table_json(r->part[i].table));
@@ -328,6 +381,7 @@ static int read_column(struct reading *in, const json_t *object, struct record_c
     out->sign = is_set(object, "sign");
     out->group = is_set(object, "group") && out->kind == RECORD_TEXT;
     out->right = is_set(object, "right");
+    out->left = is_set(object, "left");
     out->good = json_number_value(json_object_get(object, "good"));
     out->bad = json_number_value(json_object_get(object, "bad"));
     return rc;
@@ -398,7 +452,7 @@ static const json_t *value_at(const json_t *file, const char *place)
         char name[MOST_CHARACTERS];
 
         snprintf(name, sizeof name, "%.*s", (int)length, place);
-        file = json_object_get(file, name);
+        file = member(file, name);
         place += length + (place[length] == '.');
     }
     return file;

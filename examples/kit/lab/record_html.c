@@ -34,7 +34,7 @@ static const struct record_table *find_table(const struct record *r, const char 
     for (int i = 0; i < r->parts; i++) {
         const struct record_table *t = r->part[i].table;
 
-        if (t != NULL && t->rows > 0 && !t->layout.only_files &&
+        if (t != NULL && t->rows > 0 && !t->layout.only_files && !t->layout.only_text &&
             strcmp(record_table_name(t), name) == 0)
             return t;
     }

@@ -106,7 +106,7 @@ const char *record_table_name(const struct record_table *t)
 
 static int is_right(const struct record_column *c)
 {
-    return c->right || (c->kind != RECORD_TEXT && c->kind != RECORD_TRUTH);
+    return c->right || (!c->left && c->kind != RECORD_TEXT && c->kind != RECORD_TRUTH);
 }
 
 static struct table *begin_text(const struct record_table *t)
@@ -125,13 +125,14 @@ static struct table *begin_text(const struct record_table *t)
     return table_create(headings);
 }
 
-static int print_table(const struct record_table *t, FILE *out)
+/* `all`: hidden rows too. */
+static int print_table(const struct record_table *t, int all, FILE *out)
 {
     struct table *text = begin_text(t);
     int rc = text == NULL ? report_no_memory() : EXIT_OK;
 
     for (int64_t i = 0; i < t->rows && rc == EXIT_OK; i++)
-        for (int c = 0; c < t->layout.count && !t->row[i].hidden; c++) {
+        for (int c = 0; c < t->layout.count && (all || !t->row[i].hidden); c++) {
             char *cell;
 
             if (!record_is_shown(&t->columns[c]))
@@ -159,9 +160,24 @@ int record_print(struct record *r, FILE *out)
         if (part->words != NULL)
             fputs(part->words, out);
         else if (!part->table->layout.only_files && !part->table->layout.only_page)
-            rc = print_table(part->table, out);
+            rc = print_table(part->table, 0, out);
     }
     return rc;
+}
+
+int record_write_text(const struct record_table *t, const char *path)
+{
+    int rc = t == NULL ? EXIT_FAILED : record_check(t->record), sound;
+    FILE *out = rc == EXIT_OK ? fopen(path, "w") : NULL;
+
+    if (rc != EXIT_OK)
+        return rc;
+    if (out == NULL)
+        return report_failed("cannot write %s: %s", path, strerror(errno));
+    rc = print_table(t, 1, out);
+    sound = !ferror(out);
+    sound = fclose(out) == 0 && sound;
+    return rc == EXIT_OK && !sound ? report_failed("cannot write %s", path) : rc;
 }
 
 int record_print_protocol(const struct record *r, FILE *out)
@@ -261,7 +277,7 @@ int record_write_csv(const struct record *r, const char *path)
     if (out == NULL)
         return report_failed("cannot write %s: %s", path, strerror(errno));
     for (int i = 0; i < r->parts; i++)
-        if (r->part[i].table != NULL) {
+        if (r->part[i].table != NULL && !r->part[i].table->layout.only_text) {
             if (tables++ > 0)
                 fputc('\n', out);
             put_csv_table(out, r->part[i].table);
