@@ -28,6 +28,7 @@ fi
 # A buffer: all figures are known from jem-score.
 expect "a replay buffer" 0 "samples, top 50 %" hybrid --from-buffer "$tmp/t/last.safetensors" --model "$model" "${data[@]}" \
     --features "$clf" --chains 100 --keep 50 --json "$tmp/b.json" --out "$tmp/b"
+verdict "what its words say" "$(cat "$tmp/out")" grep -q "^real      the distance of real images: " "$tmp/out"
 verdict "its protocol" "missing" grep -q "100 of the 120 images of" <(tr '\n' ' ' <"$tmp/out")
 "${check[@]}" buffer "$tmp/t/last.safetensors" 100 "$tmp"
 score --model "$clf" --data "$set" --split train --features --out "$tmp/train" >/dev/null
@@ -41,7 +42,14 @@ percent=$(json "$tmp/b.json" '"%.2f" % (100 * o["accuracy"])')
 verdict "its accuracy is jem-score's" "$percent; $(grep -i accuracy "$tmp/scored")" grep -qF "$percent" "$tmp/scored"
 
 # Chains.
-expect "fresh chains" 0 "starts" hybrid --model "$model" "${small[@]}" --json "$tmp/1.json"
+expect "fresh chains" 0 "starts" hybrid --model "$model" "${small[@]}" --json "$tmp/1.json" --csv "$tmp/1.csv"
+verdict "their CSV" "$(cat "$tmp/1.csv")" "$python" -c '
+import csv, json, sys
+o = json.load(open(sys.argv[1]))
+lines = [l for l in csv.reader(open(sys.argv[2])) if l]
+rows = [l[1:] for l in lines if l[0] == "rows"]
+assert rows == [[r["images"]] + ["" if r[k] is None else "%.12g" % r[k] for k in ("n", "against", "frechet", "is_mean", "is_std")] for r in o["rows"]]
+assert [l[:3] for l in lines if l[2] == "JEM"] == [["Table 1 of the paper", "hybrid", "JEM"]]' "$tmp/1.json" "$tmp/1.csv"
 verdict "their protocol" "missing" test "$(json "$tmp/1.json" '"60 chains of 4 SGLD steps on log p(x) (step_size 1, noise_std 0.01," in o["protocol"]')" = True
 expect "in other batches and threads" 0 "real" hybrid --model "$model" "${small[@]}" --json "$tmp/2.json" --batch 7 --threads 2
 verdict "change nothing" "differ" test "$(json "$tmp/1.json" 'o["rows"]')" = "$(json "$tmp/2.json" 'o["rows"]')"
@@ -62,7 +70,9 @@ verdict "with classes no such reason" "$(json "$tmp/a.json" 'o')" test "$(json "
 
 # What does not fit, before any chain: a million steps would take an hour.
 long=(--model "$model" --data "$set" --quiet --steps 1000000)
-expect "no features" 2 "or --features MODEL" hybrid "${long[@]}"
+expect "no features" 2 "for the accuracy alone, which needs neither, say --chains 0" hybrid "${long[@]}"
+expect "a dry run" 0 "would run: jem-hybrid --model $tmp/none" hybrid "${long[@]}" --features "$clf" --model "$tmp/none" --dry-run
+expect "a dry run without a model" 2 "--model FILE is missing" hybrid --data "$set" --features "$clf" --dry-run
 expect "both features" 2 "one of the two" hybrid "${long[@]}" --features "$clf" --inception x
 expect "no Inception weights" 1 "inception2safetensors.py" hybrid "${long[@]}" --inception "$tmp/none"
 expect "Inception weights of something else" 1 'holds no tensor "Conv2d_1a_3x3.conv.weight"' hybrid "${long[@]}" --inception "$model"
@@ -75,3 +85,5 @@ expect "a model of other images" 1 "the model reads 3 x 8 x 8" hybrid "${data[@]
 expect "labels of other classes" 1 "has 12 classes, the model has 10" hybrid "${data[@]}" --model "$model" --features "$clf" --data "$set,classes=12"
 expect "one chain" 2 "two or more" hybrid "${long[@]}" --features "$clf" --chains 1
 expect "a reference of three" 1 "need 4 or more" hybrid "${long[@]}" --features "$clf" --reference 3
+out=$tmp/t/best.safetensors/x
+expect "a folder that cannot be made, before any chain" 1 "$model" hybrid "${long[@]}" --features "$clf" --out "$out"

@@ -14,8 +14,21 @@ ln -s "$fashion/t10k-images-idx3-ubyte.gz" "$fashion/t10k-labels-idx1-ubyte.gz" 
 some=(--data "mnist:$tmp" --count 500 --quiet --set model.arch=small --set model.filters=4 --set train.batch=16
     --set sgld.steps=2 --set pcd.capacity=100 --set train.lr=0.003 --set train.crop_pad=0 --set train.flip=0
     --validate-every 20 --labels "2,10" --seeds 2)
-expect "semisup" 0 "Test accuracy" semisup "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json"
+expect "semisup" 0 "Test accuracy" semisup "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json" --csv "$tmp/a.csv"
 verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
+verdict "its CSV has the same figures" "$(cat "$tmp/a.csv")" "$python" -c '
+import csv, json, sys
+o = json.load(open(sys.argv[1]))
+head = None
+rows = {"summary": [], "runs": []}
+for line in csv.reader(open(sys.argv[2])):
+    if not line or line[0] == "table": head = line
+    else: rows[line[0]].append(dict(zip(head[1:], line[1:])))
+for name in rows:
+    assert len(rows[name]) == len(o[name]) > 0
+    for ours, theirs in zip(rows[name], o[name]):
+        for key, value in theirs.items():
+            assert ours[key] == ("" if value is None else value if isinstance(value, str) else "%.12g" % value), key' "$tmp/a.json" "$tmp/a.csv"
 verdict "semisup prints its protocol" "no" grep -q "the difference is taken seed by seed" <(tr '\n' ' ' <"$tmp/out")
 for key in runs summary settings protocol model_md5 data seed seconds; do
     verdict "semisup: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
@@ -73,5 +86,8 @@ expect "semisup, labels that are no numbers" 2 "joined by commas" semisup "${som
 expect "semisup, a classifier against itself" 2 "train.weight_px is 0" semisup "${some[@]}" "${out[@]}" --preset classifier
 expect "semisup, all held out" 2 "can be held out" semisup "${some[@]}" "${out[@]}" --validation 2000
 expect "semisup, unknown setting" 2 "sgld.steps" semisup "${some[@]}" "${out[@]}" --set sgld.step=3
+expect "semisup, a dry run" 0 "would run: jem-semisup --data" semisup "${some[@]}" "${out[@]}" --dry-run
+expect "semisup, a dry run, labels that are no numbers" 2 "joined by commas" semisup "${some[@]}" "${out[@]}" --labels "10;20" --dry-run
+expect "semisup, a dry run without a folder" 2 "--out DIR is missing" semisup "${some[@]}" --dry-run
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "semisup, a training that diverges at once" 1 "JEM_E_NUMERIC" semisup "${some[@]}" --steps 20 --set train.max_loss=0.001 --out "$tmp/f"

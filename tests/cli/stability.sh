@@ -12,7 +12,7 @@ net=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sgl
 calm=(--set train.lr=0.0003 --set train.energy_l2=0.1 --set sgld.clamp_x=1)
 wild=train.energy_l2=0,sgld.clamp_x=0,train.lr=0.3,sgld.step_size=100
 some=("${net[@]}" "${calm[@]}" --variant "$wild" --save-every 20 --recovery-steps 20 --seeds 2)
-expect "stability" 0 "as the official code does" stability "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json"
+expect "stability" 0 "as the official code does" stability "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json" --csv "$tmp/a.csv"
 verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
 for key in variants recovery runs settings protocol data seed seconds version; do
     verdict "stability: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
@@ -20,6 +20,17 @@ done
 verdict "the calm ones last, the wild ones do not" "$(json "$tmp/a.json" "[(r['seed'], r['steps']) for r in o['runs']]")" \
     json "$tmp/a.json" "1 / ([(r['variant'], r['diverged'], r['steps'] == 50) for r in o['runs']] == [(0, False, True)] * 2 + [(1, True, False)] * 2)"
 verdict "the table says so" "$(cat "$tmp/out")" grep -qE "^ +1 +2 of 2 +34 to 100 % .*  $wild\$" "$tmp/out"
+verdict "its CSV has the figures of the JSON" "$(cat "$tmp/a.csv")" "$python" -c '
+import csv, json, sys
+o, head, rows = json.load(open(sys.argv[1])), None, {"variants": [], "recovery": []}
+for line in csv.reader(open(sys.argv[2])):
+    if not line or line[0] == "table": head = line
+    else: rows[line[0]].append(dict(zip(head[1:], line[1:])))
+for name in rows:
+    assert len(rows[name]) == len(o[name]) > 0
+    for ours, theirs in zip(rows[name], o[name]):
+        for key, value in theirs.items():
+            assert ours[key] == ("" if value is None else value if isinstance(value, str) else "%.12g" % value), key' "$tmp/a.json" "$tmp/a.csv"
 verdict "checkpoints of those that diverged" "$(ls "$tmp/a")" \
     test "$(cd "$tmp/a" && echo *)" = "gap.svg variant1-seed1.safetensors variant1-seed2.safetensors"
 verdict "gap.svg has a plot per variant and a mark per divergence" "$(grep -c viewBox "$tmp/a/gap.svg")" \
@@ -95,7 +106,8 @@ verdict "a seed gives the same training whatever the others are" "differ" json "
     "1 / ([(r['steps'], r['message'], r['curve']) for r in json.load(open('$tmp/c.json'))['runs']] == 2 * [(r['steps'], r['message'], r['curve']) for r in o['runs'][3:]])"
 verdict "a checkpoint from before the training" "$(json "$tmp/c.json" "o['runs'][0]['checkpoint_step']")" \
     test "$(json "$tmp/c.json" "o['runs'][0]['checkpoint_step'], o['runs'][0]['recovery'][0]['steps'] == o['runs'][0]['steps']")" = "(0, True)"
-expect "stability, nothing diverges" 0 "nothing to recover from" stability "${net[@]}" "${calm[@]}" --seeds 1 --steps 3 --out "$tmp/d"
+expect "stability, nothing diverges" 0 "nothing to recover from" stability "${net[@]}" "${calm[@]}" --seeds 1 --steps 3 --out "$tmp/d" --json "$tmp/d.json"
+verdict "remedies are in files alone then" "$(json "$tmp/d.json" "o['tables']")" json "$tmp/d.json" "1 / ([t['name'] for t in o['tables']] == ['variants'] and [r['tried'] for r in o['recovery']] == [0] * 5)"
 
 "$JEM_BIN/jem-stability" "${net[@]}" "${calm[@]}" --variant "$wild" --seeds 1000 --steps 40 --save-every 20 --recovery-steps 20 \
     --out "$tmp/e" --json "$tmp/e.json" >"$tmp/out" 2>"$tmp/err" &
@@ -124,5 +136,8 @@ bad "too few recovery steps" 2 "at least --save-every (200)" --recovery-steps 19
 bad "unknown data" 2 "fashion-mnist" --data nothing
 npy "$tmp/x.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352
 bad "images without labels" 1 "has a label" --data "npy:$tmp/x.npy"
+expect "stability, a dry run" 0 "would run: jem-stability --data" stability "${net[@]}" "${out[@]}" --dry-run
+bad "a dry run, too few recovery steps" 2 "at least --save-every (200)" --recovery-steps 199 --dry-run
+expect "stability, a dry run without a folder" 2 "--out DIR is missing" stability "${net[@]}" --dry-run
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "stability, a file in the place of the folder" 1 "not a folder" stability "${net[@]}" --steps 1 --out "$tmp/a.json"

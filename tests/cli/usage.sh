@@ -18,8 +18,8 @@ options_of() {
         version" ;;
     jem-report) echo "jem classifier ebm factored class-conditional inception data ood count quick out json seed quiet
         threads backend help version" ;;
-    jem-semisup) echo "$common data test labels seeds validation split-seed count steps validate-every out json" ;;
-    jem-stability) echo "$common data variant steps seeds save-every recovery-steps out json" ;;
+    jem-semisup) echo "$common data test labels seeds validation split-seed count steps validate-every out json csv" ;;
+    jem-stability) echo "$common data variant steps seeds save-every recovery-steps out json csv" ;;
     jem-sample) echo "$common model out json steps count per-class from-buffer data batch" ;;
     esac
 }

@@ -4,11 +4,7 @@
 
 /* Trainings that may diverge, and what is tried on those that do. */
 
-#include <stdint.h>
-
-#include <jem/jem.h>
-
-#include "kit/base/progress.h"
+#include "kit/lab/lab.h"
 
 /* What is tried, each on its own from the same divergence. */
 enum {
@@ -52,25 +48,22 @@ struct stability_variant {
 };
 
 struct stability {
-    jem_context *ctx;
+    struct lab *lab;
     jem_dataset *data;
-    const char *out;
-    struct progress progress;
     int64_t steps; /* of each training at the most; 0: as many as the schedule has */
     int64_t save_every, recovery_steps;
-    int64_t first_seed, seeds;
+    int64_t seeds; /* from that of the lab on */
     struct stability_variant *variant;
     int64_t variants;
     struct stability_run *run; /* variant by variant, seed by seed */
-    double *scratch;           /* as many numbers as there are runs */
 };
 
-/* Can it be trained, and can each remedy be tried? What cannot is reported before hours of
+/* Can it be trained, and can each remedy be tried? What cannot ends the program before hours of
  * training. */
-int stability_check(const struct stability *s, const struct stability_variant *v);
+void stability_check(const struct stability *s, const struct stability_variant *v);
 
 /* Train once; if that diverges, try the remedies. Divergence is a result, not a failure. Returns
  * early when a signal asks the program to stop (stop.h); what was not completed says so. */
-int stability_train(struct stability *s, struct stability_run *r);
+void stability_train(const struct stability *s, struct stability_run *r);
 
 #endif

@@ -2,20 +2,19 @@
 #ifndef STABILITY_REPORT_H
 #define STABILITY_REPORT_H
 
-/* What came out of stability.h: tables, a picture, JSON. Trainings that were not completed are
- * left out of tables and summaries. */
-
-#include <jansson.h>
+/* What came out of stability.h. Trainings that were not completed are left out of tables and
+ * summaries. */
 
 #include "stability.h"
 
-/* How often it diverges, and what recovery does, on stdout. */
-int stability_print(const struct stability *s);
+/* How often training diverges, and what recovery does: tables "variants" and "recovery", and the
+ * member "runs", of the record. */
+void stability_record(const struct stability *s);
 
-/* Energy gap against step, a plot per variant, a curve per training: gap.svg in s->out. */
-int stability_draw(const struct stability *s);
+/* Energy gap against step, a plot per variant, a curve per training: gap.svg in --out. */
+void stability_draw(const struct stability *s);
 
-/* Members "variants", "recovery" and "runs". */
-void stability_to_json(const struct stability *s, json_t *json);
+/* The settings of a variant, for people. */
+const char *stability_text(const struct stability_variant *v);
 
 #endif

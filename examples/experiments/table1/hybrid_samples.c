@@ -1,152 +1,139 @@
 /* SPDX-License-Identifier: MIT */
 
+/* See hybrid_samples.h. */
+
 #include "hybrid_samples.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/base/report.h"
+#include "kit/base/file.h"
 #include "kit/base/table.h"
-#include "kit/cli/settings.h"
 #include "kit/data/checkpoint.h"
-#include "kit/lab/evaluate.h"
+#include "kit/images/image.h"
 
-#define SLICE 10 /* steps between two lines of progress */
+#define SLICE 10  /* steps between two lines of progress */
+#define SHOWN 100 /* images in a picture */
 
-/* Settings: the file's, then presets, then --set. A buffer sets how many samples there are. */
-static int read_files(const struct hybrid_plan *plan, const int64_t shape[4],
-                      struct hybrid_samples *s)
+static void read_buffer(struct lab *l, const char *path, struct hybrid_samples *s)
 {
     struct checkpoint file;
-    int rc = checkpoint_open(plan->buffer != NULL ? plan->buffer : plan->model, &file);
+    int rc = checkpoint_open(path, &file);
 
-    s->n = plan->count;
-    if (rc == EXIT_OK)
-        rc = checkpoint_settings(&file, s->opts);
-    if (rc == EXIT_OK && plan->buffer != NULL)
-        rc = checkpoint_buffer(&file, shape, s->n, &s->ends, &s->n, &s->stored);
+    must(rc);
+    rc = checkpoint_buffer(&file, l->shape, s->n, &s->ends, &s->n, &s->stored);
     checkpoint_close(&file);
-    return rc == EXIT_OK ? settings_apply(s->opts, plan->presets, plan->sets) : rc;
+    must(rc);
+    lab_keep(l, s->ends, free);
 }
 
-static int allocate(struct hybrid_samples *s, int64_t classes)
+static const char *text_of(struct lab *l, const jem_options *opts, const char *name)
 {
-    const int by_class = settings_number(s->opts, "sgld.class_cond") != 0;
-    const size_t values = (size_t)(s->n * s->size);
+    char text[64];
 
-    s->starts = malloc(values * sizeof s->starts[0]);
-    s->fresh = s->ends == NULL; /* not the images of a buffer */
-    if (s->fresh)
-        s->ends = malloc(values * sizeof s->ends[0]);
-    if (by_class)
-        s->y = malloc((size_t)s->n * sizeof s->y[0]);
-    if (s->starts == NULL || s->ends == NULL || (by_class && s->y == NULL))
-        return report_no_memory();
-    for (int64_t i = 0; i < s->n && by_class; i++)
-        s->y[i] = (int32_t)(i % classes);
-    return EXIT_OK;
+    must(settings_text(opts, name, text));
+    return lab_text(l, "%s", text);
 }
 
-static int describe(const struct hybrid_plan *plan, struct hybrid_samples *s)
+static int is_gaussian(struct lab *l, const jem_options *opts)
 {
-    char text[5][64];
-    const char *start;
-    static const char *const names[] = {"sgld.step_size", "sgld.noise_std", "sgld.clamp_grad",
-                                        "sgld.clamp_x", "start.kind"};
-    int rc = EXIT_OK;
+    return strcmp(text_of(l, opts, "start.kind"), "gaussian") == 0;
+}
 
-    for (size_t i = 0; i < 5 && rc == EXIT_OK; i++)
-        rc = settings_text(s->opts, names[i], text[i]);
-    if (rc != EXIT_OK)
-        return rc;
-    start = strcmp(text[4], "gaussian") == 0
-                ? "a Gaussian per class, fitted to the training images"
-                : "uniform noise";
-    if (plan->buffer != NULL)
-        snprintf(s->how, sizeof s->how,
-                 "%" PRId64 " of the %" PRId64
-                 " images of the replay buffer, as they are; starts: as many of %s",
-                 s->n, s->stored, start);
+static const char *describe(struct lab *l, const jem_options *opts,
+                            const struct hybrid_samples *s)
+{
+    const char *start = is_gaussian(l, opts)
+                            ? "a Gaussian per class, fitted to the training images"
+                            : "uniform noise";
+
+    if (!s->fresh)
+        return lab_text(l,
+                        "%" PRId64 " of the %" PRId64
+                        " images of the replay buffer, as they are; starts: as many of %s",
+                        s->n, s->stored, start);
+    return lab_text(
+        l,
+        "%" PRId64 " chains of %" PRId64
+        " SGLD steps on %s (step_size %s, noise_std %s, clamp_grad %s, clamp_x %s; seed "
+        "%" PRId64 "), from %s",
+        s->n, s->steps, s->y != NULL ? "log p(x|y), the classes in turn," : "log p(x)",
+        text_of(l, opts, "sgld.step_size"), text_of(l, opts, "sgld.noise_std"),
+        text_of(l, opts, "sgld.clamp_grad"), text_of(l, opts, "sgld.clamp_x"), l->seed, start);
+}
+
+static void release_head(void *head)
+{
+    jem_head_free(head);
+}
+
+static void release_sampler(void *sampler)
+{
+    jem_sampler_free(sampler);
+}
+
+static jem_sampler *create_sampler(struct lab *l, const jem_options *opts, int64_t batch,
+                                   const jem_dataset *train)
+{
+    jem_head *head = NULL;
+    jem_sampler *sampler = NULL;
+
+    must_jem(jem_head_create(l->model, batch, &head));
+    lab_keep(l, head, release_head);
+    must_jem(jem_sampler_create(head, opts, &sampler));
+    lab_keep(l, sampler, release_sampler);
+    must_jem(jem_sampler_seed(sampler, l->seed, 0));
+    if (is_gaussian(l, opts))
+        must_jem(jem_sampler_fit_start(sampler, train));
+    return sampler;
+}
+
+struct hybrid_samples hybrid_samples_prepare(struct lab *l, const struct hybrid_plan *plan,
+                                             const jem_dataset *train)
+{
+    const int fresh = plan->buffer == NULL;
+    struct hybrid_samples s = {
+        .n = plan->count, .steps = fresh ? plan->steps : 0, .fresh = fresh};
+    const jem_options *opts =
+        lab_settings(l, fresh ? l->model_file : plan->buffer, &plan->presets, &plan->sets);
+
+    if (fresh)
+        s.ends = lab_floats(l, s.n * l->size);
     else
-        snprintf(
-            s->how, sizeof s->how,
-            "%" PRId64 " chains of %" PRId64
-            " SGLD steps on %s (step_size %s, noise_std %s, clamp_grad %s, clamp_x %s; seed "
-            "%" PRId64 "), from %s",
-            s->n, s->steps, s->y != NULL ? "log p(x|y), the classes in turn," : "log p(x)",
-            text[0], text[1], text[2], text[3], plan->seed, start);
-    return EXIT_OK;
+        read_buffer(l, plan->buffer, &s);
+    s.starts = lab_floats(l, s.n * l->size);
+    if (settings_number(opts, "sgld.class_cond") != 0) {
+        s.y = lab_array(l, s.n, sizeof *s.y);
+        for (int64_t i = 0; i < s.n; i++)
+            s.y[i] = (int32_t)(i % l->classes);
+    }
+    s.how = describe(l, opts, &s);
+    s.sampler = create_sampler(l, opts, plan->batch, train);
+    return s;
 }
 
-int hybrid_samples_prepare(jem_context *ctx, jem_model *model, const struct hybrid_plan *plan,
-                           const jem_dataset *train, struct hybrid_samples *out)
-{
-    int64_t shape[4] = {0, 0, 0, 0};
-    char kind[64];
-    int rc;
-
-    memset(out, 0, sizeof *out);
-    out->steps = plan->buffer != NULL ? 0 : plan->steps;
-    rc = report_jem(jem_options_create(ctx, &out->opts));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_model_shape(model, shape));
-    out->size = shape[0] * shape[1] * shape[2];
-    if (rc == EXIT_OK)
-        rc = read_files(plan, shape, out);
-    if (rc == EXIT_OK)
-        rc = allocate(out, shape[3]);
-    if (rc == EXIT_OK)
-        rc = describe(plan, out);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_head_create(model, plan->batch, &out->head));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_sampler_create(out->head, out->opts, &out->sampler));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_sampler_seed(out->sampler, plan->seed, 0));
-    if (rc == EXIT_OK)
-        rc = settings_text(out->opts, "start.kind", kind);
-    if (rc == EXIT_OK && strcmp(kind, "gaussian") == 0)
-        rc = report_jem(jem_sampler_fit_start(out->sampler, train));
-    if (rc != EXIT_OK)
-        hybrid_samples_free(out);
-    return rc;
-}
-
-void hybrid_samples_free(struct hybrid_samples *s)
-{
-    free(s->starts);
-    free(s->ends);
-    free(s->y);
-    jem_sampler_free(s->sampler);
-    jem_head_free(s->head);
-    jem_options_free(s->opts);
-    memset(s, 0, sizeof *s);
-}
-
-int hybrid_samples_draw(struct hybrid_samples *s, struct progress *progress)
+void hybrid_samples_draw(struct lab *l, struct hybrid_samples *s)
 {
     const double start = progress_clock();
-    int rc = report_jem(jem_sampler_init(s->sampler, s->y, s->starts, s->n));
 
-    if (rc == EXIT_OK && s->fresh)
-        memcpy(s->ends, s->starts, (size_t)(s->n * s->size) * sizeof s->ends[0]);
-    for (int64_t done = 0; done < s->steps && rc == EXIT_OK;) {
+    must_jem(jem_sampler_init(s->sampler, s->y, s->starts, s->n));
+    if (s->fresh)
+        memcpy(s->ends, s->starts, (size_t)(s->n * l->size) * sizeof s->ends[0]);
+    for (int64_t done = 0; done < s->steps;) {
         const int64_t m = s->steps - done < SLICE ? s->steps - done : SLICE;
         char left[32];
 
-        rc = report_jem(jem_sampler_run(s->sampler, s->ends, s->y, s->n, m));
+        must_jem(jem_sampler_run(s->sampler, s->ends, s->y, s->n, m));
         done += m;
-        if (progress_due(progress))
-            progress_show(progress, "chains: step %" PRId64 "/%" PRId64 "  left %s", done,
+        if (progress_due(&l->progress))
+            progress_show(&l->progress, "chains: step %" PRId64 "/%" PRId64 "  left %s", done,
                           s->steps,
                           format_duration((progress_clock() - start) / (double)done *
                                               (double)(s->steps - done),
                                           left));
     }
-    progress_clear(progress);
-    return rc;
+    progress_clear(&l->progress);
 }
 
 /* An image, and how sure the model is of its class. */
@@ -189,24 +176,35 @@ static int64_t take_tops(const struct sure *list, int64_t n, int64_t percent, in
     return taken;
 }
 
-int hybrid_samples_keep(jem_model *model, const struct hybrid_samples *s, int64_t percent,
-                        int64_t *kept, int64_t *n)
+int64_t *hybrid_samples_keep(struct lab *l, const struct hybrid_samples *s, int64_t percent,
+                             int64_t *n)
 {
-    struct evaluation e;
-    struct sure *list;
-    const int rc = evaluate_images(model, s->ends, s->n, 100, &e);
+    struct image_input ends = {.n = s->n, .x = s->ends};
+    const struct evaluation *e = lab_evaluate(l, &ends);
+    struct sure *list = lab_array(l, s->n, sizeof *list);
+    int64_t *kept = lab_array(l, s->n, sizeof *kept);
 
-    if (rc != EXIT_OK)
-        return rc;
-    list = malloc((size_t)s->n * sizeof *list);
-    for (int64_t i = 0; i < s->n && list != NULL; i++)
-        list[i] = (struct sure){e.pred[i], e.prob_y[i * e.classes + e.pred[i]], i};
-    evaluate_free(&e);
-    if (list == NULL)
-        return report_no_memory();
+    for (int64_t i = 0; i < s->n; i++)
+        list[i] = (struct sure){e->pred[i], e->prob_y[i * e->classes + e->pred[i]], i};
     qsort(list, (size_t)s->n, sizeof *list, by_confidence);
     *n = take_tops(list, s->n, percent, kept);
     qsort(kept, (size_t)*n, sizeof *kept, by_number);
-    free(list);
-    return EXIT_OK;
+    lab_drop(l, list);
+    lab_drop(l, e);
+    return kept;
+}
+
+/* The first images; of a buffer, which may be sorted by class, some from all of it. */
+void hybrid_samples_show(struct lab *l, const struct hybrid_samples *s, const char *name,
+                         const float *x)
+{
+    const int64_t n = s->n < SHOWN ? s->n : SHOWN, step = s->stored > 0 ? s->n / n : 1;
+    float *shown = lab_floats(l, n * l->size);
+    char path[FILE_PATH_BYTES];
+
+    for (int64_t i = 0; i < n; i++)
+        memcpy(shown + i * l->size, x + i * step * l->size, (size_t)l->size * sizeof *shown);
+    must(file_join(path, l->out, name));
+    must(image_write_grid(path, shown, n, l->shape, 10));
+    lab_drop(l, shown);
 }

@@ -119,6 +119,19 @@ int feature_set_pick(const struct features *f, const struct feature_set *set, co
     return rc;
 }
 
+void feature_set_keep(const struct features *f, struct feature_set *set, const int64_t *kept,
+                      int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) { /* kept[i] >= i, so no row is lost */
+        memmove(set->features + i * f->d, set->features + kept[i] * f->d,
+                (size_t)f->d * sizeof set->features[0]);
+        if (set->logits != NULL)
+            memmove(set->logits + i * f->classes, set->logits + kept[i] * f->classes,
+                    (size_t)f->classes * sizeof set->logits[0]);
+    }
+    set->n = n;
+}
+
 void feature_set_free(struct feature_set *set)
 {
     free(set->features);

@@ -48,6 +48,9 @@ int features_of_data(struct features *f, const char *what, const jem_dataset *da
 /* At most `most` of the rows from, from + step, ..., evenly spaced among them, as a copy. */
 int feature_set_pick(const struct features *f, const struct feature_set *set, const char *what,
                      int64_t from, int64_t step, int64_t most, struct feature_set *out);
+/* Only the n rows `kept`, in ascending order, stay. */
+void feature_set_keep(const struct features *f, struct feature_set *set, const int64_t *kept,
+                      int64_t n);
 void feature_set_free(struct feature_set *set);
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef KIT_LAB_CLASS_MEANING_H
 #define KIT_LAB_CLASS_MEANING_H
 
-/* Did a training teach a model its classes? What knows log p(x) alone has outputs f(x)[y] as any
- * model, but p(y|x) of it, and so its accuracy, means nothing. */
+/* Did a training teach a model its classes? A model that learnt log p(x) alone has outputs f(x)[y]
+ * like any other, but nothing tied them to labels: its p(y|x), and so its accuracy, mean nothing. */
 
 #include <stdint.h>
 

@@ -270,6 +270,35 @@ jem_head *lab_head(struct lab *l)
     return lab_keep(l, head, release_head);
 }
 
+static void release_options(void *opts)
+{
+    jem_options_free(opts);
+}
+
+static void take_settings(const char *path, jem_options *opts)
+{
+    struct checkpoint file;
+    int rc = checkpoint_open(path, &file);
+
+    must(rc);
+    rc = checkpoint_settings(&file, opts);
+    checkpoint_close(&file);
+    must(rc);
+}
+
+jem_options *lab_settings(struct lab *l, const char *file, const struct cli_list *presets,
+                          const struct cli_list *sets)
+{
+    jem_options *opts = NULL;
+
+    must_jem(jem_options_create(l->ctx, &opts));
+    lab_keep(l, opts, release_options);
+    if (file != NULL)
+        take_settings(file, opts);
+    must(settings_apply(opts, presets, sets));
+    return opts;
+}
+
 static void release_images(void *images)
 {
     image_input_free(images);
@@ -284,20 +313,26 @@ static int has_labels(const struct image_input *in)
     return 0;
 }
 
+void lab_note_data(struct lab *l, const char *spec, const char *split, int64_t n)
+{
+    json_t *json = record_json(l->record);
+
+    if (json_object_get(json, "data") == NULL)
+        json_object_set_new(
+            json, "data",
+            json_pack("{ss ss sI}", "spec", spec, "split", split, "n", (json_int_t)n));
+}
+
 struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
                                int64_t count, int labelled)
 {
     const int64_t any[4] = {l->shape[0], l->shape[1], l->shape[2], 0};
     struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
-    json_t *json = record_json(l->record);
 
     must(image_input_data(l->ctx, spec, split, count, labelled ? l->shape : any, in));
     if (labelled && !has_labels(in))
         must(report_failed("--data %s has no labels, which this is about", spec));
-    if (json_object_get(json, "data") == NULL)
-        json_object_set_new(
-            json, "data",
-            json_pack("{ss ss sI}", "spec", spec, "split", split, "n", (json_int_t)in->n));
+    lab_note_data(l, spec, split, in->n);
     return in;
 }
 

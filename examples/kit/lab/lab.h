@@ -169,11 +169,18 @@ jem_model *lab_model(struct lab *l, const char *file);
 #define LAB_BATCH 250
 jem_head *lab_head(struct lab *l);
 
+/* Settings: those of a model's file (NULL: the library's own), presets, then "name=value" texts. */
+jem_options *lab_settings(struct lab *l, const char *file, const struct cli_list *presets,
+                          const struct cli_list *sets);
+
 /* Images of a data set's split, `count` of them (0: all), evenly spaced. They have the model's
  * size and, if `labelled`, labels of its classes; otherwise labels may be anything. The first
  * ones are the "data" of the file. */
 struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
                                int64_t count, int labelled);
+
+/* The "data" of the file, where lab_images() did not say it. */
+void lab_note_data(struct lab *l, const char *spec, const char *split, int64_t n);
 
 /* A data set; and a data set parted in two: `held_out` images, which the split seed draws, and
  * the rest. */
