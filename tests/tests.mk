@@ -7,7 +7,7 @@ TEST_LIBS   := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 UNIT  := $(call object,$(sort $(wildcard tests/unit/*.c tests/golden/*.c tests/support/*.c)))
 FUZZ  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTS := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool cut_images \
-                                     inception attacks $(FUZZ:%=replay_%))
+                                     inception attacks record $(FUZZ:%=replay_%))
 
 # Tests see the inside of the library. Check's macros for floats promote them to double.
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
@@ -30,14 +30,15 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
 
 # What the tests of the programs ask of the kit.
-$(foreach t,images inception attacks cli,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
+$(foreach t,images inception attacks record cli,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
 $(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o
 $(BUILD)/tests/inception: $(BUILD)/obj/tests/inception/inception.o
 $(BUILD)/tests/inception: $(BUILD)/libjemkit-features.a
 $(BUILD)/tests/inception: EXTRA = $(BUILD)/libjemkit-features.a $(BUILD)/libjemkit.a $(FEATURE_LIBS)
 $(BUILD)/tests/attacks: $(call object,$(sort $(wildcard tests/attacks/*.c)))
 $(BUILD)/tests/npy_tool: $(BUILD)/obj/tests/cli/npy_tool.o
-$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool): $(BUILD)/libjemkit.a | lib
+$(BUILD)/tests/record: $(BUILD)/obj/tests/record/record.o
+$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool record): $(BUILD)/libjemkit.a | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ $(LDFLAGS) $(EXTRA) $(LINK_KIT)
@@ -88,7 +89,7 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	    $(FUZZ:%=$(BUILD)/fuzz/tests/fuzz_%)
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
-check-torch: ## libjem beside PyTorch (docs/parity.md), in minutes; TORCH=--markdown
+check-torch: ## libjem beside PyTorch (docs/results/parity.md), in minutes; TORCH=--markdown
 	@tests/gates/deps.sh demo torch
 	+@$(SUBMAKE) all
 	@/usr/bin/python3 -B tests/torch/converted.py --build $(BUILD)

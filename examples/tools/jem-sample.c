@@ -85,7 +85,8 @@ static const struct cli command_line = {
     .about = "Draw images from a model that jem-train made, as grids of pictures.",
     .notes = "Examples:\n"
              "  jem-sample --from-buffer demo/last.safetensors --out samples\n"
-             "  jem-sample --model demo/best.safetensors --out samples --steps 1000\n",
+             "  jem-sample --model demo/best.safetensors --data fashion-mnist \\\n"
+             "      --steps 1000 --out samples\n",
     .options = options,
     .count = (int)(sizeof options / sizeof options[0]),
     .stoppable = 1,

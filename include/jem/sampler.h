@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 /**
- * Make a sampler. Reads "sgld.*", "start.kind" and, as its seed, "train.seed".
+ * Make a sampler. Reads "sampler.rule", "sgld.*", "start.kind" and, as its seed, "train.seed".
  *
  * @param head the head whose density is climbed; kept alive; not to be used elsewhere while
  *             the sampler runs

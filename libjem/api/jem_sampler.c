@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The public functions of sampler.h: check the arguments, call energy/sgld and energy/start. */
+/* The public functions of sampler.h: check the arguments, call energy/sampler and energy/start. */
 
 #include <jem/sampler.h>
 
@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "energy/sgld.h"
+#include "energy/sampler.h"
 
 #define MAX_STEPS ((INT64_C(1) << 24) - 1) /* the address of a random number has 24 bits */
 

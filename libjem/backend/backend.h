@@ -6,8 +6,8 @@
  *
  * Above this line nobody knows how a number is stored. Tensor memory is the incomplete type
  * `jem__mem`, so the compiler keeps everybody from looking inside; data goes in with upload and
- * comes out with download. Each operation is fused the way a fast backend wants it: LeakyReLU
- * is applied while a convolution *reads* its input, bias and residual are added while it
+ * comes out with download. Each operation is fused the way a fast backend wants it: the
+ * activation is applied while a convolution *reads* its input, bias and residual are added while it
  * writes, and the sign of what it writes is kept as one bit, which is all that the input
  * gradient of a LeakyReLU network needs (docs/maths.md). A whole SGLD step, noise and
  * clamps included, is conv_forward ... density ... conv_backward_x ... sgld_step, without a
@@ -23,13 +23,22 @@
 
 #include "core/random.h"
 
-#define JEM__LEAK 0.2f /* slope of LeakyReLU for negative inputs, as in the official code */
+/* An activation is its slope, 0 to 1, for negative inputs:
+ *
+ *     a(v) = v where v > 0, slope * v elsewhere
+ *
+ * 1 is none, 0.2 the LeakyReLU of the paper, 0 ReLU. What goes in as NaN or infinite comes out as
+ * NaN or infinite, whatever the slope. */
+static inline int32_t jem__activates(float slope)
+{
+    return slope < 1.0F;
+}
 
 typedef struct jem__mem jem__mem; /* a block of backend memory */
 
 /* n x c x h x w numbers beginning `at` numbers into `mem`. Upload and download speak
- * row-major n, c, h, w; the order inside belongs to the backend, but tensors of the same n, c, h, w
- * have the same order, a slice of whole images (n) is contiguous, and tensors with
+ * row-major n, c, h, w; the order inside belongs to the backend, but tensors of the same
+ * n, c, h, w have the same order, a slice of whole images (n) is contiguous, and tensors with
  * h = w = 1 or c = 1 are in plain order. So elementwise work may treat a block of many tensors
  * as one long vector (n = 1, c = length, h = w = 1). */
 typedef struct jem__tensor {
@@ -47,10 +56,11 @@ typedef struct jem__signs {
 
 /* A two-dimensional convolution (cross-correlation, as PyTorch): x is c x h x w, weights are
  * k x c x kh x kw, y is k x oh x ow, oh = (h + 2 pad - kh) / stride + 1. A fully connected layer
- * is the convolution whose kernel is the image: kh = h, kw = w, pad = 0. */
+ * is the convolution whose kernel is the image: kh = h, kw = w, pad = 0. It reads x through the
+ * activation of `slope`. */
 typedef struct jem__conv {
     int64_t c, h, w, k, kh, kw, stride, pad, oh, ow;
-    int32_t leaky_input; /* 1: the input is LeakyReLU(x), 0: x itself */
+    float slope;
 } jem__conv;
 
 typedef struct jem__queue jem__queue; /* where operations run one after another; never shared */
@@ -81,13 +91,104 @@ typedef struct jem__sgd {
  * F = logsumexp f(x_i), f_y = f(x_i)[y_i]:
  *
  *     loss_i = alpha * F + lambda * F^2 + beta * f_y
- *     seed_i = scale * d loss_i / d f = scale * ((alpha + 2 lambda F) softmax f + beta onehot y)
+ *     grad_logits_i = scale * d loss_i / d f
+ *                   = scale * ((alpha + 2 lambda F) softmax f + beta onehot y)
  *
  * alpha = 1 alone: log p(x), and grad_logits = softmax. beta = 1 alone: log p(x|y). alpha = 1,
  * beta = -1: cross entropy. */
 typedef struct jem__density {
     double alpha, lambda, beta, scale;
 } jem__density;
+
+/* --- Operations -----------------------------------------------------------------------------
+ *
+ * Each is a function type, jem__NAME_fn, and a name in the list JEM__OPERATIONS below them, from
+ * which the table and each backend's declarations follow. A new operation is declared here and
+ * written once per backend, as jem__BACKEND_NAME(). */
+
+/* y = conv(a(x), w) + b [+ add]; signs_y of y where wanted. b may be NULL. */
+typedef jem_status jem__conv_forward_fn(jem__queue *queue, const jem__conv *conv,
+                                        const jem__tensor *x, const jem__tensor *w,
+                                        const jem__tensor *b, const jem__tensor *add,
+                                        const jem__tensor *y, const jem__signs *signs_y);
+/* gx = a'(x) * conv^T(gy, w) [+ add], a'(x) from signs_x, which is read where conv->slope is
+ * below 1. add may be gx itself. */
+typedef jem_status jem__conv_backward_x_fn(jem__queue *queue, const jem__conv *conv,
+                                           const jem__tensor *gy, const jem__tensor *w,
+                                           const jem__signs *signs_x, const jem__tensor *add,
+                                           const jem__tensor *gx);
+/* gw += a(x) correlated with gy; gb += sum of gy. gb may be NULL. */
+typedef jem_status jem__conv_backward_w_fn(jem__queue *queue, const jem__conv *conv,
+                                           const jem__tensor *x, const jem__tensor *gy,
+                                           const jem__tensor *gw, const jem__tensor *gb);
+
+/* y = (1 or slope, by signs) * x: what an activation does to a small change of its input. */
+typedef jem_status jem__leak_fn(jem__queue *queue, const jem__tensor *x,
+                                const jem__signs *signs, float slope, const jem__tensor *y);
+
+/* y[n, c] = mean over h, w of a(x), or, where signs are given, of x multiplied by 1 or slope by
+ * them. And back: gx = (1 or slope, by signs_x) * gy / (h w); signs_x is read where slope is
+ * below 1. */
+typedef jem_status jem__pool_forward_fn(jem__queue *queue, const jem__tensor *x,
+                                        const jem__signs *signs, float slope,
+                                        const jem__tensor *y);
+typedef jem_status jem__pool_backward_fn(jem__queue *queue, const jem__tensor *gy,
+                                         const jem__signs *signs_x, float slope,
+                                         const jem__tensor *gx);
+
+/* See jem__density. `y` are n class numbers (NULL when beta is 0). log_px and log_pxy get n
+ * doubles each, where not NULL (log_pxy needs y); grad_logits gets n x classes, where not NULL,
+ * and may be the logits. */
+typedef jem_status jem__density_fn(jem__queue *queue, const jem__density *what,
+                                   const jem__tensor *logits, const int32_t *y, double *log_px,
+                                   double *log_pxy, const jem__tensor *grad_logits);
+/* p = softmax f changes with its logits: p <- (diag p - p p') t, per image. */
+typedef jem_status jem__softmax_tangent_fn(jem__queue *queue, const jem__tensor *t,
+                                           const jem__tensor *p);
+
+/* See jem__sgld_step. */
+typedef jem_status jem__sgld_step_fn(jem__queue *queue, const jem__sgld_step *what,
+                                     const jem__tensor *g, const jem__tensor *x);
+
+/* Elementwise over whole blocks: x = value; dst = src; x += src; x += t (to - x). */
+typedef jem_status jem__fill_fn(jem__queue *queue, const jem__tensor *x, float value);
+typedef jem_status jem__copy_fn(jem__queue *queue, const jem__tensor *src,
+                                const jem__tensor *dst);
+typedef jem_status jem__add_fn(jem__queue *queue, const jem__tensor *src, const jem__tensor *x);
+typedef jem_status jem__lerp_fn(jem__queue *queue, double t, const jem__tensor *to,
+                                const jem__tensor *x);
+/* The sum of x^2 in *out, of fixed chunks in order; a NaN or infinity anywhere makes it NaN or
+ * infinite. */
+typedef jem_status jem__sum_squares_fn(jem__queue *queue, const jem__tensor *x, double *out);
+
+/* See jem__adam and jem__sgd. */
+typedef jem_status jem__adam_step_fn(jem__queue *queue, const jem__adam *what,
+                                     const jem__tensor *grad, const jem__tensor *m,
+                                     const jem__tensor *v, const jem__tensor *param);
+typedef jem_status jem__sgd_step_fn(jem__queue *queue, const jem__sgd *what,
+                                    const jem__tensor *grad, const jem__tensor *velocity,
+                                    const jem__tensor *param);
+
+/* X(name) for each operation. */
+#define JEM__OPERATIONS(X)                                                                     \
+    X(conv_forward)                                                                            \
+    X(conv_backward_x)                                                                         \
+    X(conv_backward_w)                                                                         \
+    X(leak)                                                                                    \
+    X(pool_forward)                                                                            \
+    X(pool_backward)                                                                           \
+    X(density)                                                                                 \
+    X(softmax_tangent)                                                                         \
+    X(sgld_step)                                                                               \
+    X(fill)                                                                                    \
+    X(copy)                                                                                    \
+    X(add)                                                                                     \
+    X(lerp)                                                                                    \
+    X(sum_squares)                                                                             \
+    X(adam_step)                                                                               \
+    X(sgd_step)
+
+/* --- The table ----------------------------------------------------------------------------- */
 
 typedef struct jem__backend {
     const char *name; /* "cpu" */
@@ -111,59 +212,9 @@ typedef struct jem__backend {
     jem_status (*upload)(jem__queue *queue, const jem__tensor *dst, const float *src);
     jem_status (*download)(jem__queue *queue, const jem__tensor *src, float *dst);
 
-    /* y = conv(x or leaky(x), w) + b [+ add]; signs_y of y where wanted. b may be NULL. */
-    jem_status (*conv_forward)(jem__queue *queue, const jem__conv *conv, const jem__tensor *x,
-                               const jem__tensor *w, const jem__tensor *b,
-                               const jem__tensor *add, const jem__tensor *y,
-                               const jem__signs *signs_y);
-    /* gx = (1 or leak, by signs_x, when conv->leaky_input) * conv^T(gy, w) [+ add].
-     * add may be gx itself. */
-    jem_status (*conv_backward_x)(jem__queue *queue, const jem__conv *conv,
-                                  const jem__tensor *gy, const jem__tensor *w,
-                                  const jem__signs *signs_x, const jem__tensor *add,
-                                  const jem__tensor *gx);
-    /* gw += x (or leaky(x)) correlated with gy; gb += sum of gy. gb may be NULL. */
-    jem_status (*conv_backward_w)(jem__queue *queue, const jem__conv *conv,
-                                  const jem__tensor *x, const jem__tensor *gy,
-                                  const jem__tensor *gw, const jem__tensor *gb);
-
-    /* y = (1 or leak, by signs) * x: what LeakyReLU does to a small change of its input. */
-    jem_status (*leak)(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
-                       const jem__tensor *y);
-
-    /* y[n, c] = mean over h, w of leaky(x), or, where signs are given, of x multiplied by
-     * 1 or leak by them. And back: gx = (1 or leak) * gy / (h w). */
-    jem_status (*pool_forward)(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
-                               const jem__tensor *y);
-    jem_status (*pool_backward)(jem__queue *queue, const jem__tensor *gy,
-                                const jem__signs *signs_x, const jem__tensor *gx);
-
-    /* See jem__density. `y` are n class numbers (NULL when beta is 0). log_px and log_pxy get n
-     * doubles each, where not NULL (log_pxy needs y); grad_logits gets n x classes, where not NULL. */
-    jem_status (*density)(jem__queue *queue, const jem__density *what,
-                          const jem__tensor *logits, const int32_t *y, double *log_px,
-                          double *log_pxy, const jem__tensor *grad_logits);
-    /* p = softmax f changes with its logits: p <- (diag p - p p') t, per image. */
-    jem_status (*softmax_tangent)(jem__queue *queue, const jem__tensor *t,
-                                  const jem__tensor *p);
-
-    jem_status (*sgld_step)(jem__queue *queue, const jem__sgld_step *what, const jem__tensor *g,
-                            const jem__tensor *x);
-
-    /* Elementwise over whole blocks. sum_squares adds fixed chunks in order; a NaN or infinity
-     * anywhere makes it NaN or infinite. */
-    jem_status (*fill)(jem__queue *queue, const jem__tensor *x, float value);
-    jem_status (*copy)(jem__queue *queue, const jem__tensor *src, const jem__tensor *dst);
-    jem_status (*add)(jem__queue *queue, const jem__tensor *src,
-                      const jem__tensor *x);                               /* x += */
-    jem_status (*lerp)(jem__queue *queue, double t, const jem__tensor *to, /* x += t (to - x) */
-                       const jem__tensor *x);
-    jem_status (*sum_squares)(jem__queue *queue, const jem__tensor *x, double *out);
-    jem_status (*adam_step)(jem__queue *queue, const jem__adam *what, const jem__tensor *grad,
-                            const jem__tensor *m, const jem__tensor *v,
-                            const jem__tensor *param);
-    jem_status (*sgd_step)(jem__queue *queue, const jem__sgd *what, const jem__tensor *grad,
-                           const jem__tensor *velocity, const jem__tensor *param);
+#define JEM__MEMBER(name) jem__##name##_fn *name;
+    JEM__OPERATIONS(JEM__MEMBER)
+#undef JEM__MEMBER
 } jem__backend;
 
 extern const jem__backend jem__backend_cpu;       /* backend/cpu/cpu.c */

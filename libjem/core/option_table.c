@@ -52,6 +52,8 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
     INTEGER("model.classes", 10, 1, 65536,
             "Number of classes."),
 
+    TEXT("sampler.rule", "sgld", "sgld",
+         "Rule by which chains step: stochastic gradient Langevin dynamics."),
     INTEGER("sgld.steps", 20, 0, 100000,
             "SGLD steps of a chain each time it is run; the paper uses 20."),
     REAL("sgld.step_size", 1, 0, 1e6,

@@ -159,7 +159,7 @@ jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, 
     return jem__lanes_run(&head->lanes, n, logits_of, &call);
 }
 
-/* What the last layer reads, through its LeakyReLU where it has one. */
+/* What the last layer reads, through its activation. */
 static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
 {
     const head_call *call = arg;
@@ -170,9 +170,9 @@ static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, i
 
     JEM__TRY(forward(call, lane, first, count));
     JEM__TRY(model->ctx->backend->download(lane->queue, &features, rows));
-    if (jem__network_last_layer(model->net)->conv.leaky_input)
-        for (int64_t i = 0; i < count * d; i++)
-            rows[i] = rows[i] > 0 ? rows[i] : JEM__LEAK * rows[i];
+    const float slope = jem__network_last_layer(model->net)->slope;
+    for (int64_t i = 0; i < count * d; i++)
+        rows[i] = rows[i] > 0 ? rows[i] : slope * rows[i];
     return check_results(call->caller, "features", rows, d, first, count);
 }
 

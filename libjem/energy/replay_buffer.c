@@ -49,13 +49,34 @@ static void fill(jem_buffer *b)
     }
 }
 
+/* The images of a buffer whose sizes are known. */
+static jem_status create_images(jem_buffer *b, int32_t fill_now)
+{
+    int64_t count;
+
+    if (b->class_parts && b->classes > b->capacity)
+        return jem__fail(JEM_E_RANGE,
+                         "jem_buffer_create: pcd.capacity = %" PRId64
+                         ", must be at least the %" PRId64 " classes with pcd.class_parts",
+                         b->capacity, b->classes);
+    if (fill_now)
+        JEM__TRY(jem__start_check(b->sampler->start, "jem_buffer_create"));
+    if (!jem__mul(b->capacity, b->image_size, &count))
+        return jem__fail(JEM_E_NOMEM,
+                         "jem_buffer_create: %" PRId64 " images of %" PRId64 " values",
+                         b->capacity, b->image_size);
+    b->images = jem__alloc(b->sampler->head->model->ctx, count, sizeof *b->images);
+    if (b->images == NULL)
+        return JEM_E_NOMEM;
+    if (fill_now)
+        fill(b);
+    return JEM_OK;
+}
+
 jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,
                               jem_buffer **out)
 {
-    jem_context *ctx = s->head->model->ctx;
-    jem_buffer *b = jem__alloc(ctx, 1, sizeof *b);
-    jem_status status;
-    int64_t count;
+    jem_buffer *b = jem__alloc(s->head->model->ctx, 1, sizeof *b);
 
     *out = NULL;
     if (b == NULL)
@@ -67,36 +88,13 @@ jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t f
     b->image_size = s->head->image_size;
     b->class_parts = jem__option_i64(opts, "pcd.class_parts") != 0;
     b->restart_prob = jem__option_f64(opts, "pcd.restart_prob");
-    if (b->class_parts && b->classes > b->capacity) {
-        status = jem__fail(JEM_E_RANGE,
-                           "jem_buffer_create: pcd.capacity = %" PRId64
-                           ", must be at least the %" PRId64 " classes with pcd.class_parts",
-                           b->capacity, b->classes);
-        goto fail;
+    const jem_status status = create_images(b, fill_now);
+    if (status != JEM_OK) {
+        jem__buffer_unref(b);
+        return status;
     }
-    if (fill_now) {
-        status = jem__start_check(s->start, "jem_buffer_create");
-        if (status != JEM_OK)
-            goto fail;
-    }
-    if (!jem__mul(b->capacity, b->image_size, &count)) {
-        status = jem__fail(JEM_E_NOMEM,
-                           "jem_buffer_create: %" PRId64 " images of %" PRId64 " values",
-                           b->capacity, b->image_size);
-        goto fail;
-    }
-    status = JEM_E_NOMEM;
-    b->images = jem__alloc(ctx, count, sizeof *b->images);
-    if (b->images == NULL)
-        goto fail;
-    if (fill_now)
-        fill(b);
     *out = b;
     return JEM_OK;
-
-fail:
-    jem__buffer_unref(b);
-    return status;
 }
 
 jem_buffer *jem__buffer_ref(jem_buffer *b)

@@ -8,7 +8,7 @@
 
 #include <jem/buffer.h>
 
-#include "energy/sgld.h"
+#include "energy/sampler.h"
 
 struct jem_buffer {
     atomic_int refs;

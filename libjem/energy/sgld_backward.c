@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-
 /* The gradient through a chain.
  *
  * A step is x' = clamp(x + a clamp(g(x)) + noise), g = d log p(x) / dx. With v the gradient of a
@@ -17,22 +16,12 @@
 
 #include "energy/sgld.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
-
-typedef struct backward_call {
-    const jem_sampler *sampler;
-    const char *caller;
-    const float *trace; /* steps + 1 blocks of n images */
-    const int32_t *y;
-    int64_t n, steps;
-    float *grad; /* n images: in, the gradient at the end; out, at the start */
-} backward_call;
 
 /* values[i] = 0 where the state lies on or beyond a clamp. No clamp: nothing. */
 static void stop_at_clamp(const float *state, float clamp, int64_t count, float *values)
@@ -41,9 +30,9 @@ static void stop_at_clamp(const float *state, float clamp, int64_t count, float 
         values[i] = fabsf(state[i]) < clamp ? values[i] : 0.0F;
 }
 
-/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. grad_logits holds
- * p(y|x) afterwards. */
-static jem_status linearise(const backward_call *call, const jem__lane *lane, const float *x,
+/* The forward pass at x, and, where gradients are clamped, d log p(x)/dx into g. grad_logits
+ * holds p(y|x) afterwards. */
+static jem_status linearise(const jem__chain_call *call, const jem__lane *lane, const float *x,
                             int64_t count, float *g)
 {
     const jem__density log_px = {.alpha = 1, .scale = 1};
@@ -64,8 +53,8 @@ static jem_status linearise(const backward_call *call, const jem__lane *lane, co
 }
 
 /* w <- H w at the image that was linearised. */
-static jem_status times_hessian(const backward_call *call, const jem__lane *lane, int64_t count,
-                                float *w)
+static jem_status times_hessian(const jem__chain_call *call, const jem__lane *lane,
+                                int64_t count, float *w)
 {
     const jem_model *model = call->sampler->head->model;
     const jem__backend *backend = model->ctx->backend;
@@ -82,8 +71,9 @@ static jem_status times_hessian(const backward_call *call, const jem__lane *lane
     return backend->download(lane->queue, &gradient, w);
 }
 
-/* One step back: v at state `after` becomes v at state `before`. g and w are room for as much. */
-static jem_status step_back(const backward_call *call, const jem__lane *lane,
+/* One step back: v at state `after` becomes v at state `before`. g and w are scratch of the same
+ * size. */
+static jem_status step_back(const jem__chain_call *call, const jem__lane *lane,
                             const float *before, const float *after, int64_t count, float *g,
                             float *w, float *v)
 {
@@ -102,54 +92,20 @@ static jem_status step_back(const backward_call *call, const jem__lane *lane,
     return JEM_OK;
 }
 
-/* Chains first .. first + count - 1 of a call. */
-static jem_status backward_batch(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+jem_status jem__sgld_backward(const jem__chain_call *call, const jem__lane *lane, int64_t first,
+                              int64_t count)
 {
-    const backward_call *call = arg;
     const jem_head *head = call->sampler->head;
-    const int64_t size = head->image_size;
-    float *v = call->grad + first * size;
-    float *room = jem__alloc_raw(head->model->ctx, 2 * count * size, sizeof *room);
-    jem_status status = room == NULL ? JEM_E_NOMEM : JEM_OK;
-
-    for (int64_t t = call->steps - 1; t >= 0 && status == JEM_OK; t--) {
-        const float *before = call->trace + (t * call->n + first) * size;
-
-        status = step_back(call, lane, before, before + call->n * size, count, room,
-                           room + count * size, v);
-    }
-    jem__free(head->model->ctx, room);
-    return status;
-}
-
-jem_status jem__sampler_backward(jem_sampler *s, const char *caller, const float *trace,
-                                 const int32_t *y, int64_t n, int64_t steps, float *grad)
-{
-    const jem_head *head = s->head;
     jem_context *ctx = head->model->ctx;
-    const int64_t count = n * head->image_size; /* fits: jem__check_images() */
+    const int64_t numbers = count * head->image_size;
+    float *v = call->result + first * head->image_size;
+    float *space = jem__alloc_raw(ctx, 2 * numbers, sizeof *space);
+    jem_status status = space == NULL ? JEM_E_NOMEM : JEM_OK;
 
-    JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
-    JEM__TRY(jem__check_finite(caller, trace, (steps + 1) * n, head->image_size));
-    JEM__TRY(jem__check_finite(caller, grad, n, head->image_size));
-    if (count == 0)
-        return JEM_OK;
-    float *result = jem__alloc_raw(ctx, count, sizeof *result);
-    if (result == NULL)
-        return JEM_E_NOMEM;
-    memcpy(result, grad, (size_t)count * sizeof *result);
-    backward_call call = {.sampler = s,
-                          .caller = caller,
-                          .trace = trace,
-                          .y = y,
-                          .n = n,
-                          .steps = steps,
-                          .grad = result};
-    jem_status status = jem__lanes_run(&head->lanes, n, backward_batch, &call);
-    if (status == JEM_OK)
-        status = jem__check_finite(caller, result, n, head->image_size);
-    if (status == JEM_OK)
-        memcpy(grad, result, (size_t)count * sizeof *grad);
-    jem__free(ctx, result);
+    for (int64_t i = call->steps - 1; i >= 0 && status == JEM_OK; i--)
+        status = step_back(call, lane, call->states + jem__chain_state(call, i, first),
+                           call->states + jem__chain_state(call, i + 1, first), count, space,
+                           space + numbers, v);
+    jem__free(ctx, space);
     return status;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Models in files.
  *
- * The tensors a model needs follow from the options noted in the file, so a file is checked in
- * that order: options against the table, the network they describe (a few kilobytes, whatever
- * they say), then each parameter's shape against the tensors that the file really holds. Only
- * then is memory for weights asked for, which the file has shown to back. */
+ * The options in a file say which tensors its model needs, so they are checked first. The
+ * network that they describe takes a few kilobytes, however large its weights would be; next,
+ * its parameters are held against the tensors of the file. Memory for weights is asked for only
+ * when all of them are there, so a small file cannot make the library ask for much. */
 
 #include "io/checkpoint.h"
 
@@ -24,6 +24,7 @@
 static jem_status add_options(jem__st_builder *b, const jem_options *opts)
 {
     char value[JEM__TEXT_SIZE];
+
     for (int32_t i = 0; i < JEM__OPTION_COUNT; i++) {
         const char *name = jem__option_rows[i].name;
         JEM__TRY(jem__options_get_str(opts, name, value, sizeof value));
@@ -36,6 +37,7 @@ jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
                                      const jem_options *opts, float *host)
 {
     char text[32];
+
     JEM__TRY(jem__st_add_metadata(b, "format", "libjem"));
     snprintf(text, sizeof text, "%d", JEM__CHECKPOINT_VERSION);
     JEM__TRY(jem__st_add_metadata(b, "format_version", text));
@@ -58,6 +60,7 @@ jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
 static int32_t is_ours(const jem__st_file *f)
 {
     const char *format = jem__st_metadata(f, "format");
+
     return format != NULL && strcmp(format, "libjem") == 0;
 }
 
@@ -68,6 +71,7 @@ static jem_status check_version(const char *caller, const jem__st_file *f)
     const char *version = jem__st_metadata(f, "format_version");
     int64_t number = 0;
     const size_t digits = version == NULL ? 0 : strspn(version, "0123456789");
+
     if (digits == 0 || digits > 9 || version[digits] != '\0')
         return jem__fail(JEM_E_FORMAT, "%s: %s: \"format_version\" is not a number", caller,
                          path);
@@ -83,11 +87,12 @@ static jem_status check_version(const char *caller, const jem__st_file *f)
     return JEM_OK;
 }
 
-/* Whether a metadata key has the form of an option: its part up to the dot is that of one in the
- * table. Other keys belong to trainings and to other programs. */
+/* Does a metadata key begin, up to its dot, like an option? Other keys belong to trainings and to
+ * other programs. */
 static int32_t names_option(const char *key)
 {
     const char *dot = strchr(key, '.');
+
     if (dot == NULL)
         return 0;
     for (int32_t i = 0; i < JEM__OPTION_COUNT; i++) {
@@ -136,6 +141,7 @@ static jem_status find_tensor(const char *caller, const jem__st_file *f, const j
 {
     char shape[JEM__ST_SHAPE_SIZE], wanted[JEM__ST_SHAPE_SIZE];
     const jem__st_tensor *t = jem__st_find(f, p->name);
+
     jem__st_shape_text(p->rank, p->shape, wanted);
     if (t == NULL)
         return jem__fail(JEM_E_FORMAT, "%s: %s: parameter \"%s\" %s is missing", caller,
@@ -163,6 +169,7 @@ static jem_status check_parameters(jem_context *ctx, const char *caller, const j
 {
     jem__network *net = NULL;
     jem_status status = jem__model_network(ctx, opts, &net);
+
     if (status != JEM_OK && status != JEM_E_NOMEM)
         jem__fail(status, "%s: %s: %s", caller, jem__st_path(f), jem__error_text());
     for (int32_t i = 0; status == JEM_OK && i < net->n_params; i++) {
@@ -219,6 +226,7 @@ static jem_status keep_unused(jem__st_file *f, jem_model *model)
 static jem_status fill_model(const char *caller, jem__st_file *f, jem_model *model)
 {
     int64_t longest = 0;
+
     for (int32_t i = 0; i < model->net->n_params; i++) {
         const int64_t count = model->net->params[i].count;
         longest = count > longest ? count : longest;
@@ -238,6 +246,7 @@ jem_status jem__checkpoint_model(jem_context *ctx, const char *caller, jem__st_f
 {
     jem_options *opts;
     jem_model *model = NULL;
+
     *out = NULL;
     JEM__TRY(jem__checkpoint_options(ctx, caller, f, &opts));
     jem_status status = check_parameters(ctx, caller, f, opts);
@@ -259,6 +268,7 @@ jem_status jem__model_save(const jem_model *model, const char *caller, const cha
     jem__st_builder *b = NULL;
     float *host = jem__alloc_raw(model->ctx, model->net->param_count, sizeof *host);
     jem_status status = host == NULL ? JEM_E_NOMEM : JEM_OK;
+
     if (status == JEM_OK)
         status = jem__model_download(model, &model->params, host);
     if (status == JEM_OK)
@@ -276,6 +286,7 @@ jem_status jem__model_load(jem_context *ctx, const char *caller, const char *pat
                            jem_model **out)
 {
     jem__st_file *f;
+
     *out = NULL;
     JEM__TRY(jem__st_open(ctx, caller, path, &f));
     const jem_status status = jem__checkpoint_model(ctx, caller, f, out);

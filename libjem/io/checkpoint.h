@@ -15,8 +15,8 @@
 
 #define JEM__CHECKPOINT_VERSION 1
 
-/* Adds metadata and parameters of `model`, with its values in `host` (param_count floats, row-major,
- * kept alive by the caller until the builder is written). `opts`: the settings to be noted. */
+/* Adds metadata and parameters of `model`. `host`: their values, param_count floats, row-major,
+ * which must live until the builder is written. `opts`: the settings to be noted. */
 jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
                                      const jem_options *opts, float *host);
 /* The options noted in a file, or told by the tensors of an official checkpoint (a new bag). */

@@ -45,6 +45,7 @@ static jem_status measure(const char *caller, const jem__st_file *f, const char 
                           const jem__st_tensor **out)
 {
     const jem__st_tensor *t = jem__st_find(f, name);
+
     if (t == NULL)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: neither written by libjem (no \"format\" = \"libjem\" in its "
@@ -68,6 +69,7 @@ static int64_t count_blocks(const jem__st_file *f)
 {
     char name[64];
     int64_t n = 0;
+
     for (; n < MAX_BLOCKS; n++) {
         (void)snprintf(name, sizeof name, "f.layer1.%" PRId64 ".conv1.weight", n);
         if (jem__st_find(f, name) == NULL)
@@ -76,7 +78,7 @@ static int64_t count_blocks(const jem__st_file *f)
     return n;
 }
 
-/* What setting an option said, told of the file. */
+/* A setting that was refused is the file's fault: say which file. */
 static jem_status of_file(const char *caller, const jem__st_file *f, jem_status status)
 {
     if (status == JEM_OK || status == JEM_E_NOMEM)
@@ -88,6 +90,7 @@ static jem_status of_file(const char *caller, const jem__st_file *f, jem_status 
 static jem_status set_noted(const jem__st_file *f, jem_options *opts, const char *name)
 {
     const char *value = jem__st_metadata(f, name);
+
     return value == NULL ? JEM_OK : jem__options_set_str(opts, name, value);
 }
 
@@ -106,6 +109,7 @@ jem_status jem__official_options(const char *caller, const jem__st_file *f, jem_
 {
     const jem__st_tensor *stem, *first, *last;
     const int64_t stem_shape[] = {16, -1, 3, 3}, first_shape[] = {-1, 16, 3, 3};
+
     JEM__TRY(
         measure(caller, f, "f.conv1.weight", 4, stem_shape, "[16, channels, 3, 3]", &stem));
     JEM__TRY(measure(caller, f, "f.layer1.0.conv1.weight", 4, first_shape,
@@ -140,8 +144,9 @@ static int32_t is_parameter(const jem__network *net, const char *name)
 jem_status jem__official_check(const char *caller, const jem__st_file *f,
                                const jem__network *net)
 {
-    /* Every parameter is there, so what is counted beyond them is none. */
+    /* Tensors beyond the parameters, all of which are known to be there. */
     int64_t extra = -net->n_params;
+
     for (int64_t i = 0; i < jem__st_count(f); i++) {
         const char *name = jem__st_tensor_at(f, i)->name;
         extra += belongs(name) && !is_unused(name);

@@ -16,23 +16,28 @@
 /* A network with at most so many parameters is small: its packed weights, about eight times as
  * much memory, then come from the outer cache, however many threads read them. */
 #define SMALL_PARAMETERS ((int64_t)1 << 20)
-#define SMALL_BATCH      16 /* images of a lane at a time; more gain nothing */
+#define SMALL_BATCH      16 /* images of a frozen lane at a time; more gain nothing */
 
 /* Numbers of a lane's workspace: more images at a time would gain nothing, or little. */
 #define FROZEN_BYTES   ((int64_t)40 << 20)
 #define TRAINING_BYTES ((int64_t)1 << 30)
+
+static int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
 }
 
-/* Images of a lane at a time. */
-static int64_t lane_batch(int64_t max_batch, int64_t threads, int32_t training)
+/* Images that the workspace of a lane is for. */
+static int64_t lane_batch(int64_t max_batch, int64_t threads, int32_t training, int32_t small)
 {
-    const int64_t share = training ? max_batch : ceil_div(max_batch, threads);
-
-    return share < SMALL_BATCH ? share : SMALL_BATCH;
+    if (training)
+        return min(max_batch, JEM__PART_IMAGES);
+    return small ? min(ceil_div(max_batch, threads), SMALL_BATCH) : max_batch;
 }
 
 jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t training,
@@ -42,13 +47,11 @@ jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t 
     const int64_t threads = jem__pool_threads(ctx->pool);
     const int64_t most_bytes = training ? TRAINING_BYTES : FROZEN_BYTES;
     const int32_t small = model->net->param_count <= SMALL_PARAMETERS;
-    const int64_t batch = small ? lane_batch(max_batch, threads, training) : max_batch;
-    const int64_t batches = small ? ceil_div(max_batch, batch) : 1;
-    const int64_t count = batches < threads ? batches : threads;
+    const int64_t batch = lane_batch(max_batch, threads, training, small);
+    const int64_t count = small ? min(ceil_div(max_batch, batch), threads) : 1;
 
-    *out =
-        (jem__lanes){.ctx = ctx, .backend = ctx->backend, .training = training, .small = small};
-    out->list = jem__alloc(ctx, count, (int64_t)sizeof *out->list);
+    *out = (jem__lanes){.ctx = ctx, .backend = ctx->backend, .training = training};
+    out->list = jem__alloc(ctx, count, sizeof *out->list);
     if (out->list == NULL)
         return JEM_E_NOMEM;
     for (; out->count < count; out->count++) {
@@ -63,7 +66,7 @@ jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t 
             jem__lanes_free(out);
             return status;
         }
-        out->batch = jem__workspace_batch(lane->ws);
+        out->batch = training ? JEM__PART_IMAGES : jem__workspace_batch(lane->ws);
     }
     return JEM_OK;
 }
@@ -113,9 +116,8 @@ static void lane_task(void *arg, int64_t task, int32_t worker)
         const int64_t first = atomic_fetch_add(&job->next, job->batch);
         if (first >= atomic_load(&job->failed))
             return;
-        const int64_t left = job->n - first;
-        const jem_status status = job->fn(job->arg, &job->lanes->list[task], first,
-                                          left < job->batch ? left : job->batch);
+        const jem_status status =
+            job->fn(job->arg, &job->lanes->list[task], first, min(job->n - first, job->batch));
         if (status != JEM_OK)
             note_failure(job, first, status);
     }
@@ -124,11 +126,8 @@ static void lane_task(void *arg, int64_t task, int32_t worker)
 jem_status jem__lanes_run(const jem__lanes *lanes, int64_t n, jem__lane_fn fn, void *arg)
 {
     const int64_t share = lanes->training ? n : ceil_div(n, lanes->count);
-    lanes_job job = {.lanes = lanes,
-                     .fn = fn,
-                     .arg = arg,
-                     .n = n,
-                     .batch = share < lanes->batch ? share : lanes->batch};
+    lanes_job job = {
+        .lanes = lanes, .fn = fn, .arg = arg, .n = n, .batch = min(share, lanes->batch)};
 
     if (n == 0)
         return JEM_OK;
@@ -137,8 +136,7 @@ jem_status jem__lanes_run(const jem__lanes *lanes, int64_t n, jem__lane_fn fn, v
     if (pthread_mutex_init(&job.lock, NULL) != 0)
         return jem__fail(JEM_E_NOMEM, "no memory for a mutex");
     const int64_t batches = ceil_div(n, job.batch);
-    jem__parallel_for(lanes->ctx, batches < lanes->count ? batches : lanes->count, lane_task,
-                      &job);
+    jem__parallel_for(lanes->ctx, min(batches, lanes->count), lane_task, &job);
     pthread_mutex_destroy(&job.lock);
     if (job.status != JEM_OK)
         return jem__fail(job.status, "%s", job.text);

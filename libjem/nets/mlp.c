@@ -19,9 +19,11 @@ jem_status jem__mlp(jem__network *net, int64_t hidden, int64_t layers, int64_t c
     for (int64_t i = 1; i <= layers; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "fc%" PRId64, i);
-        JEM__TRY(jem__network_linear(net, name, value, i > 1, hidden, &value));
+        JEM__TRY(jem__network_linear(net, name, value, i > 1 ? JEM__LEAKY_SLOPE : 1.0F, hidden,
+                                     &value));
     }
-    JEM__TRY(jem__network_linear(net, "class_output", value, 1, classes, &value));
+    JEM__TRY(
+        jem__network_linear(net, "class_output", value, JEM__LEAKY_SLOPE, classes, &value));
     net->classes = classes;
     return JEM_OK;
 }

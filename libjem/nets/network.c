@@ -4,22 +4,21 @@
  * Every size a backend will ever see is checked here and only here: the products that follow from
  * the limits below fit 64 bits, kernels fit their input, added values fit their sum. */
 
-#include "nets/network.h"
+#include "nets/layer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
 
-#define MAX_CHANNELS (INT64_C(1) << 20)
-#define MAX_SIDE     (INT64_C(1) << 16)
-#define MAX_VALUE    INT64_C(0x7fffffff)  /* numbers of one value of one image */
-#define MAX_PARAM    INT64_C(0x100000000) /* 2^32: the random numbers of one address */
-#define PARAM_ALIGN  16                   /* numbers: one cache line of float */
+#define MAX_VALUE   INT64_C(0x7fffffff)  /* numbers of one value of one image */
+#define MAX_PARAM   INT64_C(0x100000000) /* 2^32: the random numbers of one address */
+#define PARAM_ALIGN 16                   /* numbers: one cache line of float */
 
-static jem_status check_size(const char *what, int64_t size, int64_t limit)
+jem_status jem__check_size(const char *what, int64_t size, int64_t limit)
 {
     if (size < 1 || size > limit)
         return jem__fail(JEM_E_SHAPE,
@@ -28,10 +27,10 @@ static jem_status check_size(const char *what, int64_t size, int64_t limit)
     return JEM_OK;
 }
 
-/* Numbers in a value, in *out. */
 static jem_status check_value(const char *what, int64_t c, int64_t h, int64_t w)
 {
     int64_t count = 0;
+
     if (!jem__mul(c, h, &count) || !jem__mul(count, w, &count) || count > MAX_VALUE)
         return jem__fail(JEM_E_SHAPE,
                          "jem_model_create: %s: %" PRId64 " x %" PRId64 " x %" PRId64
@@ -40,7 +39,7 @@ static jem_status check_value(const char *what, int64_t c, int64_t h, int64_t w)
     return JEM_OK;
 }
 
-/* Room for `more` items in an array, doubling. */
+/* Space for `more` items in an array, doubling. */
 static jem_status grow(jem_context *ctx, void **items, int32_t used, int32_t more, int64_t size,
                        int32_t *cap)
 {
@@ -58,18 +57,19 @@ static jem_status grow(jem_context *ctx, void **items, int32_t used, int32_t mor
     return JEM_OK;
 }
 
-/* Room for one more layer with its value and parameters, so that adding it cannot fail halfway. */
+/* Space for one more layer with its value and parameters, so that adding it cannot fail halfway. */
 static jem_status reserve(jem__network *net)
 {
     void *layers = net->layers, *params = net->params, *values = net->values;
-    jem_status status = grow(net->ctx, &layers, net->n_layers, 1, (int64_t)sizeof(jem__layer),
-                             &net->cap_layers);
+    jem_status status =
+        grow(net->ctx, &layers, net->n_layers, 1, sizeof(jem__layer), &net->cap_layers);
+
     if (status == JEM_OK)
-        status = grow(net->ctx, &params, net->n_params, 2, (int64_t)sizeof(jem__param),
+        status = grow(net->ctx, &params, net->n_params, JEM__LAYER_PARAMS, sizeof(jem__param),
                       &net->cap_params);
     if (status == JEM_OK)
-        status = grow(net->ctx, &values, net->n_values, 1, (int64_t)sizeof(jem__value),
-                      &net->cap_values);
+        status =
+            grow(net->ctx, &values, net->n_values, 1, sizeof(jem__value), &net->cap_values);
     net->layers = layers;
     net->params = params;
     net->values = values;
@@ -80,11 +80,11 @@ jem_status jem__network_create(jem_context *ctx, int64_t c, int64_t h, int64_t w
                                jem__network **out)
 {
     *out = NULL;
-    JEM__TRY(check_size("channels", c, MAX_CHANNELS));
-    JEM__TRY(check_size("height", h, MAX_SIDE));
-    JEM__TRY(check_size("width", w, MAX_SIDE));
+    JEM__TRY(jem__check_size("channels", c, JEM__MAX_CHANNELS));
+    JEM__TRY(jem__check_size("height", h, JEM__MAX_SIDE));
+    JEM__TRY(jem__check_size("width", w, JEM__MAX_SIDE));
     JEM__TRY(check_value("image", c, h, w));
-    jem__network *net = jem__alloc(ctx, 1, (int64_t)sizeof *net);
+    jem__network *net = jem__alloc(ctx, 1, sizeof *net);
     if (net == NULL)
         return JEM_E_NOMEM;
     net->ctx = ctx;
@@ -108,20 +108,20 @@ void jem__network_free(jem__network *net)
     jem__free(net->ctx, net);
 }
 
-/* Append a parameter; sizes are known to be good. */
-static jem_status add_param(jem__network *net, const char *name, const char *suffix,
-                            const int64_t shape[4], const int64_t dims[4], int32_t rank,
-                            int64_t fan_in)
+/* Append a parameter; the sizes of its layer are known to be good. */
+static jem_status add_param(jem__network *net, const char *name, const jem__layer_param *made)
 {
     jem__param *p = &net->params[net->n_params];
+
     memset(p, 0, sizeof *p);
-    const int length = snprintf(p->name, sizeof p->name, "%s.%s", name, suffix);
+    const int length = snprintf(p->name, sizeof p->name, "%s.%s", name, made->suffix);
     if (length < 0 || (size_t)length >= sizeof p->name)
         return jem__fail(JEM_E_INTERNAL, "jem_model_create: parameter name %s.%s is too long",
-                         name, suffix);
+                         name, made->suffix);
+    const int64_t *dims = made->dims;
     p->count = 1;
     for (int i = 0; i < 4; i++) {
-        p->shape[i] = shape[i];
+        p->shape[i] = made->shape[i];
         p->dims[i] = dims[i];
         if (!jem__mul(p->count, dims[i], &p->count) || p->count > MAX_PARAM)
             return jem__fail(JEM_E_SHAPE,
@@ -129,23 +129,33 @@ static jem_status add_param(jem__network *net, const char *name, const char *suf
                              " x %" PRId64 " numbers, at most %" PRId64 " are possible",
                              p->name, dims[0], dims[1], dims[2], dims[3], MAX_PARAM);
     }
-    p->rank = rank;
-    p->fan_in = fan_in;
+    p->rank = made->rank;
+    p->fan_in = made->fan_in;
     p->at = net->param_count;
-    net->param_count += (p->count + PARAM_ALIGN - 1) / PARAM_ALIGN * PARAM_ALIGN;
+    net->param_count += jem__round_up(p->count, PARAM_ALIGN);
     net->n_params++;
     return JEM_OK;
 }
 
-/* Only a convolution keeps the signs that the gradient of LeakyReLU needs. */
-static jem_status check_input(const jem__network *net, const char *name, int32_t in,
-                              int32_t leaky)
+static jem_status check_inputs(const jem__network *net, const char *name,
+                               const jem__layer *layer)
 {
-    if (in < 0 || in >= net->n_values)
-        return jem__fail(JEM_E_INTERNAL,
-                         "jem_model_create: %s reads value %" PRId32 " of %" PRId32, name, in,
-                         net->n_values);
-    if (leaky && (in == 0 || net->layers[in - 1].kind != JEM__LAYER_CONV))
+    for (int32_t j = 0; j < JEM__LAYER_INPUTS; j++) {
+        const char *verb = layer->kind->input[j].verb;
+        const int32_t in = layer->in[j];
+        if (in < (j == 0 ? 0 : -1) || in >= net->n_values)
+            return jem__fail(JEM_E_INTERNAL,
+                             "jem_model_create: %s %s value %" PRId32 " of %" PRId32, name,
+                             j == 0 ? "reads" : verb, in, net->n_values);
+        if (in == 0 && layer->kind->input[j].handed_on)
+            return jem__fail(JEM_E_UNSUPPORTED, "jem_model_create: %s %s the image (value 0)",
+                             name, verb);
+    }
+    if (!(layer->slope >= 0.0F && layer->slope <= 1.0F))
+        return jem__fail(JEM_E_RANGE, "jem_model_create: %s: slope = %g, must be 0 to 1", name,
+                         (double)layer->slope);
+    const int32_t in = layer->in[0];
+    if (jem__activates(layer->slope) && (in == 0 || !net->layers[in - 1].kind->keeps_signs))
         return jem__fail(JEM_E_UNSUPPORTED,
                          "jem_model_create: %s reads value %" PRId32
                          " through LeakyReLU, which only outputs of convolutions allow",
@@ -153,125 +163,43 @@ static jem_status check_input(const jem__network *net, const char *name, int32_t
     return JEM_OK;
 }
 
-static jem_status check_add(const jem__network *net, const char *name, int32_t add,
-                            const jem__value *sum)
+/* A value whose gradient is that of the output has its size. */
+static jem_status check_handed_on(const jem__network *net, const char *name,
+                                  const jem__layer *layer, const jem__value *out)
 {
-    if (add == -1)
-        return JEM_OK;
-    if (add < -1 || add >= net->n_values)
-        return jem__fail(JEM_E_INTERNAL,
-                         "jem_model_create: %s adds value %" PRId32 " of %" PRId32, name, add,
-                         net->n_values);
-    if (add == 0)
-        return jem__fail(JEM_E_UNSUPPORTED, "jem_model_create: %s adds the image (value 0)",
-                         name);
-    const jem__value *v = &net->values[add];
-    if (v->c != sum->c || v->h != sum->h || v->w != sum->w)
-        return jem__fail(JEM_E_SHAPE,
-                         "jem_model_create: %s makes %" PRId64 " x %" PRId64 " x %" PRId64
-                         " numbers and adds %" PRId64 " x %" PRId64 " x %" PRId64,
-                         name, sum->c, sum->h, sum->w, v->c, v->h, v->w);
+    for (int32_t j = 0; j < JEM__LAYER_INPUTS; j++) {
+        if (layer->in[j] < 0 || !layer->kind->input[j].handed_on)
+            continue;
+        const jem__value *v = &net->values[layer->in[j]];
+        if (v->c != out->c || v->h != out->h || v->w != out->w)
+            return jem__fail(JEM_E_SHAPE,
+                             "jem_model_create: %s makes %" PRId64 " x %" PRId64 " x %" PRId64
+                             " numbers and %s %" PRId64 " x %" PRId64 " x %" PRId64,
+                             name, out->c, out->h, out->w, layer->kind->input[j].verb, v->c,
+                             v->h, v->w);
+    }
     return JEM_OK;
 }
 
-/* Check the sizes of a convolution and fill in those of its output. */
-static jem_status complete_conv(const char *name, jem__conv *v)
+jem_status jem__network_append(jem__network *net, const char *name, jem__layer layer,
+                               int32_t *out)
 {
-    JEM__TRY(check_size("kernel height", v->kh, MAX_SIDE));
-    JEM__TRY(check_size("kernel width", v->kw, MAX_SIDE));
-    JEM__TRY(check_size("stride", v->stride, MAX_SIDE));
-    JEM__TRY(check_size("output channels", v->k, MAX_CHANNELS));
-    if (v->pad < 0 || v->pad > MAX_SIDE)
-        return jem__fail(JEM_E_SHAPE,
-                         "jem_model_create: %s: pad = %" PRId64 ", must be 0 to %" PRId64, name,
-                         v->pad, MAX_SIDE);
-    if (v->kh > v->h + 2 * v->pad || v->kw > v->w + 2 * v->pad)
-        return jem__fail(JEM_E_SHAPE,
-                         "jem_model_create: %s: a kernel of %" PRId64 " x %" PRId64
-                         " does not fit %" PRId64 " x %" PRId64 " padded by %" PRId64,
-                         name, v->kh, v->kw, v->h, v->w, v->pad);
-    v->oh = (v->h + 2 * v->pad - v->kh) / v->stride + 1;
-    v->ow = (v->w + 2 * v->pad - v->kw) / v->stride + 1;
-    return check_value(name, v->k, v->oh, v->ow);
-}
+    jem__layer_made made = {.n_params = 0};
 
-/* Append a convolution whose c, h, w are those of value `in`. A linear layer says so by rank 2. */
-static jem_status add_conv(jem__network *net, const char *name, jem__layer layer, int32_t rank,
-                           int32_t *out)
-{
-    jem__conv *v = &layer.conv;
-    JEM__TRY(complete_conv(name, v));
-    const jem__value made = {v->k, v->oh, v->ow};
-    JEM__TRY(check_add(net, name, layer.add, &made));
+    JEM__TRY(check_inputs(net, name, &layer));
+    JEM__TRY(layer.kind->check(net, name, &layer, &made));
+    JEM__TRY(check_value(name, made.out.c, made.out.h, made.out.w));
+    JEM__TRY(check_handed_on(net, name, &layer, &made.out));
     JEM__TRY(reserve(net));
 
-    const int64_t dims[4] = {v->k, v->c, v->kh, v->kw};
-    const int64_t flat[4] = {v->k, v->c * v->kh * v->kw, 1, 1};
-    const int64_t bias[4] = {v->k, 1, 1, 1};
-    const int64_t fan_in = flat[1];
-    layer.kind = JEM__LAYER_CONV;
-    layer.weight = net->n_params;
-    layer.bias = net->n_params + 1;
+    layer.param = net->n_params;
+    layer.n_params = made.n_params;
     layer.out = net->n_values;
-    JEM__TRY(add_param(net, name, "weight", rank == 2 ? flat : dims, dims, rank, fan_in));
-    JEM__TRY(add_param(net, name, "bias", bias, bias, 1, fan_in));
+    for (int32_t i = 0; i < made.n_params; i++)
+        JEM__TRY(add_param(net, name, &made.param[i]));
     net->layers[net->n_layers++] = layer;
-    net->values[net->n_values++] = made;
+    net->values[net->n_values++] = made.out;
     *out = layer.out;
-    return JEM_OK;
-}
-
-jem_status jem__network_conv(jem__network *net, const char *name, int32_t in,
-                             int32_t leaky_input, int64_t k, int64_t kernel, int64_t stride,
-                             int64_t pad, int32_t add, int32_t *out)
-{
-    JEM__TRY(check_input(net, name, in, leaky_input));
-    const jem__value *x = &net->values[in];
-    const jem__layer layer = {.in = in,
-                              .add = add,
-                              .conv = {.c = x->c,
-                                       .h = x->h,
-                                       .w = x->w,
-                                       .k = k,
-                                       .kh = kernel,
-                                       .kw = kernel,
-                                       .stride = stride,
-                                       .pad = pad,
-                                       .leaky_input = leaky_input}};
-    return add_conv(net, name, layer, 4, out);
-}
-
-jem_status jem__network_linear(jem__network *net, const char *name, int32_t in,
-                               int32_t leaky_input, int64_t k, int32_t *out)
-{
-    JEM__TRY(check_input(net, name, in, leaky_input));
-    const jem__value *x = &net->values[in];
-    const jem__layer layer = {.in = in,
-                              .add = -1,
-                              .conv = {.c = x->c,
-                                       .h = x->h,
-                                       .w = x->w,
-                                       .k = k,
-                                       .kh = x->h,
-                                       .kw = x->w,
-                                       .stride = 1,
-                                       .leaky_input = leaky_input}};
-    return add_conv(net, name, layer, 2, out);
-}
-
-jem_status jem__network_pool(jem__network *net, int32_t in, int32_t *out)
-{
-    JEM__TRY(check_input(net, "the pooling layer", in, 1));
-    JEM__TRY(reserve(net));
-    net->layers[net->n_layers++] = (jem__layer){.kind = JEM__LAYER_POOL,
-                                                .in = in,
-                                                .add = -1,
-                                                .out = net->n_values,
-                                                .weight = -1,
-                                                .bias = -1};
-    *out = net->n_values;
-    net->values[net->n_values] = (jem__value){net->values[in].c, 1, 1};
-    net->n_values++;
     return JEM_OK;
 }
 
@@ -282,7 +210,8 @@ const jem__layer *jem__network_last_layer(const jem__network *net)
 
 int64_t jem__network_features(const jem__network *net)
 {
-    const jem__value *v = &net->values[jem__network_last_layer(net)->in];
+    const jem__value *v = &net->values[jem__network_last_layer(net)->in[0]];
+
     return v->c * v->h * v->w;
 }
 

@@ -23,11 +23,11 @@ jem_status jem__small_conv(jem__network *net, int64_t width, int64_t classes)
     for (int i = 0; i < 5; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "conv%d", i + 1);
-        JEM__TRY(jem__network_conv(net, name, value, i > 0, width * convs[i].factor, 3,
-                                   convs[i].stride, 1, -1, &value));
+        JEM__TRY(jem__network_conv(net, name, value, i > 0 ? JEM__LEAKY_SLOPE : 1.0F,
+                                   width * convs[i].factor, 3, convs[i].stride, 1, -1, &value));
     }
-    JEM__TRY(jem__network_pool(net, value, &value));
-    JEM__TRY(jem__network_linear(net, "class_output", value, 0, classes, &value));
+    JEM__TRY(jem__network_pool(net, value, JEM__LEAKY_SLOPE, &value));
+    JEM__TRY(jem__network_linear(net, "class_output", value, 1.0F, classes, &value));
     net->classes = classes;
     return JEM_OK;
 }

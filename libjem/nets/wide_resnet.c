@@ -24,17 +24,20 @@ static jem_status block(jem__network *net, const char *prefix, int64_t channels,
     char name[64];
     const int32_t x = *value;
     int32_t inner = 0;
+
     (void)snprintf(name, sizeof name, "%s.conv1", prefix);
-    JEM__TRY(jem__network_conv(net, name, x, 1, channels, 3, 1, 1, -1, &inner));
+    JEM__TRY(jem__network_conv(net, name, x, JEM__LEAKY_SLOPE, channels, 3, 1, 1, -1, &inner));
     (void)snprintf(name, sizeof name, "%s.conv2", prefix);
     if (stride == 1 && net->values[x].c == channels)
-        return jem__network_conv(net, name, inner, 1, channels, 3, stride, 1, x, value);
+        return jem__network_conv(net, name, inner, JEM__LEAKY_SLOPE, channels, 3, stride, 1, x,
+                                 value);
 
     /* The shortcut comes last and adds conv2's output to its own: the sum is the same, and the
      * parameters stand in the order of PyTorch's state dict. */
-    JEM__TRY(jem__network_conv(net, name, inner, 1, channels, 3, stride, 1, -1, &inner));
+    JEM__TRY(jem__network_conv(net, name, inner, JEM__LEAKY_SLOPE, channels, 3, stride, 1, -1,
+                               &inner));
     (void)snprintf(name, sizeof name, "%s.shortcut.0", prefix);
-    return jem__network_conv(net, name, x, 0, channels, 1, stride, 0, inner, value);
+    return jem__network_conv(net, name, x, 1.0F, channels, 1, stride, 0, inner, value);
 }
 
 jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int64_t classes)
@@ -55,7 +58,7 @@ jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int
                          net->values[0].h, net->values[0].w);
 
     int32_t value = 0;
-    JEM__TRY(jem__network_conv(net, "f.conv1", 0, 0, 16, 3, 1, 1, -1, &value));
+    JEM__TRY(jem__network_conv(net, "f.conv1", 0, 1.0F, 16, 3, 1, 1, -1, &value));
     for (int64_t stage = 0; stage < 3; stage++) {
         const int64_t channels = (16 * widen) << stage;
         for (int64_t b = 0; b < (depth - 4) / 6; b++) {
@@ -64,8 +67,8 @@ jem_status jem__wide_resnet(jem__network *net, int64_t depth, int64_t widen, int
             JEM__TRY(block(net, prefix, channels, b == 0 && stage > 0 ? 2 : 1, &value));
         }
     }
-    JEM__TRY(jem__network_pool(net, value, &value));
-    JEM__TRY(jem__network_linear(net, "class_output", value, 0, classes, &value));
+    JEM__TRY(jem__network_pool(net, value, JEM__LEAKY_SLOPE, &value));
+    JEM__TRY(jem__network_linear(net, "class_output", value, 1.0F, classes, &value));
     net->classes = classes;
     return JEM_OK;
 }

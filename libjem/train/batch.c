@@ -16,12 +16,13 @@ static jem_status list_members(jem__batches *b, int32_t labelled_only)
 {
     const jem_dataset *d = b->data;
     int64_t labelled = 0;
+
     for (int64_t i = 0; i < d->n; i++)
         labelled += d->labels[i] >= 0;
     b->n = labelled_only ? labelled : d->n;
     if (b->n == d->n)
         return JEM_OK;
-    b->members = jem__alloc(b->ctx, b->n, (int64_t)sizeof *b->members);
+    b->members = jem__alloc(b->ctx, b->n, sizeof *b->members);
     if (b->members == NULL)
         return JEM_E_NOMEM;
     int64_t at = 0;
@@ -46,9 +47,9 @@ jem_status jem__batches_create(const jem_dataset *data, jem_context *ctx, int32_
     int64_t scratch;
     if (!jem__mul(out->batch, out->image_size, &scratch))
         scratch = -1; /* refused by the allocation */
-    out->order = jem__alloc(ctx, out->n, (int64_t)sizeof *out->order);
-    out->index = jem__alloc(ctx, out->batch, (int64_t)sizeof *out->index);
-    out->scratch = jem__alloc(ctx, scratch, (int64_t)sizeof *out->scratch);
+    out->order = jem__alloc(ctx, out->n, sizeof *out->order);
+    out->index = jem__alloc(ctx, out->batch, sizeof *out->index);
+    out->scratch = jem__alloc(ctx, scratch, sizeof *out->scratch);
     if (out->order == NULL || out->index == NULL || out->scratch == NULL) {
         jem__batches_free(out);
         return JEM_E_NOMEM;
@@ -71,6 +72,7 @@ void jem__batches_free(jem__batches *b)
 static int64_t choose(jem__batches *b, int64_t number)
 {
     const int64_t epoch = number / b->per_epoch;
+
     if (epoch != b->epoch) {
         const jem__rng rng = {b->key, b->shuffle, 0, (uint64_t)epoch};
         jem__rng_permutation(&rng, b->n, b->order);
@@ -109,6 +111,7 @@ static void draw_image(void *arg, int64_t i, int32_t worker)
 int64_t jem__batches_draw(jem__batches *b, int64_t number, float *x, int32_t *y)
 {
     const int64_t labelled = choose(b, number);
+
     for (int64_t i = 0; i < b->batch; i++)
         y[i] = b->data->labels[b->index[i]];
     struct draw draw = {b, number, x};

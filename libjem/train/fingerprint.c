@@ -27,6 +27,7 @@ uint64_t jem__fingerprint(const jem_dataset *data)
     const int64_t sizes[] = {data->n, data->c, data->h, data->w, data->classes};
     const int64_t count = data->n * data->c * data->h * data->w;
     uint64_t hash = FNV_OFFSET;
+
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         hash = add_number(hash, (uint64_t)sizes[i], 8);
     for (int64_t i = 0; i < data->n; i++)

@@ -2,27 +2,62 @@
 #ifndef JEM_TRAIN_LOSS_H
 #define JEM_TRAIN_LOSS_H
 
-/* The loss of one step and its gradient, for batches of any size. */
+/* The loss of a step. With F = logsumexp f and n_d, n_l, n_q images,
+ *
+ *     loss = sum over images of   alpha F + lambda F^2 + beta f_y,
+ *
+ *               alpha               lambda           beta
+ *     x_d      -weight_px / n_d     energy_l2 / n_d
+ *     x_l       weight_py_x / n_l                   -(weight_py_x + weight_pxy) / n_l
+ *     x_q       weight_px / n_q     energy_l2 / n_q   weight_pxy / n_q
+ *
+ * since cross entropy is F - f_y. An image that is in x_d and in x_l has the sum of both rows
+ * and goes through the network once. */
 
-#include "train/trainer.h"
+#include "backend/backend.h"
+#include "train/step_metrics.h"
 
 /* What a batch does in the loss; a shared batch does two things at once. */
 #define JEM__ROLE_DATA     1u /* x_d */
 #define JEM__ROLE_LABELLED 2u /* x_l */
 #define JEM__ROLE_SAMPLE   4u /* x_q */
 
-typedef struct jem__part {
+typedef struct jem__batch {
     const float *x;
     const int32_t *y; /* classes; may be NULL where no term needs them */
     int64_t n;        /* 0 accepted */
     uint32_t roles;   /* 0: left out */
-} jem__part;
+} jem__batch;
 
-jem__step_metrics jem__no_metrics(void); /* all NaN */
+typedef struct jem__loss_weights {
+    double px, py_x, pxy, energy_l2;
+} jem__loss_weights;
 
-/* Losses, log densities, accuracy and grad_norm into `m`, what was not produced left as it is; the
- * gradient into t->grads. No number is judged here. */
-jem_status jem__loss(jem_trainer *t, const jem__part *parts, int32_t count,
-                     jem__step_metrics *m);
+/* Images in each role. */
+typedef struct jem__loss_counts {
+    int64_t d, l, q;
+} jem__loss_counts;
+
+/* Sums over images, by role: F, F^2, cross entropy, f_y, and how many images of x_l are
+ * classified as labelled. */
+typedef struct jem__loss_sums {
+    double f_d, f2_d, f_q, f2_q, ce_l, fy_l, fy_q;
+    int64_t correct;
+} jem__loss_sums;
+
+jem__loss_counts jem__loss_count(const jem__batch *batches, int32_t count);
+/* The table above, for a batch with `roles`. */
+jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t roles,
+                                    const jem__loss_counts *n);
+
+/* Add n images of a batch: their F and f_y (NULL: no classes). */
+void jem__loss_add_scores(jem__loss_sums *sums, uint32_t roles, int64_t n, const double *f,
+                          const double *fy);
+/* sums += other. */
+void jem__loss_add_sums(jem__loss_sums *sums, const jem__loss_sums *other);
+
+/* Losses, log densities and accuracy; what has no image, or a weight of 0, is left as it is. */
+void jem__loss_terms(const jem__loss_weights *weights, const jem__loss_counts *n,
+                     const jem__loss_sums *sums, jem__step_metrics *m);
 
 #endif

@@ -32,6 +32,7 @@ jem_status jem__schedule_create(const jem_options *opts, int64_t batches_per_epo
                                 jem__schedule *out)
 {
     const char *kind = jem__option_str(opts, "train.schedule");
+
     memset(out, 0, sizeof *out);
     out->kind = strcmp(kind, "cosine") == 0     ? JEM__SCHEDULE_COSINE
                 : strcmp(kind, "constant") == 0 ? JEM__SCHEDULE_CONSTANT

@@ -4,7 +4,8 @@
  *     train.counters    I64 [5]   step, attempts, next_chain, next_start, next_draw
  *     replay_buffer     F32 [capacity, C, H, W]   when samples are used
  *     start.block.K     F32       mean and factor of class K, with a fitted start
- *     adam_m.NAME, adam_v.NAME or velocity.NAME, and ema.NAME, like parameter NAME
+ *     PREFIX.NAME   F32           like parameter NAME, for each prefix of the optimiser's blocks
+ *                                 (optimizer.c) and, with an average, "ema"
  *     "data_fingerprint"          in the metadata, 16 hexadecimal digits
  *
  * Nothing else is needed: learning rate, batches and random numbers are functions of settings
@@ -20,26 +21,56 @@
 #include "core/memory.h"
 #include "io/checkpoint.h"
 #include "train/fingerprint.h"
-#include "train/loss.h"
+#include "train/state.h"
 
 #define LOAD       "jem_trainer_load"
-#define N_COUNTERS 5
-#define N_BLOCKS   4
+#define N_COUNTERS JEM__STATE_COUNTERS
 #define NAME_SIZE  96 /* of a tensor: a prefix and a parameter's name */
 
-/* A block that is laid out like the parameters; mem NULL: this training has none. */
-struct block {
-    const char *prefix;
-    jem__tensor tensor;
-    int32_t squares; /* 1: no number is negative */
-};
+/* ---- the list ---- */
 
-static void list_blocks(const jem_trainer *t, struct block out[N_BLOCKS])
+static void list_block(jem__state *state, const char *prefix, const jem__tensor *tensor,
+                       int32_t squares)
 {
-    out[0] = (struct block){"adam_m", t->adam_m, 0};
-    out[1] = (struct block){"adam_v", t->adam_v, 1};
-    out[2] = (struct block){"velocity", t->velocity, 0};
-    out[3] = (struct block){"ema", t->ema, 0};
+    if (tensor->mem != NULL)
+        state->blocks[state->n_blocks++] = (jem__state_block){prefix, tensor, squares};
+}
+
+jem__state jem__state_list(const jem_trainer *t)
+{
+    jem__state state = {.n_blocks = 0};
+
+    list_block(&state, NULL, &t->model->params, 0);
+    for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++)
+        list_block(&state, t->optimizer->blocks[i].prefix, &t->moments[i],
+                   t->optimizer->blocks[i].squares);
+    list_block(&state, "ema", &t->ema, 0);
+    if (t->buffer != NULL) {
+        state.images = t->buffer->images;
+        state.capacity = t->buffer->capacity;
+        state.image_size = t->buffer->image_size;
+    }
+    return state;
+}
+
+void jem__state_counters(const jem_trainer *t, int64_t out[N_COUNTERS])
+{
+    out[0] = t->step;
+    out[1] = t->attempts;
+    out[2] = t->buffer != NULL ? (int64_t)t->sampler->next_chain : 0;
+    out[3] = t->buffer != NULL ? (int64_t)t->sampler->next_start : 0;
+    out[4] = t->buffer != NULL ? (int64_t)t->buffer->next_draw : 0;
+}
+
+void jem__state_set_counters(jem_trainer *t, const int64_t counters[N_COUNTERS])
+{
+    t->step = counters[0];
+    t->attempts = counters[1];
+    if (t->buffer == NULL)
+        return;
+    t->sampler->next_chain = (uint64_t)counters[2];
+    t->sampler->next_start = (uint64_t)counters[3];
+    t->buffer->next_draw = (uint64_t)counters[4];
 }
 
 static void tensor_name(char out[NAME_SIZE], const char *prefix, const char *name)
@@ -59,27 +90,28 @@ static void fingerprint_text(char out[17], uint64_t fingerprint)
 
 /* ---- saving ---- */
 
-static jem_status add_block(jem__st_builder *b, const jem_model *model,
-                            const struct block *block, float *host)
+/* The tensors of a block whose numbers are in `host`. */
+static jem_status add_block(jem__st_builder *b, const jem__network *net, const char *prefix,
+                            const float *host)
 {
-    const jem__network *net = model->net;
     char name[NAME_SIZE];
-    JEM__TRY(jem__model_download(model, &block->tensor, host));
+
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
-        tensor_name(name, block->prefix, p->name);
+        tensor_name(name, prefix, p->name);
         JEM__TRY(jem__st_add(b, name, "F32", p->rank, p->shape, host + p->at));
     }
     return JEM_OK;
 }
 
-static jem_status add_samples(jem__st_builder *b, const jem_trainer *t)
+static jem_status add_samples(jem__st_builder *b, const jem_trainer *t, const jem__state *state)
 {
     char name[NAME_SIZE];
-    if (t->buffer == NULL)
+
+    if (state->images == NULL)
         return JEM_OK;
-    const int64_t shape[] = {t->buffer->capacity, t->model->c, t->model->h, t->model->w};
-    JEM__TRY(jem__st_add(b, "replay_buffer", "F32", 4, shape, t->buffer->images));
+    const int64_t shape[] = {state->capacity, t->model->c, t->model->h, t->model->w};
+    JEM__TRY(jem__st_add(b, "replay_buffer", "F32", 4, shape, state->images));
     for (int64_t k = 0; k < t->model->classes; k++) {
         const int64_t size = jem__start_block_size(t->sampler->start, k);
         start_name(name, k);
@@ -90,49 +122,47 @@ static jem_status add_samples(jem__st_builder *b, const jem_trainer *t)
     return JEM_OK;
 }
 
-/* `host`: one array of param_count floats for the model and for each block in use. */
-static jem_status add_all(jem__st_builder *b, const jem_trainer *t, const struct block *blocks,
+/* `host`: param_count floats for each block of the state. */
+static jem_status download_blocks(const jem_trainer *t, const jem__state *state, float *host)
+{
+    for (int32_t i = 0; i < state->n_blocks; i++, host += t->model->net->param_count)
+        JEM__TRY(jem__model_download(t->model, state->blocks[i].tensor, host));
+    return JEM_OK;
+}
+
+static jem_status add_all(jem__st_builder *b, const jem_trainer *t, const jem__state *state,
                           const int64_t counters[N_COUNTERS], float *host)
 {
+    const jem__network *net = t->model->net;
     const int64_t shape[] = {N_COUNTERS};
     char fingerprint[17];
-    JEM__TRY(jem__model_download(t->model, &t->model->params, host));
+
+    JEM__TRY(download_blocks(t, state, host));
     JEM__TRY(jem__checkpoint_add_model(b, t->model, t->opts, host));
     fingerprint_text(fingerprint, t->fingerprint);
     JEM__TRY(jem__st_add_metadata(b, "data_fingerprint", fingerprint));
     JEM__TRY(jem__st_add(b, "train.counters", "I64", 1, shape, counters));
-    JEM__TRY(add_samples(b, t));
-    for (int32_t i = 0; i < N_BLOCKS; i++) {
-        if (blocks[i].tensor.mem == NULL)
-            continue;
-        host += t->model->net->param_count;
-        JEM__TRY(add_block(b, t->model, &blocks[i], host));
-    }
+    JEM__TRY(add_samples(b, t, state));
+    for (int32_t i = 1; i < state->n_blocks; i++)
+        JEM__TRY(add_block(b, net, state->blocks[i].prefix, host + i * net->param_count));
     return JEM_OK;
 }
 
 jem_status jem__trainer_save(const jem_trainer *t, const char *path)
 {
-    struct block blocks[N_BLOCKS];
-    int64_t arrays = 1, count;
-    list_blocks(t, blocks);
-    for (int32_t i = 0; i < N_BLOCKS; i++)
-        arrays += blocks[i].tensor.mem != NULL;
-    int64_t counters[N_COUNTERS] = {t->step, t->attempts, 0, 0, 0};
-    if (t->buffer != NULL) {
-        counters[2] = (int64_t)t->sampler->next_chain;
-        counters[3] = (int64_t)t->sampler->next_start;
-        counters[4] = (int64_t)t->buffer->next_draw;
-    }
-    if (!jem__mul(arrays, t->model->net->param_count, &count))
+    const jem__state state = jem__state_list(t);
+    int64_t counters[N_COUNTERS], count;
+
+    jem__state_counters(t, counters);
+    if (!jem__mul(state.n_blocks, t->model->net->param_count, &count))
         count = -1; /* refused by the allocation */
-    float *host = jem__alloc(t->ctx, count, (int64_t)sizeof *host);
+    float *host = jem__alloc(t->ctx, count, sizeof *host);
     if (host == NULL)
         return JEM_E_NOMEM;
     jem__st_builder *b = NULL;
     jem_status status = jem__st_builder_create(t->ctx, &b);
     if (status == JEM_OK)
-        status = add_all(b, t, blocks, counters, host);
+        status = add_all(b, t, &state, counters, host);
     if (status == JEM_OK)
         status = jem__st_write(b, "jem_trainer_save", path);
     jem__st_builder_free(b);
@@ -155,6 +185,7 @@ static jem_status check_shape(const jem__st_file *f, const jem__st_tensor *tenso
                               const int64_t *shape)
 {
     int32_t same = tensor->rank == rank;
+
     for (int32_t i = 0; same && i < rank; i++)
         same = tensor->shape[i] == shape[i];
     if (same)
@@ -185,6 +216,7 @@ static jem_status read_counters(jem__st_file *f, int64_t out[N_COUNTERS])
 {
     const int64_t shape[] = {N_COUNTERS}, limit = INT64_MAX / 2;
     const jem__st_tensor *tensor = jem__st_find(f, "train.counters");
+
     if (tensor == NULL)
         return jem__fail(JEM_E_STATE,
                          LOAD ": %s holds a model without a training (no tensor "
@@ -206,6 +238,7 @@ static jem_status check_fingerprint(const jem__st_file *f, uint64_t fingerprint)
 {
     char mine[17];
     const char *noted = jem__st_metadata(f, "data_fingerprint");
+
     if (noted == NULL)
         return jem__fail(JEM_E_FORMAT,
                          LOAD ": %s: the metadata \"data_fingerprint\" is missing",
@@ -226,6 +259,7 @@ static jem_status check_buffer(jem__st_file *f, const jem_options *opts, const j
     const jem__st_tensor *tensor;
     const int64_t shape[] = {jem__option_i64(opts, "pcd.capacity"), model->c, model->h,
                              model->w};
+
     if ((jem__trainer_roles(opts) & JEM__ROLE_SAMPLE) == 0)
         return JEM_OK;
     JEM__TRY(find(f, "replay_buffer", &tensor));
@@ -237,12 +271,13 @@ static jem_status read_start(jem__st_file *f, jem_trainer *t)
     char name[NAME_SIZE];
     const jem__st_tensor *tensor;
     jem__start *start = t->sampler->start;
+
     if (jem__start_ready(start))
         return JEM_OK;
     for (int64_t k = 0; k < t->model->classes; k++) {
         start_name(name, k);
         JEM__TRY(find(f, name, &tensor));
-        float *block = jem__alloc_raw(t->ctx, tensor->count, (int64_t)sizeof *block);
+        float *block = jem__alloc_raw(t->ctx, tensor->count, sizeof *block);
         if (block == NULL)
             return JEM_E_NOMEM;
         jem_status status = read_finite(f, tensor, block);
@@ -254,26 +289,24 @@ static jem_status read_start(jem__st_file *f, jem_trainer *t)
     return JEM_OK;
 }
 
-static jem_status read_samples(jem__st_file *f, jem_trainer *t,
-                               const int64_t counters[N_COUNTERS])
+static jem_status read_samples(jem__st_file *f, jem_trainer *t)
 {
     const jem__st_tensor *tensor;
+
     if (t->sampler == NULL)
         return JEM_OK;
     JEM__TRY(read_start(f, t));
     JEM__TRY(find(f, "replay_buffer", &tensor));
     JEM__TRY(jem__buffer_create(t->sampler, t->opts, 0, &t->buffer));
-    t->sampler->next_chain = (uint64_t)counters[2];
-    t->sampler->next_start = (uint64_t)counters[3];
-    t->buffer->next_draw = (uint64_t)counters[4];
     return read_finite(f, tensor, t->buffer->images);
 }
 
-static jem_status read_block(jem__st_file *f, jem_trainer *t, const struct block *block,
+static jem_status read_block(jem__st_file *f, jem_trainer *t, const jem__state_block *block,
                              float *host)
 {
     const jem__network *net = t->model->net;
     char name[NAME_SIZE];
+
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
         const jem__st_tensor *tensor;
@@ -283,28 +316,27 @@ static jem_status read_block(jem__st_file *f, jem_trainer *t, const struct block
         float *values = host + p->at;
         JEM__TRY(read_finite(f, tensor, values));
         for (int64_t e = 0; block->squares && e < p->count; e++) {
-            if (values[e] < 0.0f)
+            if (values[e] < 0.0F)
                 return jem__fail(JEM_E_FORMAT,
                                  LOAD ": %s: number %" PRId64
                                       " of \"%s\" is %g, must be at least 0",
                                  jem__st_path(f), e, name, (double)values[e]);
         }
     }
-    return jem__model_upload(t->model, &block->tensor, host);
+    return jem__model_upload(t->model, block->tensor, host);
 }
 
+/* All but the weights, which came with the model. */
 static jem_status read_blocks(jem__st_file *f, jem_trainer *t)
 {
-    struct block blocks[N_BLOCKS];
+    const jem__state state = jem__state_list(t);
     jem_status status = JEM_OK;
-    list_blocks(t, blocks);
-    float *host = jem__alloc(t->ctx, t->model->net->param_count, (int64_t)sizeof *host);
+    float *host = jem__alloc(t->ctx, t->model->net->param_count, sizeof *host);
+
     if (host == NULL)
         return JEM_E_NOMEM;
-    for (int32_t i = 0; i < N_BLOCKS && status == JEM_OK; i++) {
-        if (blocks[i].tensor.mem != NULL)
-            status = read_block(f, t, &blocks[i], host);
-    }
+    for (int32_t i = 1; i < state.n_blocks && status == JEM_OK; i++)
+        status = read_block(f, t, &state.blocks[i], host);
     jem__free(t->ctx, host);
     return status;
 }
@@ -313,6 +345,7 @@ static jem_status read_training(jem__st_file *f, jem_model *model, jem_dataset *
                                 const jem_options *opts, jem_trainer **out)
 {
     int64_t counters[N_COUNTERS];
+
     JEM__TRY(read_counters(f, counters));
     JEM__TRY(jem__trainer_check_shape(LOAD, model, data));
     const uint64_t fingerprint = jem__fingerprint(data);
@@ -320,12 +353,12 @@ static jem_status read_training(jem__st_file *f, jem_model *model, jem_dataset *
     JEM__TRY(check_buffer(f, opts, model));
     JEM__TRY(jem__trainer_build(LOAD, model, data, opts, out));
     jem_trainer *t = *out;
-    t->step = counters[0];
-    t->attempts = counters[1];
     t->fingerprint = fingerprint;
-    jem_status status = read_samples(f, t, counters);
+    jem_status status = read_samples(f, t);
     if (status == JEM_OK)
         status = read_blocks(f, t);
+    if (status == JEM_OK)
+        jem__state_set_counters(t, counters);
     if (status != JEM_OK) {
         jem__trainer_free(t);
         *out = NULL;
@@ -339,6 +372,7 @@ jem_status jem__trainer_load(jem_context *ctx, jem_dataset *data, const char *pa
     jem__st_file *f = NULL;
     jem_options *opts = NULL;
     jem_model *model = NULL;
+
     *out = NULL;
     jem_status status = jem__st_open(ctx, LOAD, path, &f);
     if (status == JEM_OK)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One training step: draw the batches, run the chains, judge the loss, update the weights.
+/* One training step: draw the batches, run the chains, get loss and gradient, judge them,
+ * update the weights and their average, store the chains.
  *
- * Nothing that outlives the step changes before the loss and the gradient were found good:
- * neither weights nor the replay buffer, so that the chains of an explosion do not come back
- * in later steps. */
+ * Weights and replay buffer change only after loss and gradient were found good, so that the
+ * chains of an explosion do not come back in later steps. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,56 +11,73 @@
 
 #include "core/context.h"
 #include "core/error.h"
-#include "train/loss.h"
+#include "train/trainer.h"
 
 /* Optimisers work in float: squares of a larger gradient would be infinite, and stay so. */
 #define LARGEST_GRADIENT 1e18
 
-/* What the gradient is multiplied by, so that its norm is at most train.grad_clip. */
-static double clip_scale(const jem_trainer *t, double norm)
+/* ---- loss and gradient ---- */
+
+jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor *params,
+                              const jem__tensor *grads)
 {
-    return t->grad_clip > 0.0 && norm > t->grad_clip ? t->grad_clip / norm : 1.0;
+    const jem__loss_counts n = jem__loss_count(step->batches, step->count);
+    jem__loss_sums sums = {0};
+
+    JEM__TRY(t->ctx->backend->fill(t->queue, grads, 0.0F));
+    for (int32_t i = 0; i < step->count; i++) {
+        const jem__batch *batch = &step->batches[i];
+        const jem__density what = jem__loss_coefficients(&t->weights, batch->roles, &n);
+        if (batch->roles != 0)
+            JEM__TRY(jem__gradient_add(&t->gradient, params, batch, &what, grads, &sums));
+    }
+    jem__loss_terms(&t->weights, &n, &sums, &step->metrics);
+    return JEM_OK;
 }
 
-/* Loss and gradient must be numbers, and small enough. */
-static jem_status judge(const jem_trainer *t, const char *caller, const jem__step_metrics *m)
+/* ---- judging and updating ---- */
+
+static jem_status measure(jem_trainer *t, jem__step *step)
 {
-    const double norm = m->grad_norm * clip_scale(t, m->grad_norm); /* inf * 0 is NaN */
+    double squares = 0.0;
+
+    JEM__TRY(t->ctx->backend->sum_squares(t->queue, &t->grads, &squares));
+    step->metrics.grad_norm = sqrt(squares);
+    return JEM_OK;
+}
+
+/* The factor that brings the gradient's norm down to train.grad_clip. */
+static void clip(const jem_trainer *t, jem__step *step)
+{
+    const double norm = step->metrics.grad_norm;
+
+    step->grad_scale = t->grad_clip > 0.0 && norm > t->grad_clip ? t->grad_clip / norm : 1.0;
+}
+
+/* Loss and clipped gradient must be numbers, and small enough. */
+static jem_status judge(const jem_trainer *t, const jem__step *step)
+{
+    const jem__step_metrics *m = &step->metrics;
+
     if (!isfinite(m->loss) || fabs(m->loss) > t->max_loss)
         return jem__fail(JEM_E_NUMERIC,
                          "%s: step %" PRId64
                          ": loss = %g, train.max_loss = %g; weights are as before",
-                         caller, t->step, m->loss, t->max_loss);
-    if (!(norm <= LARGEST_GRADIENT))
+                         step->caller, t->step, m->loss, t->max_loss);
+    /* Infinity times 0 is NaN: refused as well. */
+    if (!(m->grad_norm * step->grad_scale <= LARGEST_GRADIENT))
         return jem__fail(JEM_E_NUMERIC,
                          "%s: step %" PRId64
                          ": loss = %g, but the gradient's norm = %g, must be "
                          "at most %g; weights are as before",
-                         caller, t->step, m->loss, m->grad_norm, LARGEST_GRADIENT);
+                         step->caller, t->step, m->loss, m->grad_norm, LARGEST_GRADIENT);
     return JEM_OK;
 }
 
-static jem_status optimise(jem_trainer *t, double lr, double grad_scale)
+static jem_status update(jem_trainer *t, jem__step *step)
 {
-    const jem__backend *backend = t->ctx->backend;
-    const double weight_decay = jem__option_f64(t->opts, "train.weight_decay");
-    if (t->velocity.mem != NULL) {
-        const jem__sgd sgd = {.lr = lr,
-                              .momentum = jem__option_f64(t->opts, "train.momentum"),
-                              .weight_decay = weight_decay,
-                              .grad_scale = grad_scale,
-                              .first = t->step == 0};
-        return backend->sgd_step(t->queue, &sgd, &t->grads, &t->velocity, &t->model->params);
-    }
-    const jem__adam adam = {.lr = lr,
-                            .beta1 = jem__option_f64(t->opts, "train.beta1"),
-                            .beta2 = jem__option_f64(t->opts, "train.beta2"),
-                            .eps = jem__option_f64(t->opts, "train.adam_eps"),
-                            .weight_decay = weight_decay,
-                            .grad_scale = grad_scale,
-                            .step = t->step + 1};
-    return backend->adam_step(t->queue, &adam, &t->grads, &t->adam_m, &t->adam_v,
-                              &t->model->params);
+    step->metrics.learning_rate = jem__schedule_lr(&t->schedule, t->step);
+    return t->optimizer->update(t, step);
 }
 
 /* The average follows fast at first: in step s it keeps min(train.ema, (1 + s) / (10 + s)). */
@@ -73,30 +90,44 @@ static jem_status average(jem_trainer *t)
     return t->ctx->backend->lerp(t->queue, 1.0 - keep, &t->model->params, &t->ema);
 }
 
-static jem_status update(jem_trainer *t, jem__step_metrics *m)
+/* A step from its batches on. */
+static jem_status learn(jem_trainer *t, jem__step *step)
 {
-    m->learning_rate = jem__schedule_lr(&t->schedule, t->step);
-    JEM__TRY(optimise(t, m->learning_rate, clip_scale(t, m->grad_norm)));
+    t->has_grads = 0;
+    JEM__TRY(jem__step_gradient(t, step, &t->model->params, &t->grads));
+    JEM__TRY(measure(t, step));
+    clip(t, step);
+    JEM__TRY(judge(t, step));
+    JEM__TRY(update(t, step));
     JEM__TRY(average(t));
     t->step++;
-    t->metrics = *m;
+    t->metrics = step->metrics;
     t->has_grads = 1;
     return JEM_OK;
+}
+
+/* ---- batches ---- */
+
+static void add_batch(jem__step *step, jem__batch batch)
+{
+    step->batches[step->count++] = batch;
 }
 
 static double saturation(const float *x, int64_t count)
 {
     int64_t outside = 0;
+
     for (int64_t i = 0; i < count; i++)
-        outside += x[i] >= 1.0f || x[i] <= -1.0f;
+        outside += x[i] >= 1.0F || x[i] <= -1.0F;
     return (double)outside / (double)count;
 }
 
-/* Chains: from the buffer, up the density of the current weights, into x_q. Each draw has a
- * class when chains climb log p(x|y) or the buffer is parted by class. */
+/* Draw x_q from the buffer and run its chains. A draw has a class when chains climb log p(x|y)
+ * or the buffer is divided among the classes. */
 static jem_status run_chains(jem_trainer *t, const char *caller)
 {
     const int32_t *y = NULL;
+
     if (t->climb_class || t->buffer->class_parts) {
         for (int64_t i = 0; i < t->batch; i++) {
             const jem__rng rng = {t->sampler->key, JEM__RNG_SAMPLE_CLASS, 0,
@@ -112,49 +143,59 @@ static jem_status run_chains(jem_trainer *t, const char *caller)
                             -1);
 }
 
-/* Draw x_d and x_l. A shared batch is two parts, with and without label, since images without
- * one have no cross entropy. */
-static int32_t draw_data(jem_trainer *t, int64_t number, jem__part parts[2])
+/* A shared batch counts as two, the images with and without a label, since the latter have no
+ * cross entropy. */
+static void draw_data(jem_trainer *t, int64_t number, jem__step *step)
 {
     const jem__batches *d = &t->batches_d;
     const uint32_t data = t->roles & JEM__ROLE_DATA;
     const uint32_t labelled = t->roles & JEM__ROLE_LABELLED;
+
     if (t->share_batch && (data | labelled) != 0) {
         const int64_t n = jem__batches_draw(&t->batches_d, number, t->x_d, t->y_d);
-        parts[0] = (jem__part){t->x_d, labelled != 0 ? t->y_d : NULL, n, data | labelled};
-        parts[1] = (jem__part){t->x_d + n * d->image_size, NULL, d->batch - n, data};
-        return 2;
+        const int32_t *y = labelled != 0 ? t->y_d : NULL;
+        add_batch(step, (jem__batch){t->x_d, y, n, data | labelled});
+        add_batch(step, (jem__batch){t->x_d + n * d->image_size, NULL, d->batch - n, data});
+        return;
     }
-    int32_t count = 0;
     if (data != 0) {
         jem__batches_draw(&t->batches_d, number, t->x_d, t->y_d);
-        parts[count++] = (jem__part){t->x_d, NULL, d->batch, data};
+        add_batch(step, (jem__batch){t->x_d, NULL, d->batch, data});
     }
     if (labelled != 0) {
         jem__batches_draw(&t->batches_l, number, t->x_l, t->y_l);
-        parts[count++] = (jem__part){t->x_l, t->y_l, t->batches_l.batch, labelled};
+        add_batch(step, (jem__batch){t->x_l, t->y_l, t->batches_l.batch, labelled});
     }
-    return count;
 }
+
+static jem_status draw_samples(jem_trainer *t, jem__step *step)
+{
+    const int32_t *y = t->weights.pxy > 0.0 ? t->y_q : NULL;
+
+    JEM__TRY(run_chains(t, step->caller));
+    add_batch(step, (jem__batch){t->x_q, y, t->batch, JEM__ROLE_SAMPLE});
+    step->metrics.sample_saturation =
+        saturation(t->x_q, t->batch * jem__model_image_size(t->model));
+    return JEM_OK;
+}
+
+static jem_status store_samples(jem_trainer *t, const jem__step *step)
+{
+    return jem__buffer_store(t->buffer, step->caller, t->slots, t->batch, t->x_q);
+}
+
+/* ---- steps ---- */
 
 static jem_status one_step(jem_trainer *t)
 {
-    static const char caller[] = "jem_trainer_step";
-    jem__step_metrics m = jem__no_metrics();
-    jem__part parts[3];
+    jem__step step = {.caller = "jem_trainer_step", .metrics = jem__no_metrics()};
+
     t->has_grads = 0;
-    int32_t count = draw_data(t, t->attempts++, parts);
-    if (t->buffer != NULL) {
-        JEM__TRY(run_chains(t, caller));
-        parts[count++] = (jem__part){t->x_q, t->weight_pxy > 0.0 ? t->y_q : NULL, t->batch,
-                                     JEM__ROLE_SAMPLE};
-        m.sample_saturation = saturation(t->x_q, t->batch * jem__model_image_size(t->model));
-    }
-    JEM__TRY(jem__loss(t, parts, count, &m));
-    JEM__TRY(judge(t, caller, &m));
+    draw_data(t, t->attempts++, &step);
     if (t->buffer != NULL)
-        JEM__TRY(jem__buffer_store(t->buffer, caller, t->slots, t->batch, t->x_q));
-    return update(t, &m);
+        JEM__TRY(draw_samples(t, &step));
+    JEM__TRY(learn(t, &step));
+    return t->buffer != NULL ? store_samples(t, &step) : JEM_OK;
 }
 
 jem_status jem__trainer_step(jem_trainer *t, int64_t steps)
@@ -177,30 +218,29 @@ jem_status jem__trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, c
                                 const int32_t *y_q, int64_t n_q)
 {
     static const char caller[] = "jem_trainer_step_on";
+
     JEM__TRY(check_batch(t, "jem_trainer_step_on: x_d", x_d, NULL, n_d));
     JEM__TRY(check_batch(t, "jem_trainer_step_on: x_l, y_l", x_l, y_l, n_l));
     JEM__TRY(check_batch(t, "jem_trainer_step_on: x_q, y_q", x_q, y_q, n_q));
-    if (t->weight_pxy > 0.0 && n_q > 0 && y_q == NULL)
+    if (t->weights.pxy > 0.0 && n_q > 0 && y_q == NULL)
         return jem__fail(JEM_E_ARGUMENT, "%s: y_q is NULL, but train.weight_pxy = %g needs it",
-                         caller, t->weight_pxy);
-    const jem__part parts[3] = {
+                         caller, t->weights.pxy);
+    jem__step step = {.caller = caller, .count = 3, .metrics = jem__no_metrics()};
+    const jem__batch batches[3] = {
         {x_d, NULL, n_d, t->roles & JEM__ROLE_DATA},
         {x_l, y_l, n_l, t->roles & JEM__ROLE_LABELLED},
-        {x_q, t->weight_pxy > 0.0 ? y_q : NULL, n_q, t->roles & JEM__ROLE_SAMPLE},
+        {x_q, t->weights.pxy > 0.0 ? y_q : NULL, n_q, t->roles & JEM__ROLE_SAMPLE},
     };
     int32_t used = 0;
     for (int32_t i = 0; i < 3; i++)
-        used += parts[i].roles != 0 && parts[i].n > 0;
+        used += batches[i].roles != 0 && batches[i].n > 0;
     if (used == 0)
         return jem__fail(JEM_E_ARGUMENT,
                          "%s: n_d = %" PRId64 ", n_l = %" PRId64 ", n_q = %" PRId64
                          ": no image for any term with a weight above 0",
                          caller, n_d, n_l, n_q);
-    jem__step_metrics m = jem__no_metrics();
+    memcpy(step.batches, batches, sizeof batches);
     if (n_q > 0)
-        m.sample_saturation = saturation(x_q, n_q * jem__model_image_size(t->model));
-    t->has_grads = 0;
-    JEM__TRY(jem__loss(t, parts, 3, &m));
-    JEM__TRY(judge(t, caller, &m));
-    return update(t, &m);
+        step.metrics.sample_saturation = saturation(x_q, n_q * jem__model_image_size(t->model));
+    return learn(t, &step);
 }

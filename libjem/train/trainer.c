@@ -5,8 +5,6 @@
 #include "train/trainer.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "core/context.h"
@@ -15,9 +13,6 @@
 #include "core/memory.h"
 #include "core/option_table.h"
 #include "train/fingerprint.h"
-#include "train/loss.h"
-
-#define MOST_PARTIALS 8 /* blocks of gradients of a small network */
 
 jem_status jem__trainer_check_shape(const char *caller, const jem_model *model,
                                     const jem_dataset *data)
@@ -39,6 +34,7 @@ uint32_t jem__trainer_roles(const jem_options *opts)
                        jem__option_f64(opts, "train.energy_l2") > 0.0;
     const int32_t py_x = jem__option_f64(opts, "train.weight_py_x") > 0.0;
     const int32_t pxy = jem__option_f64(opts, "train.weight_pxy") > 0.0;
+
     return (px ? JEM__ROLE_DATA : 0u) | (py_x || pxy ? JEM__ROLE_LABELLED : 0u) |
            (px || pxy ? JEM__ROLE_SAMPLE : 0u);
 }
@@ -47,6 +43,7 @@ uint32_t jem__trainer_roles(const jem_options *opts)
 static jem_status copy_options(jem_trainer *t, const jem_options *opts)
 {
     char value[JEM__TEXT_SIZE];
+
     JEM__TRY(jem__options_copy(t->ctx, opts, &t->opts));
     for (int32_t i = 0; i < JEM__OPTION_COUNT; i++) {
         const char *name = jem__option_rows[i].name;
@@ -63,6 +60,7 @@ static jem_status check_options(const char *caller, const jem_options *opts,
 {
     const int64_t pad = jem__option_i64(opts, "train.crop_pad");
     const int64_t side = data->h < data->w ? data->h : data->w;
+
     if (pad > side - 1)
         return jem__fail(JEM_E_RANGE,
                          "%s: train.crop_pad = %" PRId64 ", must be at most %" PRId64
@@ -82,17 +80,18 @@ static jem_status check_options(const char *caller, const jem_options *opts,
 
 static void read_options(jem_trainer *t)
 {
-    t->weight_px = jem__option_f64(t->opts, "train.weight_px");
-    t->weight_py_x = jem__option_f64(t->opts, "train.weight_py_x");
-    t->weight_pxy = jem__option_f64(t->opts, "train.weight_pxy");
-    t->energy_l2 = jem__option_f64(t->opts, "train.energy_l2");
+    t->weights.px = jem__option_f64(t->opts, "train.weight_px");
+    t->weights.py_x = jem__option_f64(t->opts, "train.weight_py_x");
+    t->weights.pxy = jem__option_f64(t->opts, "train.weight_pxy");
+    t->weights.energy_l2 = jem__option_f64(t->opts, "train.energy_l2");
     t->max_loss = jem__option_f64(t->opts, "train.max_loss");
     t->grad_clip = jem__option_f64(t->opts, "train.grad_clip");
     t->ema_decay = jem__option_f64(t->opts, "train.ema");
     t->share_batch = (int32_t)jem__option_i64(t->opts, "train.share_batch");
-    t->climb_class = jem__option_i64(t->opts, "sgld.class_cond") != 0 || t->weight_pxy > 0.0;
+    t->climb_class = jem__option_i64(t->opts, "sgld.class_cond") != 0 || t->weights.pxy > 0.0;
     t->batch = jem__option_i64(t->opts, "train.batch");
     t->roles = jem__trainer_roles(t->opts);
+    t->optimizer = jem__optimizer_find(jem__option_str(t->opts, "train.optimizer"));
     t->metrics = jem__no_metrics();
 }
 
@@ -100,9 +99,10 @@ static void read_options(jem_trainer *t)
 static float *image_array(const jem_trainer *t, int64_t n)
 {
     int64_t count;
+
     if (!jem__mul(n, jem__model_image_size(t->model), &count))
         count = -1; /* refused by the allocation */
-    return jem__alloc(t->ctx, count, (int64_t)sizeof(float));
+    return jem__alloc(t->ctx, count, sizeof(float));
 }
 
 /* The streams of x_d and x_l and where they are drawn to. x_d is there even if no term asks
@@ -115,11 +115,12 @@ static jem_status build_batches(jem_trainer *t)
                             .noise_std = (float)jem__option_f64(t->opts, "train.input_noise"),
                             .place = JEM__RNG_AUGMENT_PX,
                             .noise = JEM__RNG_NOISE_PX};
+
     JEM__TRY(jem__batches_create(t->data, t->ctx, 0, t->batch, &augment, key,
                                  JEM__RNG_SHUFFLE_PX, &t->batches_d));
     const int64_t n_d = t->batches_d.batch;
     t->x_d = image_array(t, n_d);
-    t->y_d = jem__alloc(t->ctx, n_d, (int64_t)sizeof *t->y_d);
+    t->y_d = jem__alloc(t->ctx, n_d, sizeof *t->y_d);
     if (t->x_d == NULL || t->y_d == NULL)
         return JEM_E_NOMEM;
     if (t->share_batch || (t->roles & JEM__ROLE_LABELLED) == 0)
@@ -129,64 +130,42 @@ static jem_status build_batches(jem_trainer *t)
     JEM__TRY(jem__batches_create(t->data, t->ctx, 1, t->batch, &augment, key,
                                  JEM__RNG_SHUFFLE_PYX, &t->batches_l));
     t->x_l = image_array(t, t->batches_l.batch);
-    t->y_l = jem__alloc(t->ctx, t->batches_l.batch, (int64_t)sizeof *t->y_l);
+    t->y_l = jem__alloc(t->ctx, t->batches_l.batch, sizeof *t->y_l);
     return t->x_l == NULL || t->y_l == NULL ? JEM_E_NOMEM : JEM_OK;
 }
 
 static jem_status build_block(const jem_trainer *t, jem__tensor *out)
 {
     const int64_t count = t->model->net->param_count;
+
     *out = (jem__tensor){NULL, 0, 1, count, 1, 1};
     return t->ctx->backend->mem_create(t->ctx, count, &out->mem);
 }
 
-/* Lanes, and where each batch of a round leaves its gradient. */
-static jem_status build_lanes(jem_trainer *t)
-{
-    JEM__TRY(jem__lanes_create(t->model, t->batch, 1, &t->lanes));
-    const int64_t batches = (t->batch + t->lanes.batch - 1) / t->lanes.batch;
-    if (!t->lanes.small || batches == 1)
-        return JEM_OK;
-    const int64_t count = batches < MOST_PARTIALS ? batches : MOST_PARTIALS;
-    t->partial = jem__alloc(t->ctx, count, (int64_t)sizeof *t->partial);
-    if (t->partial == NULL)
-        return JEM_E_NOMEM;
-    for (; t->partials < count; t->partials++)
-        JEM__TRY(build_block(t, &t->partial[t->partials]));
-    return JEM_OK;
-}
-
-/* What the passes need, and the optimiser's blocks. */
+/* What the passes need, and the blocks that a step changes. */
 static jem_status build_network(jem_trainer *t)
 {
     const jem__backend *backend = t->ctx->backend;
+
     JEM__TRY(backend->queue_create(t->ctx, 0, &t->queue));
-    JEM__TRY(build_lanes(t));
+    JEM__TRY(jem__gradient_create(t->model, t->queue, t->batch, &t->gradient));
     JEM__TRY(build_block(t, &t->grads));
-    if (strcmp(jem__option_str(t->opts, "train.optimizer"), "sgd") == 0) {
-        JEM__TRY(build_block(t, &t->velocity));
-    } else {
-        JEM__TRY(build_block(t, &t->adam_m));
-        JEM__TRY(build_block(t, &t->adam_v));
+    for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++) {
+        if (t->optimizer->blocks[i].prefix != NULL)
+            JEM__TRY(build_block(t, &t->moments[i]));
     }
     if (t->ema_decay > 0.0) {
         JEM__TRY(build_block(t, &t->ema));
         JEM__TRY(backend->copy(t->queue, &t->model->params, &t->ema));
     }
-    int64_t logits;
-    if (!jem__mul(t->batch, t->model->classes, &logits))
-        logits = -1;
-    t->log_px = jem__alloc(t->ctx, t->batch, (int64_t)sizeof *t->log_px);
-    t->log_pxy = jem__alloc(t->ctx, t->batch, (int64_t)sizeof *t->log_pxy);
-    t->logits = jem__alloc(t->ctx, logits, (int64_t)sizeof *t->logits);
-    return t->log_px == NULL || t->log_pxy == NULL || t->logits == NULL ? JEM_E_NOMEM : JEM_OK;
+    return JEM_OK;
 }
 
 static jem_status build_sampler(jem_trainer *t)
 {
     t->x_q = image_array(t, t->batch);
-    t->y_q = jem__alloc(t->ctx, t->batch, (int64_t)sizeof *t->y_q);
-    t->slots = jem__alloc(t->ctx, t->batch, (int64_t)sizeof *t->slots);
+    t->y_q = jem__alloc(t->ctx, t->batch, sizeof *t->y_q);
+    t->slots = jem__alloc(t->ctx, t->batch, sizeof *t->slots);
     if (t->x_q == NULL || t->y_q == NULL || t->slots == NULL)
         return JEM_E_NOMEM;
     JEM__TRY(jem__head_create(t->model, t->batch, &t->head));
@@ -211,7 +190,7 @@ jem_status jem__trainer_build(const char *caller, jem_model *model, jem_dataset 
 {
     *out = NULL;
     JEM__TRY(jem__trainer_check_shape(caller, model, data));
-    jem_trainer *t = jem__alloc(model->ctx, 1, (int64_t)sizeof *t);
+    jem_trainer *t = jem__alloc(model->ctx, 1, sizeof *t);
     if (t == NULL)
         return JEM_E_NOMEM;
     t->ctx = jem__context_ref(model->ctx);
@@ -239,6 +218,7 @@ jem_status jem__trainer_create(jem_model *model, jem_dataset *data, const jem_op
                                jem_trainer **out)
 {
     jem_trainer *t;
+
     *out = NULL;
     JEM__TRY(jem__trainer_build("jem_trainer_create", model, data, opts, &t));
     const jem_status status = fill_buffer(t);
@@ -265,19 +245,15 @@ void jem__trainer_free(jem_trainer *t)
     jem__buffer_unref(t->buffer);
     jem__sampler_unref(t->sampler);
     jem__head_unref(t->head);
-    jem__mem *blocks[] = {t->grads.mem, t->adam_m.mem, t->adam_v.mem, t->velocity.mem,
-                          t->ema.mem};
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
-        backend->mem_free(ctx, blocks[i]);
-    for (int64_t i = 0; i < t->partials; i++)
-        backend->mem_free(ctx, t->partial[i].mem);
-    jem__free(ctx, t->partial);
-    jem__lanes_free(&t->lanes);
+    backend->mem_free(ctx, t->grads.mem);
+    for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++)
+        backend->mem_free(ctx, t->moments[i].mem);
+    backend->mem_free(ctx, t->ema.mem);
+    jem__gradient_free(&t->gradient);
     backend->queue_free(t->queue);
     jem__batches_free(&t->batches_d);
     jem__batches_free(&t->batches_l);
-    void *arrays[] = {t->x_d, t->x_l,   t->x_q,    t->y_d,     t->y_l,
-                      t->y_q, t->slots, t->log_px, t->log_pxy, t->logits};
+    void *arrays[] = {t->x_d, t->x_l, t->x_q, t->y_d, t->y_l, t->y_q, t->slots};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         jem__free(ctx, arrays[i]);
     jem__options_free(t->opts);
@@ -287,32 +263,10 @@ void jem__trainer_free(jem_trainer *t)
     jem__context_unref(ctx);
 }
 
-static const struct {
-    const char *name;
-    size_t at;
-} metric_table[] = {
-    {"learning_rate", offsetof(jem__step_metrics, learning_rate)},
-    {"loss", offsetof(jem__step_metrics, loss)},
-    {"loss_px", offsetof(jem__step_metrics, loss_px)},
-    {"loss_py_x", offsetof(jem__step_metrics, loss_py_x)},
-    {"loss_pxy", offsetof(jem__step_metrics, loss_pxy)},
-    {"loss_l2", offsetof(jem__step_metrics, loss_l2)},
-    {"log_px_data", offsetof(jem__step_metrics, log_px_data)},
-    {"log_px_sample", offsetof(jem__step_metrics, log_px_sample)},
-    {"energy_gap", offsetof(jem__step_metrics, energy_gap)},
-    {"accuracy", offsetof(jem__step_metrics, accuracy)},
-    {"grad_norm", offsetof(jem__step_metrics, grad_norm)},
-    {"sample_saturation", offsetof(jem__step_metrics, sample_saturation)},
-};
-
 jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *out)
 {
-    for (size_t i = 0; i < sizeof metric_table / sizeof metric_table[0]; i++) {
-        if (strcmp(name, metric_table[i].name) == 0) {
-            memcpy(out, (const char *)&t->metrics + metric_table[i].at, sizeof *out);
-            return JEM_OK;
-        }
-    }
+    if (jem__step_metric(&t->metrics, name, out))
+        return JEM_OK;
     const int64_t per_epoch = t->batches_d.per_epoch, epoch = t->step / per_epoch;
     if (strcmp(name, "step") == 0)
         *out = (double)t->step;
@@ -330,6 +284,7 @@ jem_status jem__trainer_param_grad(const jem_trainer *t, const char *name, float
                                    int64_t out_len)
 {
     const int32_t i = jem__model_find(t->model, name);
+
     if (i < 0)
         return jem__fail(JEM_E_UNKNOWN,
                          "jem_trainer_param_grad: no parameter has the name \"%.80s\"", name);

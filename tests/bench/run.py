@@ -396,7 +396,7 @@ def row(result):
     if result["foreign_cpu"] > BUSY:
         title += f' (**machine busy**: others took {result["foreign_cpu"]:.0%})'
     return (f'| {title} | {kernels} | {cell(first, result["measure"])} | {peers} '
-            f'| {ratio} | {result["goal"]:.3g} |')
+            f'| {ratio} |')
 
 
 def markdown(about, results, notes, rounds):
@@ -412,8 +412,8 @@ def markdown(about, results, notes, rounds):
         "is faster or smaller. A training step of libjem includes Adam's update and what is made of the "
         "new weights, a peer's only where the line says so.",
         "",
-        "| what | kernels | libjem | peers | ratio | goal |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what | kernels | libjem | peers | ratio |",
+        "| --- | --- | --- | --- | --- |",
         *[row(r) for r in results], ""]
     return "\n".join(lines + [f"Note: {n}.  " for n in notes]) + "\n"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The three small programs that teach the API.
+# The small programs that teach the API.
 . "$(dirname "$0")/common.sh"
 has_data lessons
 
@@ -25,6 +25,24 @@ expect "03_sample" 0 "P5" "$JEM_BIN/03_sample" "$model" 9
 verdict "03_sample: 28 x 28 bytes" "$(wc -c <"$tmp/out")" [ "$(wc -c <"$tmp/out")" -eq $((13 + 784)) ]
 expect "03_sample, no such class" 1 "10" "$JEM_BIN/03_sample" "$model" 10
 expect "03_sample, usage" 2 "usage: 03_sample MODEL" "$JEM_BIN/03_sample" "$model" boot
+
+head -c $((101 * 784)) "$tmp/raw" >"$tmp/some"
+expect "04_threads" 0 "101 images: 4 threads give the same scores as one" "$JEM_BIN/04_threads" "$model" <"$tmp/some"
+expect "04_threads, fewer images than threads" 0 "1 images" "$JEM_BIN/04_threads" "$model" < <(head -c 784 "$tmp/raw")
+expect "04_threads, too few bytes" 1 "784 bytes" "$JEM_BIN/04_threads" "$model" </dev/null
+expect "04_threads, no model" 1 "none" "$JEM_BIN/04_threads" "$tmp/none" <"$tmp/some"
+expect "04_threads, usage" 2 "usage: 04_threads MODEL" "$JEM_BIN/04_threads" <"$tmp/some"
+
+# 120 steps are enough to see it learn; the model in the file is the one with the best accuracy.
+expect "05_own_loop" 0 "step  120" "$JEM_BIN/05_own_loop" "$tmp/images" "$tmp/labels" "$tmp/own" 120
+verdict "05_own_loop: three validations" "$(cat "$tmp/out")" [ "$(grep -c 'held out: accuracy' "$tmp/out")" -eq 3 ]
+best=$(tail -n 1 "$tmp/out" | sed 's/.*best //')
+verdict "05_own_loop: learns" "best $best" awk "BEGIN { exit !($best > 0.3) }"
+verdict "05_own_loop: keeps the best" "$(cat "$tmp/out")" \
+    awk -v best="$best" '{ sub(/,/, "", $(NF - 2)); if ($(NF - 2) > top) top = $(NF - 2) } END { exit !(top == best) }' "$tmp/out"
+expect "05_own_loop: a model that opens" 0 "log p(x)" "$JEM_BIN/01_score" "$tmp/own" <"$tmp/raw"
+expect "05_own_loop, no data" 1 "none" "$JEM_BIN/05_own_loop" "$tmp/none" "$tmp/none" "$tmp/m"
+expect "05_own_loop, no steps" 2 "usage: 05_own_loop" "$JEM_BIN/05_own_loop" "$tmp/images" "$tmp/labels" "$tmp/m" none
 
 # Models of other images. other NAME CHANNELS SIDE: black ones, 20 of them.
 other() {

@@ -14,6 +14,8 @@ verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
 verdict "six scores against four sets" "$(json "$tmp/a.json" 'len(o["results"])')" test \
     "$(json "$tmp/a.json" 'sorted({r["out"] for r in o["results"]}), len({r["score"] for r in o["results"]}), len(o["results"])')" = \
     "(['constant', 'interp', 'inverted', 'noise'], 6, 24)"
+verdict "the JSON says how its table is laid out" "$(json "$tmp/a.json" 'o["tables"]')" test \
+    "$(json "$tmp/a.json" '[(t["name"], t["rows"], [c["title"] for c in t["columns"]][:2]) for t in o["tables"]]')" = "[('results', ['results'], ['other images', None])]"
 for key in results protocol model_md5 data seed seconds; do
     verdict "ood: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
 done
@@ -47,8 +49,14 @@ verdict "one against one: no width" "$(json "$tmp/e.json" 'o["results"]')" test 
 ood "${some[@]}" --ood noise --bootstrap 0 --temperature 1000 --count-ood 7 --json "$tmp/f.json" >/dev/null
 verdict "no bootstrap, no interval" "$(json "$tmp/f.json" 'o["results"]')" test \
     "$(json "$tmp/f.json" '{(r["auroc_low"], r["n_in"], r["n_out"]) for r in o["results"]}')" = "{(None, 200, 7)}"
-ood "${some[@]}" --ood interp --input-noise 0.03 --json "$tmp/g.json" >/dev/null
 areas='[r["auroc"] for r in o["results"] if r["out"] == "interp"]'
+ood "${some[@]}" --ood interp --input-noise 0.03 --csv "$tmp/g.csv" --json "$tmp/g.json" >/dev/null
+verdict "the CSV has the figures of the JSON" "$(cat "$tmp/g.csv")" "$python" -c '
+import csv, json, sys
+rows = list(csv.DictReader(open(sys.argv[1])))
+results = json.load(open(sys.argv[2]))["results"]
+assert len(rows) == len(results) == 6
+assert all(float(a["auroc"]) == b["auroc"] and a["score"] == b["score"] for a, b in zip(rows, results))' "$tmp/g.csv" "$tmp/g.json"
 verdict "noise changes figures" "same" test "$(json "$tmp/g.json" "$areas")" != "$(json "$tmp/a.json" "$areas")"
 
 # A model of log p(x) alone has no other score.
@@ -59,6 +67,12 @@ verdict "two scores, and why" "$(json "$tmp/i.json" 'o["results"], o["no_classes
     "(['log_px', 'mass'], True, True)"
 verdict "two pictures" "$(ls "$tmp/i")" test "$(cd "$tmp/i" && echo *)" = "log_px.svg mass.svg"
 verdict "six scores have their classes" "$(json "$tmp/a.json" 'o["no_classes"]')" test "$(json "$tmp/a.json" 'o["no_classes"]')" = None
+
+# What cannot be written leaves nothing behind.
+mkdir "$tmp/full" "$tmp/full/a.json"
+expect "results over a folder" 1 "cannot write $tmp/full/a.json" ood "${some[@]}" --count 20 --ood noise --bootstrap 0 --json "$tmp/full/a.json"
+verdict "no temporary file stays" "$(ls "$tmp/full")" test "$(ls "$tmp/full")" = a.json
+expect "a full disk" 1 "cannot write to standard output" bash -c "'$JEM_BIN/jem-ood' --model '$model' --count 20 --quiet --ood noise >/dev/full"
 
 # What does not fit, before any work.
 npy "$tmp/large.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 32, 32), }" 6144

@@ -10,9 +10,9 @@ options_of() {
         validation validate-every save-every" ;;
     jem-score) echo "model input data split count out grad batch threads backend help version" ;;
     jem-demo) echo "model run data count seed out quiet threads backend help version" ;;
-    jem-calibration) echo "model data count input-noise bins validation split-seed fit-data fit-count out json seed
+    jem-calibration) echo "model data count input-noise bins validation split-seed fit-data fit-count out json csv seed
         quiet threads backend help version" ;;
-    jem-ood) echo "model data count ood count-ood input-noise temperature bootstrap seed out json quiet threads backend
+    jem-ood) echo "model data count ood count-ood input-noise temperature bootstrap seed out json csv quiet threads backend
         help version" ;;
     jem-likely) echo "model data count samples count-samples out columns rows json seed quiet threads backend help
         version" ;;
@@ -28,7 +28,7 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
     run=$JEM_BIN/$program
     expect "$program --help" 0 "Usage: $program" "$run" --help
     missing=
-    for option in $(options_of $program); do
+    for option in $(options_of $program) dry-run; do
         grep -qE -- "^  --$option( |\$)" "$tmp/out" || missing="$missing --$option"
     done
     verdict "$program --help names every option" "missing:$missing" [ -z "$missing" ]
@@ -56,6 +56,7 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
         expect "$program has no --list-options" 2 "unknown option" "$run" --list-options
         ;;
     esac
+    expect "$program --dry-run, bad usage" 2 "not a whole number" "$run" --dry-run --threads two
     expect "$program without arguments" 2 "is missing" "$run"
     expect "$program, unknown option" 2 "unknown option --nonsense" "$run" --nonsense
     expect "$program, near miss" 2 "did you mean --threads?" "$run" --thraeds 1
@@ -64,6 +65,16 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
     expect "$program, number too large" 2 "between 0 and 64" "$run" --threads 65
     expect "$program, full disk" 1 "cannot write" bash -c "'$run' --help >/dev/full"
 done
+
+# A dry run reads nothing, writes nothing, and says all that would be done.
+expect "a dry run" 0 "would run: jem-ood --model $tmp/none" "$JEM_BIN/jem-ood" --dry-run --model "$tmp/none" --ood "a 'b'" --json "$tmp/new/a.json"
+verdict "it shows defaults, and words as a shell takes them" "$(cat "$tmp/out")" grep -qF -- "--ood 'a '\\''b'\\''' --count-ood 0" "$tmp/out"
+verdict "it is one line" "$(cat "$tmp/out")" [ "$(wc -l <"$tmp/out")" = 1 ]
+verdict "it makes no folder" "it is there" [ ! -e "$tmp/new" ]
+expect "a dry run, what is missing" 2 "--model FILE is missing" "$JEM_BIN/jem-ood" --dry-run
+expect "a dry run, number that is none" 2 "must be above 0" "$JEM_BIN/jem-ood" --dry-run --model x --temperature 0
+expect "a dry run, unknown setting" 2 "sgld.steps" train --dry-run --out "$tmp/new" --set sgld.step=3
+expect "a dry run, full disk" 1 "cannot write" bash -c "'$JEM_BIN/jem-ood' --dry-run --model x >/dev/full"
 
 touch "$tmp/file"
 expect "results into a file's inside, before any work" 1 "$tmp/file is not a folder" "$JEM_BIN/jem-ood" --model "$tmp/none" --json "$tmp/file/a.json"

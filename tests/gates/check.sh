@@ -31,7 +31,7 @@ part unit tests/gates/unit.sh "$build"
 read -r checks bad < <(sed -nE 's/.*Checks: ([0-9]+), Failures: ([0-9]+), Errors: ([0-9]+).*/\1 \2+\3/p' "$logs/unit.txt" | tail -1)
 count $((${checks:-0} - (${bad:-0}))) $((${bad:-0}))
 
-for gate in layers banned symbols headers options install ffi fuzz; do
+for gate in layers banned symbols headers options links install ffi fuzz; do
     part "$gate" "tests/gates/$gate.sh" "$build"
     count
 done

@@ -2,7 +2,7 @@
 
 /* What the headers promise about threads, under the thread sanitizer: threads that share one
  * context and one model, each with a head and a sampler of its own, get the bits that a thread
- * alone gets; a trainer with two threads works beside them. A program of its own, because
+ * alone gets; so does a trainer with two threads beside them. A program of its own, because
  * Check's forks and TSan do not go together. */
 
 #include <pthread.h>
@@ -34,6 +34,7 @@ struct training {
     jem_context *context;
     jem_options *options;
     jem_dataset *data;
+    double loss, norm;
     jem_status status;
     char error[512];
 };
@@ -41,7 +42,7 @@ struct training {
 static const char *const SETTINGS[][2] = {
     {"model.arch", "small"},     {"model.filters", "4"},  {"model.channels", "1"},
     {"model.height", "8"},       {"model.width", "8"},    {"model.classes", "3"},
-    {"sgld.steps", "3"},         {"pcd.capacity", "24"},  {"train.batch", "6"},
+    {"sgld.steps", "3"},         {"pcd.capacity", "24"},  {"train.batch", "40"},
     {"train.warmup_steps", "0"}, {"train.crop_pad", "1"},
 };
 
@@ -86,7 +87,8 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* A training of a model of its own, on the same context. */
+/* A training of a model of its own, on the same context. Its chains make three parts of a
+ * batch, which two lanes share. */
 static void *training_main(void *arg)
 {
     struct training *t = arg;
@@ -97,6 +99,10 @@ static void *training_main(void *arg)
         t->status = jem_trainer_create(model, t->data, t->options, &trainer);
     if (t->status == JEM_OK)
         t->status = jem_trainer_step(trainer, 3);
+    if (t->status == JEM_OK)
+        t->status = jem_trainer_metric(trainer, "loss", &t->loss);
+    if (t->status == JEM_OK)
+        t->status = jem_trainer_metric(trainer, "grad_norm", &t->norm);
     note(t->status, t->error);
     jem_model_free(model);
     jem_trainer_free(trainer);
@@ -111,7 +117,8 @@ static int same(const struct worker *a, const struct worker *b)
 }
 
 /* All threads at once; 1 when all of them did what `alone` did. */
-static int run_together(struct worker *workers, const struct worker *alone, struct training *t)
+static int run_together(struct worker *workers, const struct worker *alone,
+                        const struct training *trained, struct training *t)
 {
     pthread_t threads[THREADS + 1];
     int started = 0, good = 1;
@@ -123,9 +130,11 @@ static int run_together(struct worker *workers, const struct worker *alone, stru
     for (int i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
 
-    good = started == THREADS + 1 && t->status == JEM_OK;
+    good = started == THREADS + 1 && t->status == JEM_OK && t->loss == trained->loss &&
+           t->norm == trained->norm;
     if (!good)
-        fprintf(stderr, "tsan_threads: %d threads started; training: %s\n", started, t->error);
+        fprintf(stderr, "tsan_threads: %d threads started; training: loss %g, alone %g; %s\n",
+                started, t->loss, trained->loss, t->error);
     for (int i = 0; i < started && i < THREADS; i++)
         if (workers[i].status != JEM_OK || !same(&workers[i], alone)) {
             fprintf(stderr, "tsan_threads: thread %d: %s\n", i,
@@ -169,9 +178,12 @@ int main(void)
             .context = context, .model = model, .options = options, .images = images};
         for (int i = 0; i < THREADS; i++)
             workers[i] = alone;
-        struct training training = {context, options, data, JEM_OK, ""};
+        struct training training = {.context = context, .options = options, .data = data};
+        struct training trained = training;
         worker_main(&alone);
-        good = alone.status == JEM_OK && run_together(workers, &alone, &training);
+        training_main(&trained);
+        good = alone.status == JEM_OK && trained.status == JEM_OK &&
+               run_together(workers, &alone, &trained, &training);
     }
     if (status != JEM_OK || alone.status != JEM_OK)
         fprintf(stderr, "tsan_threads: %s\n", status ? jem_last_error() : alone.error);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Does libjem say what PyTorch says? What is compared, and how: docs/parity.md.
+"""Does libjem say what PyTorch says? What is compared, and how: docs/results/parity.md.
 
     check_torch.py [--build FOLDER] [--only TEXT] [--markdown]
 
@@ -45,7 +45,7 @@ CASES = (
 
 
 def allowed(quantity, network):
-    """The largest relative error in norm; why some are larger stands in docs/parity.md."""
+    """The largest relative error in norm; why some are larger stands in docs/results/parity.md."""
     if "SGLD" in quantity and network.startswith("WRN-28-10"):
         return 1e-4
     if quantity.endswith("change"):
@@ -79,7 +79,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build", help="where libjem.so is")
     parser.add_argument("--only", default="", help="networks whose name holds this text")
-    parser.add_argument("--markdown", action="store_true", help="the table for docs/parity.md")
+    parser.add_argument("--markdown", action="store_true", help="the table for docs/results/parity.md")
     args = parser.parse_args()
     library = str(pathlib.Path(args.build).resolve() / "libjem.so")
     table, began = Table(), time.monotonic()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The CPU backend picks the best kernels that the processor runs; here the others get their
- * turn. In a file of its own, since both backends define struct jem__queue. */
+/* What can only be seen in a kernel set itself. In a file of its own, since both backends define
+ * struct jem__queue. */
 
 #include "check_backend_lab.h"
 
@@ -8,42 +8,23 @@
 
 #include "backend/cpu/cpu.h"
 
-void jem_lab_set_kernels(jem_lab *lab, int which)
-{
-    if (lab->status != JEM_OK || which == JEM_LAB_BEST)
-        return;
-    lab->queue->kernels = &jem__kernels_blis;
-#if defined(__x86_64__)
-    if (which == JEM_LAB_AVX2 && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("fma"))
-        lab->queue->kernels = &jem__kernels_avx2;
-#endif
-}
-
 /* Many numbers: where a product and a sum are contracted to one rounding, few results tell. */
-static void check_normals(const jem__kernels *kernels)
+START_TEST(normals_have_the_same_bits_in_every_set)
 {
     enum { N = 2000003 };
     const jem__rng rng = {jem__rng_key(2020, 7), JEM__RNG_SGLD, 5, UINT64_C(1) << 40};
     float *expected = malloc(N * sizeof *expected), *actual = malloc(N * sizeof *actual);
+    jem_lab lab;
 
     ck_assert(expected != NULL && actual != NULL);
+    jem_lab_open(&lab, jem_lab_fast(_i).target, 1, NULL, NULL, NULL);
+    jem_check_ok(lab.status);
     jem__rng_normal(&rng, 0, N, expected);
-    kernels->normal(&rng, 0, N, actual);
+    lab.queue->kernels->normal(&rng, 0, N, actual);
     ck_assert_mem_eq(actual, expected, N * sizeof *expected);
+    jem_lab_close(&lab);
     free(expected);
     free(actual);
-}
-
-START_TEST(normals_have_the_same_bits_in_every_set)
-{
-    check_normals(&jem__kernels_blis);
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        check_normals(&jem__kernels_avx2);
-    if (__builtin_cpu_supports("avx512f"))
-        check_normals(&jem__kernels_avx512);
-#endif
 }
 END_TEST
 
@@ -52,6 +33,6 @@ TCase *jem_backend_kernels_case(void)
     TCase *tc = tcase_create("kernels");
 
     tcase_set_timeout(tc, 30);
-    tcase_add_test(tc, normals_have_the_same_bits_in_every_set);
+    jem_lab_add_fast(tc, &(jem_lab_row){normals_have_the_same_bits_in_every_set, 0, 1}, 1);
     return tc;
 }

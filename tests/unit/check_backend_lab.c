@@ -3,7 +3,6 @@
 
 #include "check_backend_lab.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +11,106 @@
 
 #include "backend/reference/reference.h"
 #include "core/context.h"
+#include "core/error.h"
 #include "core/threads.h"
+
+/* --- Targets ------------------------------------------------------------------------------ */
+
+static const jem_lab_target known[] = {{"reference", &jem__backend_reference, ""},
+                                       {"cpu:avx512", &jem__backend_cpu, "avx512"},
+                                       {"cpu:avx2", &jem__backend_cpu, "avx2"},
+                                       {"cpu:blis", &jem__backend_cpu, "blis"}};
+#define KNOWN ((int)(sizeof known / sizeof known[0]))
+
+/* Asked while the suites are made: no error text may stay behind for their tests. */
+static int32_t runs_here(const jem_lab_target *target)
+{
+    char text[96];
+
+    if (target->backend->describe(target->variant, text, sizeof text) == JEM_OK)
+        return 1;
+    (void)jem__fail(JEM_OK, "%s", "");
+    return 0;
+}
+
+int jem_lab_targets(void)
+{
+    int count = 0;
+
+    for (int k = 0; k < KNOWN; k++)
+        count += runs_here(&known[k]);
+    return count;
+}
+
+const jem_lab_target *jem_lab_target_at(int i)
+{
+    int k = 0;
+
+    ck_assert_int_lt(i, jem_lab_targets());
+    for (; !runs_here(&known[k]) || i > 0; k++)
+        i -= runs_here(&known[k]);
+    return &known[k];
+}
+
+jem_lab_turn jem_lab_all(int i)
+{
+    const int targets = jem_lab_targets();
+
+    return (jem_lab_turn){jem_lab_target_at(i % targets), i / targets};
+}
+
+jem_lab_turn jem_lab_fast(int i)
+{
+    const int targets = jem_lab_targets() - 1;
+
+    return (jem_lab_turn){jem_lab_target_at(1 + i % targets), i / targets};
+}
+
+static void add_rows(TCase *tc, const jem_lab_row *rows, int count, int targets)
+{
+    for (int i = 0; i < count; i++)
+        tcase_add_loop_test(tc, rows[i].test, rows[i].first * targets,
+                            (rows[i].first + rows[i].cases) * targets);
+}
+
+void jem_lab_add_all(TCase *tc, const jem_lab_row *rows, int count)
+{
+    add_rows(tc, rows, count, jem_lab_targets());
+}
+
+void jem_lab_add_fast(TCase *tc, const jem_lab_row *rows, int count)
+{
+    add_rows(tc, rows, count, jem_lab_targets() - 1);
+}
+
+/* What is not run, and why. */
+START_TEST(targets_of_this_machine)
+{
+    char text[96];
+    int count = 0;
+
+    for (int k = 0; k < KNOWN; k++) {
+        if (known[k].backend->describe(known[k].variant, text, sizeof text) == JEM_OK)
+            count++;
+        else
+            printf("backend: %s is skipped: %s\n", known[k].name, jem_last_error());
+    }
+    ck_assert_int_eq(count, jem_lab_targets());
+    ck_assert_int_ge(count, 2); /* BLIS runs anywhere */
+    ck_assert_str_eq(jem_lab_target_at(0)->name, "reference");
+
+    jem_check_ok(jem__backend_cpu.describe("", text, sizeof text)); /* "" is the best */
+    ck_assert_ptr_nonnull(strstr(text, jem_lab_target_at(1)->variant));
+}
+END_TEST
+
+TCase *jem_backend_targets_case(void)
+{
+    TCase *tc = tcase_create("targets");
+
+    tcase_add_test(tc, targets_of_this_machine);
+    return tc;
+}
 
 /* --- The bench ---------------------------------------------------------------------------- */
 
@@ -22,11 +120,14 @@ void jem_lab_note(jem_lab *lab, jem_status status)
         lab->status = status;
 }
 
-void jem_lab_open(jem_lab *lab, const jem__backend *backend, int32_t threads,
+void jem_lab_open(jem_lab *lab, const jem_lab_target *target, int32_t threads,
                   jem_alloc_fn alloc, jem_release_fn release, void *user)
 {
+    const jem__backend *backend = target->backend;
+
     *lab = (jem_lab){.backend = backend, .guarded = alloc != NULL};
-    jem_lab_note(lab, jem__context_create(backend, "", alloc, release, user, &lab->ctx));
+    jem_lab_note(
+        lab, jem__context_create(backend, target->variant, alloc, release, user, &lab->ctx));
     if (lab->status != JEM_OK)
         return;
     jem__pool_free(lab->ctx, lab->ctx->pool);
@@ -106,7 +207,7 @@ jem__tensor jem_lab_tensor(jem_lab *lab, int64_t n, int64_t c, int64_t h, int64_
     return t;
 }
 
-jem__signs jem_lab_signs_room(jem_lab *lab, int64_t n, int64_t c, int64_t h, int64_t w)
+jem__signs jem_lab_signs_space(jem_lab *lab, int64_t n, int64_t c, int64_t h, int64_t w)
 {
     const int64_t bytes = n * lab->backend->signs_bytes(c, h, w);
     jem__signs signs = {NULL, (64 - bytes % 64) % 64};
@@ -124,8 +225,8 @@ jem__signs jem_lab_signs_room(jem_lab *lab, int64_t n, int64_t c, int64_t h, int
 jem__signs jem_lab_signs_of(jem_lab *lab, const jem__tensor *x)
 {
     const int64_t c = x->c;
-    const jem__conv conv = {c, x->h, x->w, c, 1, 1, 1, 0, x->h, x->w, 0};
-    const jem__signs signs = jem_lab_signs_room(lab, x->n, c, x->h, x->w);
+    const jem__conv conv = {c, x->h, x->w, c, 1, 1, 1, 0, x->h, x->w, 1};
+    const jem__signs signs = jem_lab_signs_space(lab, x->n, c, x->h, x->w);
     float *identity = calloc((size_t)(c * c), sizeof *identity);
     jem__tensor w, y;
 
@@ -173,7 +274,7 @@ void jem_lab_random(uint32_t seed, int64_t n, float *out)
     for (int64_t i = 0; i < n; i++) {
         const uint32_t word = jem_lab_next(&state);
 
-        out[i] = word % 16 == 5 ? 0.0f : (float)word * 0x1p-23f - 1.0f;
+        out[i] = word % 16 == 5 ? 0.0F : (float)word * 0x1p-23F - 1.0F;
     }
 }
 
@@ -193,7 +294,7 @@ jem__conv jem_lab_conv(const jem_lab_case *what)
     const int64_t oh = (q->h + 2 * q->pad - q->kh) / q->stride + 1;
     const int64_t ow = (q->w + 2 * q->pad - q->kw) / q->stride + 1;
     const jem__conv conv = {q->c,      q->h,   q->w, q->k, q->kh,   q->kw,
-                            q->stride, q->pad, oh,   ow,   q->leaky};
+                            q->stride, q->pad, oh,   ow,   q->slope};
 
     return conv;
 }
@@ -265,7 +366,7 @@ static void fetch_slopes(jem_lab *lab, const jem__conv *v, int64_t n, const jem_
     if (lab->status == JEM_OK)
         jem_lab_note(lab, lab->backend->fill(lab->queue, &gy, (float)(v->oh * v->ow)));
     if (lab->status == JEM_OK)
-        jem_lab_note(lab, lab->backend->pool_backward(lab->queue, &gy, signs, &gx));
+        jem_lab_note(lab, lab->backend->pool_backward(lab->queue, &gy, signs, 0.2F, &gx));
     jem_lab_fetch(lab, &gx, out);
 }
 
@@ -278,7 +379,7 @@ static void run_forward(jem_lab *lab, const jem_lab_case *what, const jem_lab_da
     const jem__tensor add = jem_lab_tensor(lab, n, v.k, v.oh, v.ow, data->add_y);
     const jem__tensor y = jem_lab_tensor(lab, n, v.k, v.oh, v.ow, NULL);
     const jem__tensor plain = jem_lab_tensor(lab, n, v.k, v.oh, v.ow, NULL);
-    const jem__signs signs = jem_lab_signs_room(lab, n, v.k, v.oh, v.ow), none = {NULL, 0};
+    const jem__signs signs = jem_lab_signs_space(lab, n, v.k, v.oh, v.ow), none = {NULL, 0};
     const jem__tensor *bias = what->bias ? &b : NULL, *also = what->add ? &add : NULL;
 
     if (lab->status == JEM_OK)
@@ -319,7 +420,7 @@ void jem_lab_run(jem_lab *lab, const jem_lab_case *what, const jem_lab_data *dat
     run_forward(lab, what, data, &x, &w, out);
     if (lab->status == JEM_OK)
         jem_lab_note(lab, lab->backend->conv_backward_x(lab->queue, &v, &gy, &w,
-                                                        v.leaky_input ? &signs : NULL,
+                                                        jem__activates(v.slope) ? &signs : NULL,
                                                         what->add ? &add : NULL, gx));
     if (lab->status == JEM_OK)
         jem_lab_note(lab, lab->backend->conv_backward_w(lab->queue, &v, &x, &gy, &gw,
@@ -337,9 +438,9 @@ const char *jem_lab_name(const jem_lab_case *what)
     snprintf(text, sizeof text,
              "n %" PRId64 ", %" PRId64 "x%" PRId64 "x%" PRId64 ", k %" PRId64
              ", kernel %" PRId64 "x%" PRId64 ", stride %" PRId64 ", pad %" PRId64
-             ", leaky %d, bias %d, add %d",
+             ", slope %g, bias %d, add %d",
              what->n, what->c, what->h, what->w, what->k, what->kh, what->kw, what->stride,
-             what->pad, (int)what->leaky, (int)what->bias, (int)what->add);
+             what->pad, (double)what->slope, (int)what->bias, (int)what->add);
     return text;
 }
 
@@ -355,13 +456,14 @@ static jem_lab_case random_case(uint32_t *state)
     static const int64_t channels[] = {1, 3, 5, 16, 17, 32, 48};
     static const int64_t filters[] = {1, 7, 10, 16, 33, 64};
     static const int64_t images[] = {1, 1, 2, 5, 17};
+    static const float slopes[] = {0.2F, 1, 0, 1, 0.1F, 1};
     jem_lab_case q = {.n = pick(state, images, 5),
                       .c = pick(state, channels, 7),
                       .h = 1 + jem_lab_next(state) % 33,
                       .w = 1 + jem_lab_next(state) % 33,
                       .k = pick(state, filters, 6),
                       .stride = 1 + jem_lab_next(state) % 2,
-                      .leaky = (int32_t)(jem_lab_next(state) % 2),
+                      .slope = slopes[jem_lab_next(state) % 6],
                       .bias = (int32_t)(jem_lab_next(state) % 2),
                       .add = (int32_t)(jem_lab_next(state) % 3)};
     const uint32_t kind = jem_lab_next(state) % 8;
@@ -380,47 +482,47 @@ static jem_lab_case random_case(uint32_t *state)
 jem_lab_case jem_lab_case_at(int i)
 {
     static const jem_lab_case corners[] = {
-        {0, 3, 8, 8, 16, 3, 3, 1, 1, 1, 1, 1},
-        {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0},
-        {1, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 1},
-        {2, 48, 1, 1, 10, 1, 1, 1, 0, 0, 1, 0},
-        {5, 64, 1, 1, 10, 1, 1, 1, 0, 1, 1, 0},
-        {5, 3, 28, 28, 10, 28, 28, 1, 0, 0, 1, 0},
-        {1, 3, 32, 32, 16, 3, 3, 1, 1, 0, 1, 0},
-        {1, 16, 33, 31, 16, 3, 3, 1, 1, 1, 1, 1},
-        {2, 17, 16, 16, 33, 3, 3, 2, 1, 1, 1, 2},
-        {2, 32, 16, 16, 64, 1, 1, 2, 0, 0, 1, 2},
-        {1, 48, 17, 15, 33, 3, 3, 1, 1, 1, 1, 1},
-        {2, 64, 8, 8, 64, 3, 3, 1, 1, 1, 1, 2},
-        {5, 5, 3, 3, 7, 3, 3, 1, 0, 1, 0, 1},
-        {5, 5, 4, 4, 7, 3, 3, 2, 0, 1, 0, 1},
-        {1, 160, 3, 5, 160, 3, 3, 1, 1, 1, 1, 1},
-        {17, 16, 2, 2, 32, 3, 3, 2, 1, 1, 1, 1},
+        {0, 3, 8, 8, 16, 3, 3, 1, 1, 0.2F, 1, 1},
+        {1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0},
+        {1, 1, 1, 1, 1, 3, 3, 1, 1, 0, 1, 1},
+        {2, 48, 1, 1, 10, 1, 1, 1, 0, 1, 1, 0},
+        {5, 64, 1, 1, 10, 1, 1, 1, 0, 0.1F, 1, 0},
+        {5, 3, 28, 28, 10, 28, 28, 1, 0, 1, 1, 0},
+        {1, 3, 32, 32, 16, 3, 3, 1, 1, 1, 1, 0},
+        {1, 16, 33, 31, 16, 3, 3, 1, 1, 0.2F, 1, 1},
+        {2, 17, 16, 16, 33, 3, 3, 2, 1, 0, 1, 2},
+        {2, 32, 16, 16, 64, 1, 1, 2, 0, 1, 1, 2},
+        {1, 48, 17, 15, 33, 3, 3, 1, 1, 0.1F, 1, 1},
+        {2, 64, 8, 8, 64, 3, 3, 1, 1, 0.2F, 1, 2},
+        {5, 5, 3, 3, 7, 3, 3, 1, 0, 0, 0, 1},
+        {5, 5, 4, 4, 7, 3, 3, 2, 0, 0.1F, 0, 1},
+        {1, 160, 3, 5, 160, 3, 3, 1, 1, 0.2F, 1, 1},
+        {17, 16, 2, 2, 32, 3, 3, 2, 1, 0, 1, 1},
         /* Winograd: vectors that are not whole */
-        {5, 24, 28, 28, 40, 3, 3, 1, 1, 1, 1, 1},
-        {3, 40, 15, 14, 24, 3, 3, 2, 1, 1, 1, 2},
-        {2, 8, 9, 7, 8, 3, 3, 1, 1, 1, 1, 2},
-        {2, 24, 32, 32, 8, 3, 3, 2, 1, 1, 1, 0},
+        {5, 24, 28, 28, 40, 3, 3, 1, 1, 0.1F, 1, 1},
+        {3, 40, 15, 14, 24, 3, 3, 2, 1, 0.2F, 1, 2},
+        {2, 8, 9, 7, 8, 3, 3, 1, 1, 0, 1, 2},
+        {2, 24, 32, 32, 8, 3, 3, 2, 1, 0.1F, 1, 0},
         /* few input channels: every width, groups that are not whole, bands, phases, odd kernels */
-        {5, 1, 28, 28, 16, 3, 3, 1, 1, 0, 1, 0},
-        {2, 1, 30, 33, 33, 5, 5, 1, 2, 1, 1, 1},
-        {3, 3, 17, 19, 24, 3, 3, 2, 1, 1, 1, 2},
-        {2, 4, 9, 50, 7, 3, 3, 1, 0, 0, 0, 2},
-        {2, 2, 40, 37, 40, 3, 5, 3, 1, 0, 1, 1},
-        {17, 3, 8, 8, 48, 3, 3, 1, 1, 0, 1, 1},
-        {3, 2, 1, 1, 20, 3, 3, 1, 1, 1, 1, 1},
-        {2, 3, 2, 3, 8, 2, 2, 2, 3, 0, 1, 1},
-        {2, 2, 7, 9, 8, 1, 2, 3, 0, 1, 0, 1},
-        {1, 1, 100, 40, 16, 3, 3, 1, 1, 0, 1, 0},
-        {1, 4, 24, 40, 65, 1, 1, 1, 0, 1, 1, 2},
-        {2, 3, 20, 40, 64, 3, 3, 1, 1, 0, 1, 2},
-        {40, 2, 5, 20, 17, 4, 3, 1, 1, 0, 1, 2},
+        {5, 1, 28, 28, 16, 3, 3, 1, 1, 1, 1, 0},
+        {2, 1, 30, 33, 33, 5, 5, 1, 2, 0.2F, 1, 1},
+        {3, 3, 17, 19, 24, 3, 3, 2, 1, 0, 1, 2},
+        {2, 4, 9, 50, 7, 3, 3, 1, 0, 1, 0, 2},
+        {2, 2, 40, 37, 40, 3, 5, 3, 1, 1, 1, 1},
+        {17, 3, 8, 8, 48, 3, 3, 1, 1, 1, 1, 1},
+        {3, 2, 1, 1, 20, 3, 3, 1, 1, 0.1F, 1, 1},
+        {2, 3, 2, 3, 8, 2, 2, 2, 3, 1, 1, 1},
+        {2, 2, 7, 9, 8, 1, 2, 3, 0, 0.2F, 0, 1},
+        {1, 1, 100, 40, 16, 3, 3, 1, 1, 1, 1, 0},
+        {1, 4, 24, 40, 65, 1, 1, 1, 0, 0, 1, 2},
+        {2, 3, 20, 40, 64, 3, 3, 1, 1, 1, 1, 2},
+        {40, 2, 5, 20, 17, 4, 3, 1, 1, 1, 1, 2},
         /* Winograd: whole blocks and a rest, both strides; several groups of a wide layer.
          * Sanitizers make these too slow: JEM_LAB_CASES. */
-        {5, 16, 28, 28, 48, 3, 3, 1, 1, 1, 1, 1},
-        {9, 32, 27, 29, 16, 3, 3, 2, 1, 1, 1, 2},
-        {8, 320, 32, 32, 16, 3, 3, 2, 1, 1, 1, 1},
-        {5, 16, 28, 26, 416, 3, 3, 2, 1, 1, 1, 1},
+        {5, 16, 28, 28, 48, 3, 3, 1, 1, 0.1F, 1, 1},
+        {9, 32, 27, 29, 16, 3, 3, 2, 1, 0.2F, 1, 2},
+        {8, 320, 32, 32, 16, 3, 3, 2, 1, 0, 1, 1},
+        {5, 16, 28, 26, 416, 3, 3, 2, 1, 0.1F, 1, 1},
     };
     const int by_hand = (int)(sizeof corners / sizeof corners[0]);
     uint32_t state = 2020u + (uint32_t)i * 7919u;

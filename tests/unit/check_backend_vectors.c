@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Block operations of both backends: copies, sums and weight updates on lengths around every
+/* Block operations of every target: copies, sums and weight updates on lengths around every
  * vector and chunk size, and the same bits for any number of threads. */
 
 #include "check_backend_lab.h"
@@ -59,7 +59,7 @@ static void run_optimizers(jem_lab *lab, int64_t n, const float *a, const float 
     jem_lab_fetch(lab, &velocity, out->velocity);
 }
 
-static void run_vectors(const jem__backend *backend, int32_t threads, int64_t n, outcome *out)
+static void run_vectors(const jem_lab_target *target, int32_t threads, int64_t n, outcome *out)
 {
     float *a = calloc((size_t)(n + 1), sizeof *a), *b = calloc((size_t)(n + 1), sizeof *b);
     float *zero = calloc((size_t)(n + 1), sizeof *zero);
@@ -68,20 +68,20 @@ static void run_vectors(const jem__backend *backend, int32_t threads, int64_t n,
 
     jem_lab_random(31, n, a);
     jem_lab_random(32, n, b);
-    jem_lab_open(&lab, backend, threads, NULL, NULL, NULL);
+    jem_lab_open(&lab, target, threads, NULL, NULL, NULL);
     from = vector(&lab, n, a);
     to = vector(&lab, n, b);
     copied = vector(&lab, n, NULL);
     filled = vector(&lab, n, NULL);
-    jem_lab_note(&lab, backend->copy(lab.queue, &from, &copied));
-    jem_lab_note(&lab, backend->fill(lab.queue, &filled, -1.25f));
+    jem_lab_note(&lab, lab.backend->copy(lab.queue, &from, &copied));
+    jem_lab_note(&lab, lab.backend->fill(lab.queue, &filled, -1.25F));
     jem_lab_fetch(&lab, &copied, out->copied);
     jem_lab_fetch(&lab, &filled, out->filled);
-    jem_lab_note(&lab, backend->lerp(lab.queue, 0.001, &to, &copied));
+    jem_lab_note(&lab, lab.backend->lerp(lab.queue, 0.001, &to, &copied));
     jem_lab_fetch(&lab, &copied, out->between);
-    jem_lab_note(&lab, backend->add(lab.queue, &to, &filled));
+    jem_lab_note(&lab, lab.backend->add(lab.queue, &to, &filled));
     jem_lab_fetch(&lab, &filled, out->sum);
-    jem_lab_note(&lab, backend->sum_squares(lab.queue, &from, &out->squares));
+    jem_lab_note(&lab, lab.backend->sum_squares(lab.queue, &from, &out->squares));
     run_optimizers(&lab, n, a, b, zero, out);
     jem_check_ok(lab.status);
     jem_lab_close(&lab);
@@ -92,13 +92,14 @@ static void run_vectors(const jem__backend *backend, int32_t threads, int64_t n,
 
 START_TEST(vectors_agree_with_the_reference)
 {
-    const int64_t n = lengths[_i];
+    const jem_lab_turn turn = jem_lab_fast(_i);
+    const int64_t n = lengths[turn.number];
     outcome cpu, exact;
 
     outcome_make(n, &cpu);
     outcome_make(n, &exact);
-    run_vectors(&jem__backend_cpu, 2, n, &cpu);
-    run_vectors(&jem__backend_reference, 1, n, &exact);
+    run_vectors(turn.target, 2, n, &cpu);
+    run_vectors(jem_lab_target_at(0), 1, n, &exact);
     jem_check_close_double(cpu.copied, exact.copied, n, 0, 0);
     jem_check_close_double(cpu.filled, exact.filled, n, 0, 0);
     jem_check_close_double(cpu.between, exact.between, n, 0, 1e-7);
@@ -117,7 +118,8 @@ END_TEST
 /* In float 0.99999999 is 1, and 1 - 0.999 is wrong in the fifth digit. */
 START_TEST(adam_keeps_what_float_rounds_off_beta)
 {
-    const jem__backend *backends[] = {&jem__backend_reference, &jem__backend_cpu};
+    const jem_lab_turn turn = jem_lab_fast(_i);
+    const jem_lab_target *targets[] = {jem_lab_target_at(0), turn.target};
     double p[2][100], v[2][100];
     float a[100], b[100], zero[100] = {0};
 
@@ -125,14 +127,14 @@ START_TEST(adam_keeps_what_float_rounds_off_beta)
     jem_lab_random(32, 100, b);
     for (int i = 0; i < 2; i++) {
         jem_lab lab;
-        jem__adam adam = {1e-3, 0.999999, _i == 0 ? 0.999 : 0.99999999, 1e-8, 0, 1, 0};
+        jem__adam adam = {1e-3, 0.999999, turn.number == 0 ? 0.999 : 0.99999999, 1e-8, 0, 1, 0};
 
-        jem_lab_open(&lab, backends[i], 1, NULL, NULL, NULL);
+        jem_lab_open(&lab, targets[i], 1, NULL, NULL, NULL);
         const jem__tensor grad = vector(&lab, 100, b), mean = vector(&lab, 100, zero);
         const jem__tensor square = vector(&lab, 100, zero), param = vector(&lab, 100, a);
         for (adam.step = 1; adam.step <= 5; adam.step++)
             jem_lab_note(
-                &lab, backends[i]->adam_step(lab.queue, &adam, &grad, &mean, &square, &param));
+                &lab, lab.backend->adam_step(lab.queue, &adam, &grad, &mean, &square, &param));
         jem_lab_fetch(&lab, &param, p[i]);
         jem_lab_fetch(&lab, &square, v[i]);
         jem_check_ok(lab.status);
@@ -145,14 +147,15 @@ END_TEST
 
 START_TEST(vectors_do_not_depend_on_threads)
 {
-    const int64_t n = lengths[_i];
+    const jem_lab_turn turn = jem_lab_fast(_i);
+    const int64_t n = lengths[turn.number];
     outcome alone, together;
 
     outcome_make(n, &alone);
     outcome_make(n, &together);
-    run_vectors(&jem__backend_cpu, 1, n, &alone);
+    run_vectors(turn.target, 1, n, &alone);
     for (int32_t threads = 2; threads <= 3; threads++) {
-        run_vectors(&jem__backend_cpu, threads, n, &together);
+        run_vectors(turn.target, threads, n, &together);
         ck_assert_mem_eq(alone.memory, together.memory, (size_t)(8 * n) * sizeof(double));
         ck_assert_mem_eq(&alone.squares, &together.squares, sizeof(double));
     }
@@ -161,15 +164,15 @@ START_TEST(vectors_do_not_depend_on_threads)
 }
 END_TEST
 
-static double squares_of(const jem__backend *backend, int64_t n, const float *values)
+static double squares_of(const jem_lab_target *target, int64_t n, const float *values)
 {
     jem_lab lab;
     jem__tensor t;
     double sum = -1;
 
-    jem_lab_open(&lab, backend, 2, NULL, NULL, NULL);
+    jem_lab_open(&lab, target, 2, NULL, NULL, NULL);
     t = vector(&lab, n, values);
-    jem_check_ok(backend->sum_squares(lab.queue, &t, &sum));
+    jem_check_ok(lab.backend->sum_squares(lab.queue, &t, &sum));
     jem_lab_close(&lab);
     return sum;
 }
@@ -178,19 +181,19 @@ START_TEST(sum_of_squares_shows_what_is_not_finite)
 {
     enum { N = 40000 };
     static const int places[] = {0, 1, 15, 16, 4096, N / 2, N - 1};
-    const jem__backend *backend = _i ? &jem__backend_cpu : &jem__backend_reference;
+    const jem_lab_target *target = jem_lab_all(_i).target;
     float *values = calloc(N, sizeof *values);
 
     for (int i = 0; i < 7; i++) {
         values[places[i]] = NAN;
-        ck_assert(isnan(squares_of(backend, N, values)));
+        ck_assert(isnan(squares_of(target, N, values)));
         values[places[i]] = -INFINITY;
-        ck_assert(!isfinite(squares_of(backend, N, values)));
+        ck_assert(!isfinite(squares_of(target, N, values)));
         values[places[i]] = 0;
     }
-    ck_assert_double_eq(squares_of(backend, N, values), 0);
-    values[5] = 1e25f; /* its square is no float, and no error either */
-    ck_assert_double_eq_tol(squares_of(backend, N, values) / 1e50, 1, 1e-6);
+    ck_assert_double_eq(squares_of(target, N, values), 0);
+    values[5] = 1e25F; /* its square is no float, and no error either */
+    ck_assert_double_eq_tol(squares_of(target, N, values) / 1e50, 1, 1e-6);
     free(values);
 }
 END_TEST
@@ -199,12 +202,12 @@ END_TEST
 START_TEST(sum_of_squares_is_exact_enough)
 {
     enum { N = 1 << 20 };
-    const jem__backend *backend = _i ? &jem__backend_cpu : &jem__backend_reference;
+    const jem_lab_target *target = jem_lab_all(_i).target;
     float *values = calloc(N, sizeof *values);
 
     for (int e = 0; e < N; e++)
-        values[e] = 0.1f;
-    ck_assert_double_eq_tol(squares_of(backend, N, values) / (N * 0.01), 1, 1e-6);
+        values[e] = 0.1F;
+    ck_assert_double_eq_tol(squares_of(target, N, values) / (N * 0.01), 1, 1e-6);
     free(values);
 }
 END_TEST
@@ -220,7 +223,7 @@ START_TEST(updates_let_nan_through)
     jem__tensor g, m, v, velocity, p, q;
     double a[5], b[5];
 
-    jem_lab_open(&lab, _i ? &jem__backend_cpu : &jem__backend_reference, 1, NULL, NULL, NULL);
+    jem_lab_open(&lab, jem_lab_all(_i).target, 1, NULL, NULL, NULL);
     g = vector(&lab, 5, g0);
     m = vector(&lab, 5, zero);
     v = vector(&lab, 5, zero);
@@ -241,14 +244,21 @@ END_TEST
 
 TCase *jem_backend_vectors_case(void)
 {
+    const jem_lab_row all[] = {
+        {sum_of_squares_shows_what_is_not_finite, 0, 1},
+        {sum_of_squares_is_exact_enough, 0, 1},
+        {updates_let_nan_through, 0, 1},
+    };
+    const jem_lab_row fast[] = {
+        {vectors_agree_with_the_reference, 0, LENGTHS},
+        {adam_keeps_what_float_rounds_off_beta, 0, 2},
+        {vectors_do_not_depend_on_threads, 0, LENGTHS},
+    };
+
     TCase *tc = tcase_create("vectors");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, vectors_agree_with_the_reference, 0, LENGTHS);
-    tcase_add_loop_test(tc, adam_keeps_what_float_rounds_off_beta, 0, 2);
-    tcase_add_loop_test(tc, vectors_do_not_depend_on_threads, 0, LENGTHS);
-    tcase_add_loop_test(tc, sum_of_squares_shows_what_is_not_finite, 0, 2);
-    tcase_add_loop_test(tc, sum_of_squares_is_exact_enough, 0, 2);
-    tcase_add_loop_test(tc, updates_let_nan_through, 0, 2);
+    jem_lab_add_all(tc, all, sizeof all / sizeof all[0]);
+    jem_lab_add_fast(tc, fast, sizeof fast / sizeof fast[0]);
     return tc;
 }

@@ -11,7 +11,7 @@
 #include "backend/backend.h"
 #include "check_energy.h"
 #include "core/context.h"
-#include "energy/sgld.h"
+#include "energy/sampler.h"
 #include "test_support.h"
 
 #define N    64

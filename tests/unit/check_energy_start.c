@@ -9,7 +9,7 @@
 
 #include "check_energy.h"
 #include "data/dataset.h"
-#include "energy/sgld.h"
+#include "energy/sampler.h"
 #include "test_support.h"
 
 #define SIZE WORLD_SIZE

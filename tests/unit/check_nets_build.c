@@ -4,6 +4,7 @@
 
 #include "check_nets.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/context.h"
@@ -38,6 +39,7 @@ static void rig_close(rig *r)
 static int64_t weights_of(const jem__network *net)
 {
     int64_t sum = 0, at = 0;
+
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
         int64_t in_shape = 1, in_dims = 1;
@@ -62,6 +64,7 @@ static int64_t wrn_weights(int64_t depth, int64_t widen, int64_t channels, int64
 {
     const int64_t blocks = (depth - 4) / 6;
     int64_t sum = 9 * channels * 16 + 16, in = 16;
+
     for (int64_t width = 16 * widen; width <= 64 * widen; width *= 2) {
         const int64_t first = 9 * width * (in + width) + 2 * width;
         const int64_t shortcut = in == width ? 0 : in * width + width;
@@ -78,6 +81,7 @@ START_TEST(test_wrn_has_the_papers_size)
                                        {16, 2, 3, 10, 690986},
                                        {10, 1, 1, 10, 77418}};
     rig r;
+
     open_context(&r);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int64_t *v = cases[i];
@@ -97,6 +101,7 @@ static void check_param(const jem__network *net, int32_t i, const char *name, in
                         int64_t a, int64_t b, int64_t c, int64_t d, int64_t fan_in)
 {
     const jem__param *p = &net->params[i];
+
     ck_assert_str_eq(p->name, name);
     ck_assert_int_eq(p->rank, rank);
     ck_assert_int_eq(p->shape[0], a);
@@ -116,6 +121,7 @@ static void check_value(const jem__network *net, int32_t v, int64_t c, int64_t h
 START_TEST(test_wrn_names_and_shapes_are_pytorchs)
 {
     rig r;
+
     open_context(&r);
     jem_check_ok(jem__network_create(r.ctx, 3, 32, 24, &r.net));
     jem_check_ok(jem__wide_resnet(r.net, 16, 2, 10));
@@ -142,11 +148,11 @@ START_TEST(test_wrn_names_and_shapes_are_pytorchs)
     check_value(net, 13, 128, 8, 6);
     check_value(net, net->n_values - 2, 128, 1, 1);
     check_value(net, net->n_values - 1, 10, 1, 1);
-    ck_assert_int_eq(net->layers[0].conv.leaky_input, 0);
-    ck_assert_int_eq(net->layers[1].conv.leaky_input, 1);
-    ck_assert_int_eq(net->layers[3].conv.leaky_input, 0); /* shortcut: raw block input */
-    ck_assert_int_eq(net->layers[3].in, net->layers[1].in);
-    ck_assert_int_eq(net->layers[5].add, net->layers[4].in); /* identity */
+    ck_assert_float_eq(net->layers[0].conv.slope, 1.0F);
+    ck_assert_float_eq(net->layers[1].conv.slope, 0.2F);
+    ck_assert_float_eq(net->layers[3].conv.slope, 1.0F); /* shortcut: raw block input */
+    ck_assert_int_eq(net->layers[3].in[0], net->layers[1].in[0]);
+    ck_assert_int_eq(net->layers[5].in[1], net->layers[4].in[0]); /* identity */
     rig_close(&r);
 }
 END_TEST
@@ -154,6 +160,7 @@ END_TEST
 START_TEST(test_small_and_mlp_names_and_shapes)
 {
     rig r;
+
     open_context(&r);
     jem_check_ok(jem__network_create(r.ctx, 1, 28, 27, &r.net));
     jem_check_ok(jem__small_conv(r.net, 16, 10));
@@ -166,7 +173,7 @@ START_TEST(test_small_and_mlp_names_and_shapes)
     check_value(r.net, 5, 64, 7, 7);
     ck_assert_int_eq(weights_of(r.net), 70122);
     for (int32_t i = 0; i < 5; i++)
-        ck_assert_int_eq(r.net->layers[i].conv.leaky_input, i > 0);
+        ck_assert_float_eq(r.net->layers[i].conv.slope, i > 0 ? 0.2F : 1.0F);
     jem__network_free(r.net);
 
     jem_check_ok(jem__network_create(r.ctx, 2, 3, 5, &r.net));
@@ -176,7 +183,7 @@ START_TEST(test_small_and_mlp_names_and_shapes)
     check_param(r.net, 2, "fc2.weight", 2, 7, 7, 1, 1, 7);
     check_param(r.net, 5, "class_output.bias", 1, 4, 1, 1, 1, 7);
     for (int32_t i = 0; i < 3; i++)
-        ck_assert_int_eq(r.net->layers[i].conv.leaky_input, i > 0);
+        ck_assert_float_eq(r.net->layers[i].conv.slope, i > 0 ? 0.2F : 1.0F);
     const jem__tensor block = {.n = 1, .c = r.net->param_count, .h = 1, .w = 1, .at = 5};
     const jem__tensor t = jem__param_tensor(&r.net->params[0], &block);
     ck_assert_int_eq(t.n, 7);
@@ -212,6 +219,7 @@ START_TEST(test_workspace_of_the_papers_network_is_small)
 {
     const int64_t batch = 64, unit = 160 * 32 * 32;
     rig r;
+
     open_context(&r);
     jem_check_ok(jem__network_create(r.ctx, 3, 32, 32, &r.net));
     jem_check_ok(jem__wide_resnet(r.net, 28, 10, 10));
@@ -252,6 +260,7 @@ START_TEST(test_bad_sizes_are_refused_by_name)
     rig r;
     int32_t v = 0;
     jem__network *net = NULL;
+
     open_context(&r);
     jem_check_fails(jem__network_create(r.ctx, 0, 4, 4, &net), JEM_E_SHAPE, "channels = 0");
     jem_check_fails(jem__network_create(r.ctx, 1, -3, 4, &net), JEM_E_SHAPE, "height = -3");
@@ -274,23 +283,23 @@ START_TEST(test_bad_sizes_are_refused_by_name)
                     "fc1.weight: 65536 x 64 x 4096 x 4096 numbers");
 
     net = fresh(&r, 2, 3, 3);
-    jem_check_fails(jem__network_conv(net, "k", 0, 0, 4, 5, 1, 0, -1, &v), JEM_E_SHAPE,
+    jem_check_fails(jem__network_conv(net, "k", 0, 1.0F, 4, 5, 1, 0, -1, &v), JEM_E_SHAPE,
                     "k: a kernel of 5 x 5 does not fit 3 x 3 padded by 0");
-    jem_check_fails(jem__network_conv(net, "k", 0, 0, 4, 3, 0, 1, -1, &v), JEM_E_SHAPE,
+    jem_check_fails(jem__network_conv(net, "k", 0, 1.0F, 4, 3, 0, 1, -1, &v), JEM_E_SHAPE,
                     "stride = 0");
-    jem_check_fails(jem__network_conv(net, "k", 0, 0, 4, 3, 1, -1, -1, &v), JEM_E_SHAPE,
+    jem_check_fails(jem__network_conv(net, "k", 0, 1.0F, 4, 3, 1, -1, -1, &v), JEM_E_SHAPE,
                     "pad = -1");
-    jem_check_fails(jem__network_conv(net, "k", 0, 0, 4, INT64_MAX, 1, 1, -1, &v), JEM_E_SHAPE,
-                    "kernel height = 9223372036854775807");
-    jem_check_fails(jem__network_conv(net, "k", 1, 0, 4, 3, 1, 1, -1, &v), JEM_E_INTERNAL,
+    jem_check_fails(jem__network_conv(net, "k", 0, 1.0F, 4, INT64_MAX, 1, 1, -1, &v),
+                    JEM_E_SHAPE, "kernel height = 9223372036854775807");
+    jem_check_fails(jem__network_conv(net, "k", 1, 1.0F, 4, 3, 1, 1, -1, &v), JEM_E_INTERNAL,
                     "value 1 of 1");
-    jem_check_ok(jem__network_conv(net, "k", 0, 0, 4, 3, 1, 1, -1, &v));
-    jem_check_fails(jem__network_conv(net, "m", v, 1, 4, 3, 2, 1, v, &v), JEM_E_SHAPE,
+    jem_check_ok(jem__network_conv(net, "k", 0, 1.0F, 4, 3, 1, 1, -1, &v));
+    jem_check_fails(jem__network_conv(net, "m", v, 0.2F, 4, 3, 2, 1, v, &v), JEM_E_SHAPE,
                     "m makes 4 x 2 x 2 numbers and adds 4 x 3 x 3");
     jem_check_fails(jem__network_conv(net,
                                       "a.name.that.is.far.too.long.for.the.field.that.a."
                                       "parameter.has",
-                                      v, 1, 4, 3, 1, 1, -1, &v),
+                                      v, 0.2F, 4, 3, 1, 1, -1, &v),
                     JEM_E_INTERNAL, "too long");
     rig_close(&r);
 }
@@ -301,31 +310,38 @@ START_TEST(test_networks_without_gradients_are_refused)
     rig r;
     int32_t a = 0, b = 0, c = 0;
     jem__workspace *ws = NULL;
+
     open_context(&r);
     jem__network *net = fresh(&r, 2, 3, 3);
     jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,
                     "no layers");
-    jem_check_fails(jem__network_conv(net, "l", 0, 1, 2, 3, 1, 1, -1, &a), JEM_E_UNSUPPORTED,
+    jem_check_fails(jem__network_conv(net, "l", 0, 0.2F, 2, 3, 1, 1, -1, &a), JEM_E_UNSUPPORTED,
                     "l reads value 0 through LeakyReLU");
-    jem_check_fails(jem__network_conv(net, "l", 0, 0, 2, 3, 1, 1, 0, &a), JEM_E_UNSUPPORTED,
+    jem_check_fails(jem__network_conv(net, "l", 0, 1.0F, 2, 3, 1, 1, 0, &a), JEM_E_UNSUPPORTED,
                     "l adds the image");
-    jem_check_fails(jem__network_pool(net, 0, &a), JEM_E_UNSUPPORTED, "reads value 0");
-    jem_check_ok(jem__network_conv(net, "a", 0, 0, 2, 3, 1, 1, -1, &a));
-    jem_check_ok(jem__network_pool(net, a, &b));
-    jem_check_fails(jem__network_linear(net, "p", b, 1, 2, &c), JEM_E_UNSUPPORTED, "value 2");
-    jem_check_ok(jem__network_linear(net, "c", a, 0, 2, &c));
+    jem_check_fails(jem__network_pool(net, 0, 0.2F, &a), JEM_E_UNSUPPORTED, "reads value 0");
+    jem_check_ok(jem__network_conv(net, "a", 0, 1.0F, 2, 3, 1, 1, -1, &a));
+    jem_check_fails(jem__network_linear(net, "s", a, 1.5F, 2, &c), JEM_E_RANGE,
+                    "s: slope = 1.5, must be 0 to 1");
+    jem_check_fails(jem__network_linear(net, "s", a, -0.1F, 2, &c), JEM_E_RANGE,
+                    "slope = -0.1");
+    jem_check_fails(jem__network_pool(net, a, NAN, &c), JEM_E_RANGE, "slope = nan");
+    jem_check_ok(jem__network_pool(net, a, 0.2F, &b));
+    jem_check_fails(jem__network_linear(net, "p", b, 0.2F, 2, &c), JEM_E_UNSUPPORTED,
+                    "value 2");
+    jem_check_ok(jem__network_linear(net, "c", a, 1.0F, 2, &c));
     jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,
                     "layer 1 of the network: nothing reads its output");
 
-    jem_check_ok(jem__network_conv(net, "d", b, 0, 2, 1, 1, 0, c, &c));
+    jem_check_ok(jem__network_conv(net, "d", b, 1.0F, 2, 1, 1, 0, c, &c));
     jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 1, &ws), JEM_E_UNSUPPORTED,
                     "layer 1 of the network: a later layer reads the value that it pools");
 
     net = fresh(&r, 2, 3, 3);
-    jem_check_ok(jem__network_conv(net, "a", 0, 0, 2, 3, 1, 1, -1, &a));
-    jem_check_ok(jem__network_conv(net, "b", a, 1, 2, 3, 1, 1, -1, &b));
-    jem_check_ok(jem__network_conv(net, "c", b, 1, 2, 3, 1, 1, a, &c));
-    jem_check_ok(jem__network_conv(net, "d", a, 1, 2, 3, 1, 1, c, &c));
+    jem_check_ok(jem__network_conv(net, "a", 0, 1.0F, 2, 3, 1, 1, -1, &a));
+    jem_check_ok(jem__network_conv(net, "b", a, 0.2F, 2, 3, 1, 1, -1, &b));
+    jem_check_ok(jem__network_conv(net, "c", b, 0.2F, 2, 3, 1, 1, a, &c));
+    jem_check_ok(jem__network_conv(net, "d", a, 0.2F, 2, 3, 1, 1, c, &c));
     jem_check_fails(jem__workspace_create(net, r.ctx->backend, 1, 0, 0, &ws), JEM_E_UNSUPPORTED,
                     "layer 2 of the network: a later layer reads the value that it adds");
     ck_assert_ptr_null(ws);

@@ -150,6 +150,14 @@ void train_step_on(jem_trainer *t, const struct batches *b)
     jem_check_ok(jem_trainer_step_on(t, b->x_d, N_D, b->x_l, b->y_l, N_L, b->x_q, b->y_q, N_Q));
 }
 
+void train_fail_once(jem_trainer *t)
+{
+    const double limit = t->max_loss;
+    t->max_loss = 0.0;
+    jem_check_fails(jem_trainer_step(t, 1), JEM_E_NUMERIC, "train.max_loss");
+    t->max_loss = limit;
+}
+
 TCase *train_case(Suite *suite, const char *name)
 {
     TCase *c = tcase_create(name);
@@ -388,8 +396,10 @@ Suite *jem_train_suite(void)
     tcase_add_test(c, streams_are_independent);
     tcase_add_test(c, fewer_images_than_a_batch);
 
+    jem_train_add_parts(suite);
     jem_train_add_steps(suite);
     jem_train_add_files(suite);
+    jem_train_add_snapshots(suite);
     jem_train_add_failures(suite);
     return suite;
 }

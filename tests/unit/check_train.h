@@ -61,9 +61,16 @@ struct batches {
 struct batches train_make_batches(void);
 void train_step_on(jem_trainer *t, const struct batches *b);
 
+/* One attempt that fails, so that attempts and steps part. */
+void train_fail_once(jem_trainer *t);
+/* Two files, byte for byte. */
+void train_check_same_file(const char *a, const char *b);
+
 /* The test cases of the other files. */
 TCase *train_case(Suite *suite, const char *name);
+void jem_train_add_parts(Suite *suite);
 void jem_train_add_steps(Suite *suite);
+void jem_train_add_snapshots(Suite *suite);
 void jem_train_add_files(Suite *suite);
 void jem_train_add_failures(Suite *suite);
 

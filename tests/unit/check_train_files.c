@@ -36,7 +36,7 @@ static void spill(const char *path, const uint8_t *bytes, size_t len)
     ck_assert_int_eq(fclose(f), 0);
 }
 
-static void check_same_file(const char *a, const char *b)
+void train_check_same_file(const char *a, const char *b)
 {
     size_t len_a, len_b;
     uint8_t *bytes_a = slurp(a, &len_a), *bytes_b = slurp(b, &len_b);
@@ -90,15 +90,6 @@ static const char *const resumed[] = {
 #define RESUMED ((int)(sizeof resumed / sizeof resumed[0]))
 #define HALF    7 /* steps: more than an epoch of 5 */
 
-/* One attempt that fails, so that attempts and steps part. */
-static void fail_once(jem_trainer *t)
-{
-    const double limit = t->max_loss;
-    t->max_loss = 0.0;
-    jem_check_fails(jem_trainer_step(t, 1), JEM_E_NUMERIC, "train.max_loss");
-    t->max_loss = limit;
-}
-
 /* 2 N steps in one go against N, save, load, N: byte for byte, and over thread counts. */
 static void check_resume(const char *backend, const char *settings, int32_t exact)
 {
@@ -109,7 +100,7 @@ static void check_resume(const char *backend, const char *settings, int32_t exac
 
     struct world w = train_open(backend, 5, settings);
     jem_check_ok(jem_trainer_step(w.t, 2));
-    fail_once(w.t);
+    train_fail_once(w.t);
     jem_check_ok(jem_trainer_step(w.t, 2 * HALF - 2));
     jem_check_ok(jem_trainer_save(w.t, straight));
     train_close(&w);
@@ -117,7 +108,7 @@ static void check_resume(const char *backend, const char *settings, int32_t exac
     w = train_open(backend, 5, settings);
     jem_check_ok(jem_context_set_threads(w.ctx, 2));
     jem_check_ok(jem_trainer_step(w.t, 2));
-    fail_once(w.t);
+    train_fail_once(w.t);
     jem_check_ok(jem_trainer_step(w.t, HALF - 2));
     jem_check_ok(jem_trainer_save(w.t, half));
     train_close(&w);
@@ -129,7 +120,7 @@ static void check_resume(const char *backend, const char *settings, int32_t exac
         float grad[MAX_WEIGHTS];
         jem_check_ok(jem_trainer_load(ctx, data, half, &t));
         jem_check_ok(jem_trainer_save(t, again));
-        check_same_file(half, again);
+        train_check_same_file(half, again);
         ck_assert_double_eq(train_metric(t, "step"), (double)HALF);
         ck_assert_double_nan(train_metric(t, "loss"));
         jem_check_fails(
@@ -138,7 +129,7 @@ static void check_resume(const char *backend, const char *settings, int32_t exac
         jem_check_ok(jem_trainer_step(t, HALF));
         jem_check_ok(jem_trainer_save(t, again));
         if (exact)
-            check_same_file(straight, again);
+            train_check_same_file(straight, again);
         else
             check_close_file(ctx, straight, again);
         jem_trainer_free(t);

@@ -28,6 +28,7 @@
 #include "kit/images/image.h"
 #include "kit/lab/evaluate.h"
 #include "kit/lab/experiment.h"
+#include "kit/stats/share.h"
 
 #define BATCH 256
 
@@ -300,7 +301,7 @@ static int print_classes(struct search *s)
     add_row(t, "all", &all);
     rc = table_print(t, stdout);
     table_free(t);
-    experiment_share_interval(all.reached, all.n, &low, &high);
+    share_interval(all.reached, all.n, &low, &high);
     printf("\nreached %.1f %% of their class (95 %% interval %.0f to %.0f)\n",
            100.0 * (double)all.reached / (double)all.n, 100 * low, 100 * high);
     if (arg.data != NULL)

@@ -98,7 +98,7 @@ static int look_at_others(const struct experiment *e, const struct image_input *
     for (int64_t i = 0; i < arg.ood.count && rc == EXIT_OK; i++) {
         struct out_set set = {0};
 
-        rc = out_set_open(e, arg.ood.items[i], two, 1, arg.plan.seed, &set);
+        rc = out_set_open(e->ctx, e->shape, arg.ood.items[i], two, 1, arg.plan.seed, &set);
         out_set_free(&set);
     }
     if (rc == EXIT_OK && arg.plan.inception != NULL && !file_exists(arg.plan.inception))

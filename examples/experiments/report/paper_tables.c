@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "kit/draw/plot.h"
-#include "kit/lab/experiment.h"
+#include "kit/stats/share.h"
 
 #define PATH_BYTES 64
 
@@ -285,7 +285,7 @@ static double widest_interval(int64_t n)
     double low = 0, high = 0;
 
     if (n > 0)
-        experiment_share_interval(n / 2, n, &low, &high);
+        share_interval(n / 2, n, &low, &high);
     return 100 * (high - low) / 2;
 }
 

@@ -15,8 +15,8 @@
 #include "kit/base/table.h"
 #include "kit/draw/plot.h"
 #include "kit/draw/svg_file.h"
-#include "kit/lab/experiment.h"
 #include "kit/stats/median.h"
+#include "kit/stats/share.h"
 
 /* Of the largest eps: how far apart curves are drawn, whose intervals would hide each other; and
  * what is free at both ends. 16 curves fit. */
@@ -143,7 +143,7 @@ static void print_share(struct table *t, const struct robustness *r,
     const int64_t right = robustness_right(r, row, eps);
     double low, high;
 
-    experiment_share_interval(right, r->n, &low, &high);
+    share_interval(right, r->n, &low, &high);
     table_cell(t, "%.1f [%.0f, %.0f]", 100.0 * (double)right / (double)r->n, 100 * low,
                100 * high);
 }
@@ -214,7 +214,7 @@ static json_t *curve_point(const struct robustness *r, const struct robustness_r
                           (json_int_t)row->refine, "gradient", gradient, "n", (json_int_t)r->n);
     double low, high;
 
-    experiment_share_interval(right, r->n, &low, &high);
+    share_interval(right, r->n, &low, &high);
     json_set_number(o, "eps", eps);
     json_set_number(o, "accuracy", (double)right / (double)r->n);
     json_set_number(o, "low", low);
@@ -268,7 +268,7 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
 
         x[e] = eps + shift;
         y[e] = 100.0 * (double)right / (double)r->n;
-        experiment_share_interval(right, r->n, &ends[0], &ends[1]);
+        share_interval(right, r->n, &ends[0], &ends[1]);
         ends[0] *= 100;
         ends[1] *= 100;
         plot_line(p, (double[]){x[e], x[e]}, ends, 2, colour, NULL);

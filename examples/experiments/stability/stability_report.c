@@ -14,8 +14,8 @@
 #include "kit/base/table.h"
 #include "kit/draw/plot.h"
 #include "kit/draw/svg_file.h"
-#include "kit/lab/experiment.h"
 #include "kit/stats/median.h"
+#include "kit/stats/share.h"
 
 #define SMALLEST_GAP 1e-2 /* that a plot tells from 0 */
 #define MOST_KEYS    10   /* entries of a plot's legend */
@@ -143,7 +143,7 @@ static void print_count(struct table *t, int64_t hits, int64_t n)
         table_cell(t, "-");
         return;
     }
-    experiment_share_interval(hits, n, &low, &high);
+    share_interval(hits, n, &low, &high);
     table_cell(t, "%.0f to %.0f %%", 100 * low, 100 * high);
 }
 

@@ -31,16 +31,23 @@ int json_log_line(FILE *log, json_t *object)
     return ok ? EXIT_OK : report_failed("cannot write the log: %s", strerror(errno));
 }
 
-void json_set_number(json_t *object, const char *name, double value)
+json_t *json_number(double value)
 {
     const int whole = floor(value) == value && fabs(value) < 1e15;
 
     if (!isfinite(value))
-        json_object_set_new(object, name, json_null());
-    else if (whole)
-        json_object_set_new(object, name, json_integer((json_int_t)value));
-    else
-        json_object_set_new(object, name, json_real(value));
+        return json_null();
+    return whole ? json_integer((json_int_t)value) : json_real(value);
+}
+
+void json_set_number(json_t *object, const char *name, double value)
+{
+    json_object_set_new(object, name, json_number(value));
+}
+
+void json_set_text(json_t *object, const char *name, const char *text)
+{
+    json_object_set_new(object, name, text == NULL ? json_null() : json_string(text));
 }
 
 int json_write_file(const char *path, json_t *object)
@@ -52,7 +59,12 @@ int json_write_file(const char *path, json_t *object)
     ok = ok && json_dump_file(object, temporary, JSON_INDENT(2) | FILE_DIGITS) == 0;
     ok = ok && rename(temporary, path) == 0;
     json_decref(object);
-    return ok ? EXIT_OK : report_failed("cannot write %s: %s", path, strerror(errno));
+    if (ok)
+        return EXIT_OK;
+    report_failed("cannot write %s: %s", path, strerror(errno));
+    if (length > 0 && length < FILE_PATH_BYTES)
+        remove(temporary);
+    return EXIT_FAILED;
 }
 
 int json_read_file(const char *path, json_t **out)

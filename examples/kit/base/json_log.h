@@ -16,7 +16,11 @@ int json_log_open(const char *path, int append, FILE **out);
 int json_log_line(FILE *log, json_t *object);
 
 /* A number; NaN and infinities, which JSON does not know, become null. */
+json_t *json_number(double value);
 void json_set_number(json_t *object, const char *name, double value);
+
+/* A text; NULL becomes null. */
+void json_set_text(json_t *object, const char *name, const char *text);
 
 /* One object in a file, indented; gives the object back. Written to a temporary file first. */
 int json_write_file(const char *path, json_t *object);

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static int any_standing; /* a line of anybody's stands on the terminal */
+
 double progress_clock(void)
 {
     struct timespec now;
@@ -34,9 +36,16 @@ int progress_due(const struct progress *p)
 
 void progress_clear(struct progress *p)
 {
-    if (p->standing)
-        fputs("\r\033[K", stderr);
+    any_standing |= p->standing;
     p->standing = 0;
+    progress_clear_standing();
+}
+
+void progress_clear_standing(void)
+{
+    if (any_standing)
+        fputs("\r\033[K", stderr);
+    any_standing = 0;
 }
 
 /* Columns of the terminal. */
@@ -64,6 +73,7 @@ void progress_show(struct progress *p, const char *format, ...)
     fprintf(stderr, p->terminal ? "%s" : "%s\n", line);
     fflush(stderr);
     p->standing = p->terminal;
+    any_standing = p->standing;
     p->last = progress_clock();
 }
 

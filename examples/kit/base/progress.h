@@ -25,7 +25,11 @@ void progress_show(struct progress *p, const char *format, ...)
 void progress_say(struct progress *p, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Remove the moving line. Call before anything else is printed. */
+/* Remove the moving line. Call before anything else is printed; messages of report.h do it
+ * themselves. */
 void progress_clear(struct progress *p);
+
+/* The same for the line that stands on the terminal, if there is one. */
+void progress_clear_standing(void);
 
 #endif

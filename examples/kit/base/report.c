@@ -12,6 +12,8 @@
 
 #include <jem/status.h>
 
+#include "kit/base/progress.h"
+
 static const char *program = "jem";
 static FILE *stream; /* NULL: stderr */
 
@@ -20,8 +22,10 @@ void report_to(FILE *other)
     stream = other;
 }
 
+/* Where the next message goes, a line of its own. */
 static FILE *out(void)
 {
+    progress_clear_standing();
     return stream != NULL ? stream : stderr;
 }
 

@@ -86,6 +86,8 @@ static void print_help(const struct cli *cli)
     printf("\nHelp:\n");
     print_option("help", NULL, "this text", NULL);
     print_option("version", NULL, "the version of libjem", NULL);
+    print_option("dry-run", NULL, "check the command line, say what would be done, do nothing",
+                 NULL);
     if (has_settings(cli))
         print_option("list-options", NULL, "every setting that --set takes, and every preset",
                      NULL);
@@ -142,6 +144,8 @@ static int set_real(const struct cli_option *o, const char *value)
 
     if (end == value || *end != '\0' || !isfinite(v) || v < 0)
         return report_usage("--%s %s: must be a number, at least 0", o->name, value);
+    if (o->above_zero && v == 0)
+        return report_usage("--%s %s: must be above 0", o->name, value);
     *o->real = v;
     return EXIT_OK;
 }
@@ -212,11 +216,13 @@ static int refuse_unknown(const struct option *known, const char *word)
     return report_usage("unknown option %s", word);
 }
 
-/* getopt's table: the program's options, then help, version and, with --set, list-options. */
+enum { HELP, VERSION, DRY_RUN, LIST_OPTIONS, OWN };
+
+/* getopt's table: the program's options, then those of all, list-options only with --set. */
 static struct option *make_table(const struct cli *cli)
 {
-    static const char *const own[] = {"help", "version", "list-options"};
-    const int owned = has_settings(cli) ? 3 : 2;
+    static const char *const own[OWN] = {"help", "version", "dry-run", "list-options"};
+    const int owned = has_settings(cli) ? OWN : LIST_OPTIONS;
     struct option *table = calloc((size_t)(cli->count + owned) + 1, sizeof *table);
 
     if (table == NULL)
@@ -246,16 +252,17 @@ static int print_page(const struct cli *cli, char **argv)
 /* --help, --version, --list-options. */
 static int answer(const struct cli *cli, int which)
 {
-    if (which == 0)
+    if (which == HELP)
         print_help(cli);
-    else if (which == 1)
+    else if (which == VERSION)
         printf("%s (libjem %s)\n", cli->program, jem_version_string());
     else
         settings_print_all();
     return report_flush(EXIT_OK);
 }
 
-static int parse_words(const struct cli *cli, const struct option *table, int argc, char **argv)
+static int parse_words(const struct cli *cli, const struct option *table, int argc, char **argv,
+                       int *dry_run)
 {
     int found, rc;
 
@@ -264,13 +271,17 @@ static int parse_words(const struct cli *cli, const struct option *table, int ar
         const int index = found - FIRST_VALUE;
 
         if (found == 'h')
-            return answer(cli, 0);
+            return answer(cli, HELP);
         if (found == ':')
             return report_usage("%s needs a value", argv[optind - 1]);
         if (found == '?' && optopt >= FIRST_VALUE)
             return report_usage("%s: this option takes no value", argv[optind - 1]);
         if (found == '?')
             return refuse_unknown(table, argv[optind - 1]);
+        if (index == cli->count + DRY_RUN) {
+            *dry_run = 1;
+            continue;
+        }
         if (index >= cli->count)
             return answer(cli, index - cli->count);
         rc = set_value(&cli->options[index], optarg);
@@ -301,10 +312,100 @@ static int check_folder(const struct cli_option *option)
     return rc == EXIT_OK ? CLI_GO : rc;
 }
 
+static int check_values(const struct cli *cli)
+{
+    for (int i = 0; i < cli->count; i++) {
+        const struct cli_option *o = &cli->options[i];
+
+        if (o->required && *o->text == NULL)
+            return report_usage("--%s %s is missing", o->name, o->arg);
+    }
+    return cli->check == NULL ? CLI_GO : cli->check();
+}
+
+/* A word as a shell would take it. */
+static void print_word(const char *word)
+{
+    if (word[0] != '\0' && strpbrk(word, " \t\n'\"\\$`*?[](){}<>|&;!~#") == NULL) {
+        printf(" %s", word);
+        return;
+    }
+    fputs(" '", stdout);
+    for (; *word != '\0'; word++)
+        if (*word == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*word);
+    putchar('\'');
+}
+
+static void print_value(const struct cli_option *o)
+{
+    if (o->list != NULL) {
+        for (int64_t k = 0; k < o->list->count; k++) {
+            printf(" --%s", o->name);
+            print_word(o->list->items[k]);
+        }
+        return;
+    }
+    if ((o->flag != NULL && !*o->flag) || (o->text != NULL && *o->text == NULL) ||
+        (o->integer != NULL && o->min == 0 && o->max == 0 && *o->integer == INT64_MIN))
+        return; /* not given, and without a default */
+    printf(" --%s", o->name);
+    if (o->text != NULL)
+        print_word(*o->text);
+    else if (o->integer != NULL)
+        printf(" %" PRId64, *o->integer);
+    else if (o->real != NULL)
+        printf(" %.15g", *o->real);
+}
+
+static const struct cli_list *list_named(const struct cli *cli, const char *name)
+{
+    static const struct cli_list none;
+
+    for (int i = 0; i < cli->count; i++)
+        if (strcmp(cli->options[i].name, name) == 0 && cli->options[i].list != NULL)
+            return cli->options[i].list;
+    return &none;
+}
+
+/* Are --preset and --set what libjem knows? */
+static int check_settings(const struct cli *cli)
+{
+    jem_context *ctx = NULL;
+    jem_options *opts = NULL;
+    int rc = report_jem(jem_context_create("reference", &ctx));
+
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_options_create(ctx, &opts));
+    if (rc == EXIT_OK)
+        rc = settings_apply(opts, list_named(cli, "preset"), list_named(cli, "set"));
+    jem_options_free(opts);
+    jem_context_free(ctx);
+    return rc;
+}
+
+/* What would be done: the whole command, with all defaults. */
+static int print_dry_run(const struct cli *cli)
+{
+    const int rc = check_settings(cli);
+
+    if (rc != EXIT_OK)
+        return rc;
+    printf("would run: %s", cli->program);
+    for (int i = 0; i < cli->count; i++)
+        print_value(&cli->options[i]);
+    for (int64_t i = 0; cli->operands != NULL && i < cli->operands->count; i++)
+        print_word(cli->operands->items[i]);
+    putchar('\n');
+    return report_flush(EXIT_OK);
+}
+
 int cli_parse(const struct cli *cli, int argc, char **argv)
 {
     struct option *table;
-    int rc;
+    int rc, dry_run = 0;
 
     report_program(cli->program);
     if (cli_page_wanted(argc, argv))
@@ -319,8 +420,12 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
     table = make_table(cli);
     if (table == NULL)
         return report_no_memory();
-    rc = parse_words(cli, table, argc, argv);
+    rc = parse_words(cli, table, argc, argv, &dry_run);
     free(table);
+    if (rc == CLI_GO)
+        rc = check_values(cli);
+    if (rc == CLI_GO && dry_run)
+        return print_dry_run(cli);
     for (int i = 0; i < cli->count && rc == CLI_GO; i++)
         if (cli->options[i].written && *cli->options[i].text != NULL)
             rc = check_folder(&cli->options[i]);

@@ -36,6 +36,19 @@ static int allocate(int64_t n, const int64_t shape[4], struct image_input *out)
     return EXIT_OK;
 }
 
+void image_input_keep_labelled(struct image_input *in, int64_t size)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < in->n; i++) {
+        if (in->labels[i] < 0)
+            continue;
+        memmove(in->x + n * size, in->x + i * size, (size_t)size * sizeof *in->x);
+        in->labels[n++] = in->labels[i];
+    }
+    in->n = n;
+}
+
 void image_input_free(struct image_input *in)
 {
     free(in->x);

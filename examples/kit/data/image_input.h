@@ -39,6 +39,9 @@ int64_t image_input_number(const struct image_input *in, int64_t i);
 void image_input_add_noise(struct image_input *in, int64_t size, double std, int64_t seed,
                            uint64_t stream);
 
+/* Only the images with a label stay, in their order. */
+void image_input_keep_labelled(struct image_input *in, int64_t size);
+
 void image_input_free(struct image_input *in);
 
 #endif

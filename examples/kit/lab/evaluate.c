@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kit/base/report.h"
+#include "kit/stats/logits.h"
 
 static int allocate(int64_t n, int64_t classes, struct evaluation *out)
 {
@@ -44,23 +45,13 @@ void evaluate_free(struct evaluation *e)
     memset(e, 0, sizeof *e);
 }
 
-/* Row i: logsumexp with the largest logit taken out first, softmax, largest class. */
 static void read_densities(struct evaluation *e, int64_t i)
 {
     const float *f = e->logits + i * e->classes;
-    float *p = e->prob_y + i * e->classes;
-    double sum = 0.0;
-    int64_t best = 0;
 
-    for (int64_t k = 1; k < e->classes; k++)
-        if (f[k] > f[best])
-            best = k;
-    for (int64_t k = 0; k < e->classes; k++)
-        sum += exp((double)f[k] - (double)f[best]);
-    for (int64_t k = 0; k < e->classes; k++)
-        p[k] = (float)(exp((double)f[k] - (double)f[best]) / sum);
-    e->log_px[i] = (float)((double)f[best] + log(sum));
-    e->pred[i] = (int32_t)best;
+    logits_softmax(f, e->classes, e->prob_y + i * e->classes);
+    e->log_px[i] = (float)logits_logsumexp(f, e->classes, 1);
+    e->pred[i] = (int32_t)logits_argmax(f, e->classes);
 }
 
 /* Accuracy, NLL and calibration of the rows that have labels, moved together in copies. */

@@ -47,7 +47,4 @@ int experiment_write(struct experiment *e, const char *path);
 
 void experiment_close(struct experiment *e);
 
-/* The pointwise 95 % interval of a share found `hits` times in n (Wilson 1927). */
-void experiment_share_interval(int64_t hits, int64_t n, double *low, double *high);
-
 #endif

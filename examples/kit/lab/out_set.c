@@ -49,13 +49,13 @@ static int make(int kind, const struct image_input *in, int64_t count, const int
     return EXIT_OK;
 }
 
-static int read_set(const struct experiment *e, const char *spec, int64_t count,
+static int read_set(jem_context *ctx, const int64_t shape[4], const char *spec, int64_t count,
                     struct image_input *out)
 {
-    const int64_t any[4] = {e->shape[0], e->shape[1], e->shape[2], 0};
+    const int64_t any[4] = {shape[0], shape[1], shape[2], 0};
     jem_dataset *data = NULL;
     int64_t d[4];
-    int rc = data_open(e->ctx, spec, "test", &data);
+    int rc = data_open(ctx, spec, "test", &data);
 
     if (rc != EXIT_OK)
         report_note("--ood takes " OUT_SET_HELP);
@@ -77,16 +77,16 @@ static int read_set(const struct experiment *e, const char *spec, int64_t count,
     return rc;
 }
 
-int out_set_open(const struct experiment *e, const char *spec, const struct image_input *in,
-                 int64_t count, int64_t seed, struct out_set *out)
+int out_set_open(jem_context *ctx, const int64_t shape[4], const char *spec,
+                 const struct image_input *in, int64_t count, int64_t seed, struct out_set *out)
 {
     memset(out, 0, sizeof *out);
     out->spec = spec;
     name_set(spec, out->name);
     for (int k = 0; k < outlier_count; k++)
         if (strcmp(spec, outlier_kinds[k].name) == 0)
-            return make(k, in, count, e->shape, seed, &out->images);
-    return read_set(e, spec, count, &out->images);
+            return make(k, in, count, shape, seed, &out->images);
+    return read_set(ctx, shape, spec, count, &out->images);
 }
 
 void out_set_free(struct out_set *s)

@@ -5,12 +5,14 @@
 /* Images that are not of a model's data, as --ood names them: a kind of outliers.h, made
  * from the in-distribution images, or a data set's test split as --data would name it. */
 
-#include "kit/lab/experiment.h"
+#include <jem/jem.h>
+
+#include "kit/data/image_input.h"
 
 struct out_set {
     const char *spec;
-    char
-        name[64]; /* the kind; of kinds that can be anything, with the last part of the place */
+    /* The kind; of kinds that can be anything, with the last part of the place. */
+    char name[64];
     struct image_input images;
 };
 
@@ -18,9 +20,10 @@ struct out_set {
 #define OUT_SET_HELP "noise, constant, inverted or interp (made here), or what --data takes"
 
 /* `count` images at most, 0: all (of what is made here, as many as there are of `in`). The
- * images must have the model's size; the error says how others can be given it. */
-int out_set_open(const struct experiment *e, const char *spec, const struct image_input *in,
-                 int64_t count, int64_t seed, struct out_set *out);
+ * images must have the model's shape[0..2]; the error says how others can be given it. */
+int out_set_open(jem_context *ctx, const int64_t shape[4], const char *spec,
+                 const struct image_input *in, int64_t count, int64_t seed,
+                 struct out_set *out);
 
 void out_set_free(struct out_set *s);
 

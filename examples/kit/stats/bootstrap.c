@@ -80,10 +80,15 @@ int bootstrap_auroc(const float *in, int64_t n_in, const float *other, int64_t n
                     int64_t draws, int64_t seed, double *low, double *high)
 {
     struct ranks r = {.n_in = n_in, .n_all = n_in + n_other};
-    double *areas = malloc((size_t)draws * sizeof *areas);
+    double *areas;
     uint64_t state = splitmix_begin(seed, 0);
-    int rc = areas == NULL ? report_no_memory() : rank_scores(in, other, &r);
+    int rc;
 
+    *low = *high = (double)NAN;
+    if (draws == 0)
+        return EXIT_OK;
+    areas = malloc((size_t)draws * sizeof *areas);
+    rc = areas == NULL ? report_no_memory() : rank_scores(in, other, &r);
     for (int64_t b = 0; b < draws && rc == EXIT_OK; b++) {
         draw(&r, 0, n_in, &state, r.in);
         draw(&r, n_in, n_other, &state, r.other);

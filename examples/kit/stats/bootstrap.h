@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-/* The scores are finite; draws >= 1. */
+/* The scores are finite. Without draws low and high are NaN. */
 int bootstrap_auroc(const float *in, int64_t n_in, const float *other, int64_t n_other,
                     int64_t draws, int64_t seed, double *low, double *high);
 

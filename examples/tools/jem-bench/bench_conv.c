@@ -81,7 +81,7 @@ static int make_layer(struct conv_run *r, const int64_t size[7])
     int rc = report_jem(jem__network_create(r->ctx, size[1], size[2], size[3], &r->net));
 
     if (rc == EXIT_OK)
-        rc = report_jem(jem__network_conv(r->net, "conv", 0, 0, size[4], size[5], size[6],
+        rc = report_jem(jem__network_conv(r->net, "conv", 0, 1.0F, size[4], size[5], size[6],
                                           size[5] / 2, -1, &value));
     if (rc == EXIT_OK)
         r->conv = r->net->layers[0].conv;

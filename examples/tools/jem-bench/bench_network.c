@@ -237,15 +237,12 @@ static double count_madds(const jem__network *net, enum op op, int64_t steps)
     double all = 0, first = 0;
 
     for (int32_t i = 0; i < net->n_layers; i++) {
-        const jem__conv *conv = &net->layers[i].conv;
-        double madds;
-
-        if (net->layers[i].kind != JEM__LAYER_CONV)
-            continue;
-        madds =
+        const jem__conv *conv = &net->layers[i].conv; /* zeros in layers of other kinds */
+        const double madds =
             (double)(conv->k * conv->oh * conv->ow) * (double)(conv->c * conv->kh * conv->kw);
+
         all += madds;
-        first += net->layers[i].in == 0 ? madds : 0;
+        first += net->layers[i].in[0] == 0 ? madds : 0;
     }
     if (op == LOGITS)
         return all;

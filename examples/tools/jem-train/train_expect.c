@@ -15,9 +15,10 @@
 
 #define TIMED_PASSES 3   /* of which the shortest counts ... */
 #define ENOUGH       2.0 /* ... or fewer, once so many seconds have gone into them */
-#define LEARNING_COST                                                                          \
-    1.8 /* a batch that is learned from, in gradients of log p(x):
-                           * docs/benchmarks.md has 1.6 to 2.0 */
+
+/* What learning from a batch costs, in gradients of log p(x); measured are 1.6 to 2.0
+ * (docs/results/benchmarks.md). */
+#define LEARNING_COST 1.8
 
 /* Seconds of one gradient of log p(x) with respect to a batch of images: an SGLD step, but for
  * its noise. */

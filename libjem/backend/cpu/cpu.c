@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The CPU backend: its table, its lanes and memory, and the way of images in and out. */
+/* The CPU backend: its table, its kernel sets, queues and memory, and how numbers get in and out. */
 
 #include "backend/cpu/cpu.h"
 
@@ -101,8 +101,8 @@ jem_status jem__cpu_scratch(jem__queue *queue, int64_t shared, int64_t per_worke
                             jem__scratch *out)
 {
     const int64_t align = 16; /* floats: one 64-byte line, so that workers do not share one */
-    const int64_t head = jem__ceil_div(shared, align) * align;
-    const int64_t each = jem__ceil_div(per_worker, align) * align;
+    const int64_t head = jem__round_up(shared, align);
+    const int64_t each = jem__round_up(per_worker, align);
     const int64_t workers = queue->alone ? 1 : jem__pool_threads(queue->ctx->pool);
     const int64_t total = jem__max(1, head + each * workers);
 
@@ -214,31 +214,17 @@ static jem_status download(jem__queue *queue, const jem__tensor *src, float *dst
     return JEM_OK;
 }
 
-const jem__backend jem__backend_cpu = {
-    .name = "cpu",
-    .describe = describe,
-    .queue_create = queue_create,
-    .queue_free = queue_free,
-    .mem_create = mem_create,
-    .mem_create_bits = mem_create_bits,
-    .mem_free = mem_free,
-    .signs_bytes = signs_bytes,
-    .upload = upload,
-    .download = download,
-    .conv_forward = jem__cpu_conv_forward,
-    .conv_backward_x = jem__cpu_conv_backward_x,
-    .conv_backward_w = jem__cpu_conv_backward_w,
-    .leak = jem__cpu_leak,
-    .pool_forward = jem__cpu_pool_forward,
-    .pool_backward = jem__cpu_pool_backward,
-    .density = jem__cpu_density,
-    .softmax_tangent = jem__cpu_softmax_tangent,
-    .sgld_step = jem__cpu_sgld_step,
-    .fill = jem__cpu_fill,
-    .copy = jem__cpu_copy,
-    .add = jem__cpu_add,
-    .lerp = jem__cpu_lerp,
-    .sum_squares = jem__cpu_sum_squares,
-    .adam_step = jem__cpu_adam_step,
-    .sgd_step = jem__cpu_sgd_step,
+const jem__backend jem__backend_cpu = {.name = "cpu",
+                                       .describe = describe,
+                                       .queue_create = queue_create,
+                                       .queue_free = queue_free,
+                                       .mem_create = mem_create,
+                                       .mem_create_bits = mem_create_bits,
+                                       .mem_free = mem_free,
+                                       .signs_bytes = signs_bytes,
+                                       .upload = upload,
+                                       .download = download,
+#define ROW(name) .name = jem__cpu_##name,
+                                       JEM__OPERATIONS(ROW)
+#undef ROW
 };

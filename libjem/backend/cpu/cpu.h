@@ -59,48 +59,11 @@ static inline uint8_t *jem__bits(const jem__signs *s)
 /* Bytes of the sign row of one pixel. */
 static inline int64_t jem__sign_row(int64_t channels)
 {
-    return (channels + 7) / 8;
+    return jem__ceil_div(channels, 8);
 }
 
-/* conv.c, conv_weight.c */
-jem_status jem__cpu_conv_forward(jem__queue *queue, const jem__conv *conv, const jem__tensor *x,
-                                 const jem__tensor *w, const jem__tensor *b,
-                                 const jem__tensor *add, const jem__tensor *y,
-                                 const jem__signs *signs_y);
-jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
-                                    const jem__tensor *gy, const jem__tensor *w,
-                                    const jem__signs *signs_x, const jem__tensor *add,
-                                    const jem__tensor *gx);
-jem_status jem__cpu_conv_backward_w(jem__queue *queue, const jem__conv *conv,
-                                    const jem__tensor *x, const jem__tensor *gy,
-                                    const jem__tensor *gw, const jem__tensor *gb);
-
-/* pointwise.c */
-jem_status jem__cpu_leak(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
-                         const jem__tensor *y);
-jem_status jem__cpu_pool_forward(jem__queue *queue, const jem__tensor *x,
-                                 const jem__signs *signs, const jem__tensor *y);
-jem_status jem__cpu_pool_backward(jem__queue *queue, const jem__tensor *gy,
-                                  const jem__signs *signs_x, const jem__tensor *gx);
-jem_status jem__cpu_density(jem__queue *queue, const jem__density *what,
-                            const jem__tensor *logits, const int32_t *y, double *log_px,
-                            double *log_pxy, const jem__tensor *grad_logits);
-jem_status jem__cpu_softmax_tangent(jem__queue *queue, const jem__tensor *t,
-                                    const jem__tensor *p);
-jem_status jem__cpu_sgld_step(jem__queue *queue, const jem__sgld_step *what,
-                              const jem__tensor *g, const jem__tensor *x);
-
-/* vectors.c */
-jem_status jem__cpu_fill(jem__queue *queue, const jem__tensor *x, float value);
-jem_status jem__cpu_copy(jem__queue *queue, const jem__tensor *src, const jem__tensor *dst);
-jem_status jem__cpu_add(jem__queue *queue, const jem__tensor *src, const jem__tensor *x);
-jem_status jem__cpu_lerp(jem__queue *queue, double t, const jem__tensor *to,
-                         const jem__tensor *x);
-jem_status jem__cpu_sum_squares(jem__queue *queue, const jem__tensor *x, double *out);
-jem_status jem__cpu_adam_step(jem__queue *queue, const jem__adam *what, const jem__tensor *grad,
-                              const jem__tensor *m, const jem__tensor *v,
-                              const jem__tensor *param);
-jem_status jem__cpu_sgd_step(jem__queue *queue, const jem__sgd *what, const jem__tensor *grad,
-                             const jem__tensor *velocity, const jem__tensor *param);
+/* The operations: conv.c, conv_weight.c, pointwise.c, vectors.c. */
+#define JEM__CPU_DECLARE(name) jem__##name##_fn jem__cpu_##name;
+JEM__OPERATIONS(JEM__CPU_DECLARE)
 
 #endif

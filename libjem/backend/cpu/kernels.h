@@ -20,7 +20,7 @@
  * epilogue_forward and epilogue_backward, the epilogues of one pixel of n channels:
  *
  *     out = in + bias + add, bits = (out > 0)        bias, add, bits may be NULL
- *     out = in * (bit ? 1 : leak) + add              bits, add may be NULL */
+ *     out = in * (bit ? 1 : slope) + add             bits, add may be NULL */
 
 #include <stdint.h>
 
@@ -46,13 +46,13 @@ enum jem__winograd_kind { JEM__WINOGRAD_S1, JEM__WINOGRAD_S2, JEM__WINOGRAD_S2_S
 /* Winograd's transforms of one tile, n channels (a multiple of 8): winograd_kernel.h. `in` and
  * `out` hold a pointer for each number of the tile, row by row: to its first channel, or, on
  * the side of the products, to where the first channel of tile 0 is; this tile is `at` floats
- * on. There is room for a multiple of 16 channels there, of which the transform fills up the
- * last ones with zeros. */
-typedef void (*jem__winograd_transform)(const float *const *in, int32_t leaky,
-                                        float *const *out, int64_t at, int64_t n);
+ * on. There the channels take up a multiple of 16 floats; the transform sets those behind the
+ * last channel to zero. */
+typedef void (*jem__winograd_transform)(const float *const *in, float slope, float *const *out,
+                                        int64_t at, int64_t n);
 
 /* Inverse transforms end with an epilogue, as above: forward with bias, add and bits, backward
- * with bits and add; each may be NULL. */
+ * with bits, slope and add; pointers may be NULL. */
 typedef struct jem__winograd_pixels {
     const float *const *in; /* `at` floats on */
     int64_t at;
@@ -60,6 +60,7 @@ typedef struct jem__winograd_pixels {
     const float *const *add;
     float *const *out;
     uint8_t *const *bits;
+    float slope;
 } jem__winograd_pixels;
 typedef void (*jem__winograd_inverse)(const jem__winograd_pixels *p, int64_t n);
 
@@ -79,9 +80,9 @@ typedef struct jem__kernels {
     void (*gemm)(const jem__gemm *g);
     void (*epilogue_forward)(const float *in, const float *bias, const float *add, float *out,
                              uint8_t *bits, int64_t n);
-    void (*epilogue_backward)(const float *in, const uint8_t *bits, const float *add,
-                              float *out, int64_t n);
-    int64_t rows; /* rows of a register tile: gemm likes m to be a multiple */
+    void (*epilogue_backward)(const float *in, const uint8_t *bits, float slope,
+                              const float *add, float *out, int64_t n);
+    int64_t rows; /* rows of a register tile: gemm is fastest where m is a multiple */
     const jem__winograd_kernels *winograd; /* by kind; NULL: not available */
     const jem__direct_kernels *direct;     /* few input channels; NULL: not available */
     /* jem__rng_normal(), the same bits in all sets. */
@@ -98,8 +99,8 @@ extern const jem__kernels jem__kernels_blis; /* gemm_blis.c: any machine */
  * where there are no vectors. `from` is a multiple of 8. */
 void jem__epilogue_forward_plain(const float *in, const float *bias, const float *add,
                                  float *out, uint8_t *bits, int64_t from, int64_t n);
-void jem__epilogue_backward_plain(const float *in, const uint8_t *bits, const float *add,
-                                  float *out, int64_t from, int64_t n);
+void jem__epilogue_backward_plain(const float *in, const uint8_t *bits, float slope,
+                                  const float *add, float *out, int64_t from, int64_t n);
 
 /* gemm_blis.c: the version of BLIS that runs, for people. */
 const char *jem__blis_version(void);

@@ -45,15 +45,15 @@ void jem__reference_sign_put(uint8_t *bits, int64_t at, double value)
         bits[at / 8] = (uint8_t)(bits[at / 8] & ~bit);
 }
 
-double jem__reference_slope(const uint8_t *bits, int64_t at)
+double jem__reference_derivative(const uint8_t *bits, int64_t at, float slope)
 {
-    return (bits[at / 8] >> (at % 8)) & 1 ? 1 : (double)JEM__LEAK;
+    return (bits[at / 8] >> (at % 8)) & 1 ? 1 : (double)slope;
 }
 
-/* leaky(v) = v where v > 0, leak * v elsewhere; NaN stays NaN. */
-double jem__reference_leaky(double value)
+/* NaN stays NaN. */
+double jem__reference_activation(double value, float slope)
 {
-    return value > 0 ? value : (double)JEM__LEAK * value;
+    return value > 0 ? value : (double)slope * value;
 }
 
 static jem_status describe(const char *variant, char *out, int64_t out_size)
@@ -68,7 +68,7 @@ static jem_status describe(const char *variant, char *out, int64_t out_size)
 
 static jem_status queue_create(jem_context *ctx, int32_t alone, jem__queue **out)
 {
-    jem__queue *queue = jem__alloc(ctx, 1, (int64_t)sizeof *queue);
+    jem__queue *queue = jem__alloc(ctx, 1, sizeof *queue);
 
     (void)alone; /* it always does */
     *out = queue;
@@ -95,12 +95,12 @@ static void mem_free(jem_context *ctx, jem__mem *mem)
 
 static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
 {
-    jem__mem *mem = jem__alloc(ctx, 1, (int64_t)sizeof *mem);
+    jem__mem *mem = jem__alloc(ctx, 1, sizeof *mem);
 
     *out = NULL;
     if (mem == NULL)
         return JEM_E_NOMEM;
-    mem->numbers = jem__alloc(ctx, count, (int64_t)sizeof *mem->numbers);
+    mem->numbers = jem__alloc(ctx, count, sizeof *mem->numbers);
     if (mem->numbers == NULL) {
         mem_free(ctx, mem);
         return JEM_E_NOMEM;
@@ -111,7 +111,7 @@ static jem_status mem_create(jem_context *ctx, int64_t count, jem__mem **out)
 
 static jem_status mem_create_bits(jem_context *ctx, int64_t bytes, jem__mem **out)
 {
-    jem__mem *mem = jem__alloc(ctx, 1, (int64_t)sizeof *mem);
+    jem__mem *mem = jem__alloc(ctx, 1, sizeof *mem);
 
     *out = NULL;
     if (mem == NULL)
@@ -147,31 +147,17 @@ static jem_status download(jem__queue *queue, const jem__tensor *src, float *dst
     return JEM_OK;
 }
 
-const jem__backend jem__backend_reference = {
-    .name = "reference",
-    .describe = describe,
-    .queue_create = queue_create,
-    .queue_free = queue_free,
-    .mem_create = mem_create,
-    .mem_create_bits = mem_create_bits,
-    .mem_free = mem_free,
-    .signs_bytes = signs_bytes,
-    .upload = upload,
-    .download = download,
-    .conv_forward = jem__reference_conv_forward,
-    .conv_backward_x = jem__reference_conv_backward_x,
-    .conv_backward_w = jem__reference_conv_backward_w,
-    .leak = jem__reference_leak,
-    .pool_forward = jem__reference_pool_forward,
-    .pool_backward = jem__reference_pool_backward,
-    .density = jem__reference_density,
-    .softmax_tangent = jem__reference_softmax_tangent,
-    .sgld_step = jem__reference_sgld_step,
-    .fill = jem__reference_fill,
-    .copy = jem__reference_copy,
-    .add = jem__reference_add,
-    .lerp = jem__reference_lerp,
-    .sum_squares = jem__reference_sum_squares,
-    .adam_step = jem__reference_adam_step,
-    .sgd_step = jem__reference_sgd_step,
+const jem__backend jem__backend_reference = {.name = "reference",
+                                             .describe = describe,
+                                             .queue_create = queue_create,
+                                             .queue_free = queue_free,
+                                             .mem_create = mem_create,
+                                             .mem_create_bits = mem_create_bits,
+                                             .mem_free = mem_free,
+                                             .signs_bytes = signs_bytes,
+                                             .upload = upload,
+                                             .download = download,
+#define ROW(name) .name = jem__reference_##name,
+                                             JEM__OPERATIONS(ROW)
+#undef ROW
 };

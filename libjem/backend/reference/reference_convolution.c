@@ -13,7 +13,7 @@ static int32_t inside(int64_t at, int64_t size)
     return at >= 0 && at < size;
 }
 
-/* sum over c, ky, kx of a(x[c, iy, ix]) * w[c, ky, kx], where a is LeakyReLU or nothing and w
+/* sum over c, ky, kx of a(x[c, iy, ix]) * w[c, ky, kx], where a is the activation and w
  * belongs to one output channel. */
 static double window_sum(const jem__conv *conv, const double *x, const double *w, int64_t oy,
                          int64_t ox)
@@ -31,8 +31,8 @@ static double window_sum(const jem__conv *conv, const double *x, const double *w
                 if (!inside(ix, conv->w))
                     continue;
                 value = x[(c * conv->h + iy) * conv->w + ix];
-                if (conv->leaky_input)
-                    value = jem__reference_leaky(value);
+                if (jem__activates(conv->slope))
+                    value = jem__reference_activation(value, conv->slope);
                 sum += value * w[(c * conv->kh + ky) * conv->kw + kx];
             }
         }
@@ -103,7 +103,7 @@ static double transposed_sum(const jem__conv *conv, const double *gy, const doub
     return sum;
 }
 
-/* gx[c, iy, ix] = slope * transposed sum + add[c, iy, ix] */
+/* gx[c, iy, ix] = a'(x) * transposed sum + add[c, iy, ix] */
 jem_status jem__reference_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                                           const jem__tensor *gy, const jem__tensor *w,
                                           const jem__signs *signs_x, const jem__tensor *add,
@@ -121,9 +121,10 @@ jem_status jem__reference_conv_backward_x(jem__queue *queue, const jem__conv *co
             const int64_t c = e / pixels, iy = e % pixels / conv->w, ix = e % conv->w;
             double value = transposed_sum(conv, from, weights, c, iy, ix);
 
-            if (conv->leaky_input)
-                value *= jem__reference_slope(
-                    jem__reference_signs(signs_x, conv->c, conv->h, conv->w, i), e);
+            if (jem__activates(conv->slope))
+                value *= jem__reference_derivative(
+                    jem__reference_signs(signs_x, conv->c, conv->h, conv->w, i), e,
+                    conv->slope);
             if (add != NULL)
                 value += jem__reference_image(add, i)[e];
             to[e] = value;
@@ -148,8 +149,8 @@ static double tap_sum(const jem__conv *conv, const double *x, const double *gy, 
             if (!inside(ix, conv->w))
                 continue;
             value = x[iy * conv->w + ix];
-            if (conv->leaky_input)
-                value = jem__reference_leaky(value);
+            if (jem__activates(conv->slope))
+                value = jem__reference_activation(value, conv->slope);
             sum += gy[oy * conv->ow + ox] * value;
         }
     }

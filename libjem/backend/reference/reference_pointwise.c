@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-/* y[n, c, h, w] = slope * x[n, c, h, w] */
+/* y[n, c, h, w] = (1 or slope) * x[n, c, h, w] */
 jem_status jem__reference_leak(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
-                               const jem__tensor *y)
+                               float slope, const jem__tensor *y)
 {
     (void)queue;
     for (int64_t i = 0; i < x->n; i++) {
@@ -16,14 +16,15 @@ jem_status jem__reference_leak(jem__queue *queue, const jem__tensor *x, const je
 
         for (int64_t e = 0; e < x->c * x->h * x->w; e++)
             jem__reference_image(y, i)[e] =
-                jem__reference_slope(bits, e) * jem__reference_image(x, i)[e];
+                jem__reference_derivative(bits, e, slope) * jem__reference_image(x, i)[e];
     }
     return JEM_OK;
 }
 
-/* y[n, c] = 1 / (h w) * sum over h, w of leaky(x[n, c, h, w]), or of slope * x[n, c, h, w] */
+/* y[n, c] = 1 / (h w) * sum over h, w of a(x[n, c, h, w]), or of (1 or slope) * x[n, c, h, w] */
 jem_status jem__reference_pool_forward(jem__queue *queue, const jem__tensor *x,
-                                       const jem__signs *signs, const jem__tensor *y)
+                                       const jem__signs *signs, float slope,
+                                       const jem__tensor *y)
 {
     const int64_t pixels = x->h * x->w;
 
@@ -37,28 +38,33 @@ jem_status jem__reference_pool_forward(jem__queue *queue, const jem__tensor *x,
             double sum = 0;
 
             for (int64_t e = 0; e < pixels; e++)
-                sum += bits != NULL ? jem__reference_slope(bits, c * pixels + e) * from[e]
-                                    : jem__reference_leaky(from[e]);
+                sum += bits != NULL
+                           ? jem__reference_derivative(bits, c * pixels + e, slope) * from[e]
+                           : jem__reference_activation(from[e], slope);
             jem__reference_image(y, i)[c] = sum / (double)pixels;
         }
     }
     return JEM_OK;
 }
 
-/* gx[n, c, h, w] = slope * gy[n, c] / (h w) */
+/* gx[n, c, h, w] = (1 or slope) * gy[n, c] / (h w) */
 jem_status jem__reference_pool_backward(jem__queue *queue, const jem__tensor *gy,
-                                        const jem__signs *signs_x, const jem__tensor *gx)
+                                        const jem__signs *signs_x, float slope,
+                                        const jem__tensor *gx)
 {
     const int64_t pixels = gx->h * gx->w;
 
     (void)queue;
     for (int64_t i = 0; i < gx->n; i++) {
-        const uint8_t *bits = jem__reference_signs(signs_x, gx->c, gx->h, gx->w, i);
+        const uint8_t *bits = jem__activates(slope)
+                                  ? jem__reference_signs(signs_x, gx->c, gx->h, gx->w, i)
+                                  : NULL;
 
         for (int64_t e = 0; e < gx->c * pixels; e++) {
             const double g = jem__reference_image(gy, i)[e / pixels] / (double)pixels;
 
-            jem__reference_image(gx, i)[e] = jem__reference_slope(bits, e) * g;
+            jem__reference_image(gx, i)[e] =
+                bits != NULL ? jem__reference_derivative(bits, e, slope) * g : g;
         }
     }
     return JEM_OK;
@@ -146,14 +152,15 @@ jem_status jem__reference_sgld_step(jem__queue *queue, const jem__sgld_step *wha
     for (int64_t i = 0; i < x->n; i++) {
         const jem__rng rng = {what->key, JEM__RNG_SGLD, what->step,
                               what->first_chain + (uint64_t)i};
-        const double *slope = jem__reference_image(g, i);
+        const double *gradient = jem__reference_image(g, i);
         double *to = jem__reference_image(x, i);
         float noise[4];
 
         for (int64_t e = 0; e < count; e++) {
-            double value = to[e] + step_size * clamp(slope[e], (double)what->clamp_grad);
+            double value = to[e] + step_size * clamp(gradient[e], (double)what->clamp_grad);
 
-            value += slope[e] - slope[e]; /* 0, or NaN where the clamp hides an infinity */
+            value +=
+                gradient[e] - gradient[e]; /* 0, or NaN where the clamp hides an infinity */
 
             if (e % 4 == 0)
                 jem__rng_normal(&rng, (uint32_t)e, 4, noise);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Convolutions: forward, and the gradient in the input. Which way a layer goes is decided here:
- * winograd.c takes 3 x 3 layers of stride 1 and 2, conv_direct.c layers with few input channels
- * (without vectors conv_narrow.c their input gradient); the rest is done in this file.
+/* Convolutions: forward, and the gradient in the input. Here it is decided how a layer is
+ * computed: 3 x 3 layers of stride 1 and 2 by winograd.c, layers with few input channels by
+ * conv_direct.c (where the kernels have no vectors, their input gradient by conv_narrow.c), all
+ * others in this file.
  *
- * Both directions gather a band of rows (gather.h) and multiply it with packed weights, block of columns by
- * block of columns, into a band of results that stays in the cache; then the epilogue walks once
- * over that band: bias and residual and sign bits, or LeakyReLU's derivative and the gradient
- * that comes from elsewhere. Bands are the tasks of the thread pool; their number depends on the
- * shape alone.
+ * Both directions gather a band of rows (gather.h) and multiply it with packed weights, one block
+ * of columns at a time, into a band of results that stays in the cache. The epilogue then walks
+ * over that band once: bias, residual and sign bits, or the activation's derivative and the
+ * gradient that comes from elsewhere. Bands are the tasks of the thread pool; their number
+ * depends on the shape alone.
  *
- * A fully connected layer (kernel = image) is the 1 x 1 convolution of a 1 x 1 image with c * h * w
- * channels: with channels last the numbers already lie in that order. */
+ * A fully connected layer (kernel = image) is the 1 x 1 convolution of a 1 x 1 image with
+ * c * h * w channels: with channels last the numbers already lie in that order. */
 
 #include "backend/cpu/convolution/conv_direct.h"
 #include "backend/cpu/convolution/conv_narrow.h"
@@ -37,7 +38,8 @@ static void pack_panel(void *arg, int64_t task, int32_t worker)
     const jem__gather_block block = jem__gather_block_at(g, task / job->panels);
     const int64_t j0 = task % job->panels * job->cols;
     const int64_t n = jem__min(job->cols, job->n - j0);
-    /* Blocks before this one are full, except that all have the columns before it in sum. */
+
+    /* The blocks before this one have row0 rows in all, whatever the width of each. */
     const int64_t row0 = block.first_tap * g->c + block.c0;
     float *out = job->out + row0 * job->panels * job->cols + j0 * block.width;
     const int64_t tap_size = job->wc, k_size = job->kh * job->kw * job->wc;
@@ -73,11 +75,12 @@ typedef struct conv_job {
     const float *bias, *add;
     float *out;
     uint8_t *signs; /* forward: written, or NULL; backward: read, or NULL */
+    float slope;    /* backward */
     int32_t backward;
     int64_t out_h, out_w, py, px, spread; /* grid pixel q lies at (py + spread qy, ...) */
 } conv_job;
 
-/* Grid pixel q of the band's result goes out: bias, residual, signs or their derivative. */
+/* Write grid pixel q, whose sums are `in`. */
 static void epilogue_pixel(const conv_job *job, const float *in, int64_t q)
 {
     const jem__gather *g = job->gather;
@@ -94,7 +97,7 @@ static void epilogue_pixel(const conv_job *job, const float *in, int64_t q)
     uint8_t *bits = job->signs != NULL ? job->signs + pixel * jem__sign_row(job->n) : NULL;
 
     if (job->backward)
-        job->kernels->epilogue_backward(in, bits, add, job->out + at, job->n);
+        job->kernels->epilogue_backward(in, bits, job->slope, add, job->out + at, job->n);
     else
         job->kernels->epilogue_forward(in, job->bias, add, job->out + at, bits, job->n);
 }
@@ -142,7 +145,8 @@ static void pack(const jem__queue *queue, void *arg, float *out)
     jem__cpu_for(queue, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
 }
 
-/* Packed forms of a tensor: 0 and 1 are Winograd's, then forward, then a parity each. */
+/* The number of a packed form of a tensor: 0 and 1 are Winograd's, 2 is that of the forward pass,
+ * and from 3 on each parity of the input gradient has its own. */
 static int32_t form_of(const conv_job *job)
 {
     return (int32_t)(job->backward ? 3 + job->py * job->spread + job->px : 2);
@@ -233,7 +237,8 @@ jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                                     .x = jem__floats(gy),
                                     .add = add != NULL ? jem__floats(add) : NULL,
                                     .y = jem__floats(gx),
-                                    .signs = conv->leaky_input ? jem__bits(signs_x) : NULL};
+                                    .signs = jem__activates(conv->slope) ? jem__bits(signs_x)
+                                                                         : NULL};
         return jem__winograd_run(queue, conv, w, &what);
     }
 
@@ -243,7 +248,7 @@ jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
         return jem__narrow_backward_x(queue, conv, gy, w, signs_x, add, gx);
 
     /* Sign rows are padded per pixel: one long row only where nothing is padded. */
-    const int32_t padded = conv->leaky_input && conv->c % 8 != 0;
+    const int32_t padded = jem__activates(conv->slope) && conv->c % 8 != 0;
     const jem__conv shape = padded ? *conv : simplified(conv);
 
     for (int64_t py = 0; py < shape.stride; py++)
@@ -253,7 +258,8 @@ jem_status jem__cpu_conv_backward_x(jem__queue *queue, const jem__conv *conv,
                             .n = shape.c,
                             .add = add != NULL ? jem__floats(add) : NULL,
                             .out = jem__floats(gx),
-                            .signs = conv->leaky_input ? jem__bits(signs_x) : NULL,
+                            .signs = jem__activates(conv->slope) ? jem__bits(signs_x) : NULL,
+                            .slope = conv->slope,
                             .backward = 1,
                             .out_h = shape.h,
                             .out_w = shape.w,

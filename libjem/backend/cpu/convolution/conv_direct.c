@@ -16,7 +16,7 @@
 
 #include "core/threads.h"
 
-#define PACKED_FORM 0     /* of the weights, see form_of() in conv.c: no other occurs with it */
+#define PACKED_FORM 0     /* of the weights; see form_of() in conv.c: here they have no other */
 #define BAND_PIXELS 1024  /* output pixels of a task, about */
 #define BAND_FLOATS 16384 /* of the gradient that an input gradient's task lays out, about */
 #define GROUPS_MAX  16    /* partial sums of the weights */
@@ -102,7 +102,7 @@ static jem_status prepare_planes(jem__queue *queue, direct_job *job, int64_t sha
 {
     const jem__conv *conv = job->conv;
     const int64_t s = conv->stride;
-    const int64_t table = jem__ceil_div(2 * job->taps, ALIGN) * ALIGN;
+    const int64_t table = jem__round_up(2 * job->taps, ALIGN);
 
     cut(job, conv->oh, BAND_PIXELS / conv->ow);
     job->planes = (jem__direct_planes){.w = conv->w,
@@ -110,7 +110,7 @@ static jem_status prepare_planes(jem__queue *queue, direct_job *job, int64_t sha
                                        .stride = s,
                                        .pad = conv->pad,
                                        .columns = conv->ow + (conv->kw - 1) / s,
-                                       .leaky = conv->leaky_input};
+                                       .slope = conv->slope};
     JEM__TRY(jem__cpu_scratch(queue, table + shared,
                               ((job->rows - 1) * s + conv->kh) * planes_row(job),
                               &job->scratch));
@@ -247,7 +247,7 @@ jem_status jem__direct_backward_w(jem__queue *queue, const jem__conv *conv,
     job.gy = jem__floats(gy);
     job.gw = jem__floats(gw);
     job.gb = gb != NULL ? jem__floats(gb) : NULL;
-    job.partial_size = jem__ceil_div(size, ALIGN) * ALIGN;
+    job.partial_size = jem__round_up(size, ALIGN);
     JEM__TRY(prepare_planes(queue, &job, GROUPS_MAX * job.partial_size));
     job.units = x->n * job.bands;
     job.units_per_task = jem__ceil_div(job.units, GROUPS_MAX);
@@ -316,7 +316,8 @@ static void gradient_row(const direct_job *job, int64_t image, int64_t y, const 
             .w_step = s * c * width,
             .add = job->add != NULL ? job->add + pixel * c : NULL,
             .out = job->gx + pixel * c,
-            .bits = job->bits != NULL ? job->bits + pixel * jem__sign_row(c) : NULL};
+            .bits = job->bits != NULL ? job->bits + pixel * jem__sign_row(c) : NULL,
+            .slope = conv->slope};
         job->kernels->gradient(&line);
     }
 }
@@ -346,7 +347,7 @@ jem_status jem__direct_backward_x(jem__queue *queue, const jem__conv *conv,
 
     job.gy = jem__floats(gy);
     job.add = add != NULL ? jem__floats(add) : NULL;
-    job.bits = conv->leaky_input ? jem__bits(signs_x) : NULL;
+    job.bits = jem__activates(conv->slope) ? jem__bits(signs_x) : NULL;
     job.gx = jem__floats(gx);
     job.left = (conv->kw - 1 - conv->pad) / s;
     job.columns = (conv->w - 1 + conv->pad) / s + job.left + 1;

@@ -3,8 +3,8 @@
 /* The input gradient of a layer with few input channels, where the kernels have no vectors and
  * conv_direct.c does not apply.
  *
- * Gathering (gather.h) would make a matrix product with c columns, 1 or 3, of which the kernels
- * fill a whole vector. The other way round all taps are columns:
+ * Gathering (gather.h) would lead to a matrix product with c columns, 1 or 3, where the kernels
+ * work on a whole panel of them. Turned round, all taps are columns:
  *
  *     t[q, (tap, c)] = sum over k of gy[q, k] * w[k, (tap, c)]         one product per image
  *     gx[pixel that tap reads from q, c] += t[q, (tap, c)]             added in a fixed order
@@ -18,7 +18,7 @@
 #include "core/threads.h"
 
 #define MOST_CHANNELS 4
-#define PACKED_FORM   1 /* see form_of() in conv.c; Winograd's does not occur here */
+#define PACKED_FORM   1 /* see form_of() in conv.c: Winograd does not apply here */
 
 int32_t jem__narrow_fits(const jem__conv *conv)
 {
@@ -93,7 +93,7 @@ static void narrow_image(void *arg, int64_t image, int32_t worker)
         const int64_t at = image * pixels + p;
         job->kernels->epilogue_backward(
             sum + p * conv->c,
-            job->bits != NULL ? job->bits + at * jem__sign_row(conv->c) : NULL,
+            job->bits != NULL ? job->bits + at * jem__sign_row(conv->c) : NULL, conv->slope,
             job->add != NULL ? job->add + at * conv->c : NULL, job->gx + at * conv->c, conv->c);
     }
 }
@@ -107,12 +107,11 @@ jem_status jem__narrow_backward_x(jem__queue *queue, const jem__conv *conv,
     narrow_job job = {.conv = conv,
                       .kernels = queue->kernels,
                       .columns = columns,
-                      .padded =
-                          jem__ceil_div(columns, queue->kernels->cols) * queue->kernels->cols,
+                      .padded = jem__round_up(columns, queue->kernels->cols),
                       .gy = jem__floats(gy),
                       .w = jem__floats(w),
                       .add = add != NULL ? jem__floats(add) : NULL,
-                      .bits = conv->leaky_input ? jem__bits(signs_x) : NULL,
+                      .bits = jem__activates(conv->slope) ? jem__bits(signs_x) : NULL,
                       .gx = jem__floats(gx)};
 
     JEM__TRY(

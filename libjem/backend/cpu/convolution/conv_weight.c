@@ -4,8 +4,8 @@
  *
  *     gw[k, (tap, c)] += sum over pixels q of gy[q, k] * row q of the gathered input
  *
- * The work is cut two ways: into blocks of columns (whose results are apart) and, where these are
- * few, into groups of pixels whose partial sums are added in order afterwards. Both cuts follow
+ * The work is cut two ways: into blocks of columns, which have results of their own, and,
+ * where these are few, into groups of pixels, whose partial sums are added in order afterwards. Both cuts follow
  * from the shape alone, so the sum does not depend on the number of threads. */
 
 #include "backend/cpu/convolution/conv_direct.h"
@@ -42,8 +42,9 @@ static void weight_task(void *arg, int64_t task, int32_t worker)
     const int64_t group = task / job->blocks;
     const jem__gather_block block = jem__gather_block_at(job->gather, task % job->blocks);
     const int64_t column0 = block.first_tap * job->gather->c + block.c0;
+
     /* Rows of the gathered band are padded to whole panels, which the kernel may read. */
-    const int64_t ld = jem__ceil_div(block.width, job->kernels->cols) * job->kernels->cols;
+    const int64_t ld = jem__round_up(block.width, job->kernels->cols);
     float *partial = job->partial + group * (job->k * job->columns + job->k);
     float *columns = job->scratch.workers + worker * job->scratch.per_worker;
     const int64_t first = group * job->bands_per_group * GATHER_BAND;

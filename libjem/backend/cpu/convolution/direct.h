@@ -39,13 +39,14 @@ typedef struct jem__direct_line {
     const float *add; /* or NULL; may be out */
     float *out;
     const uint8_t *bits; /* or NULL */
+    float slope;
 } jem__direct_line;
 
 /* Planes of a row of w pixels: column i of (channel, phase) is channel `channel` of pixel
- * i * stride + phase - pad, zero where there is none. */
+ * i * stride + phase - pad through the activation of `slope`, zero where there is none. */
 typedef struct jem__direct_planes {
     int64_t w, c, stride, pad, columns;
-    int32_t leaky;
+    float slope;
 } jem__direct_planes;
 
 #define DIRECT_MOST 4 /* channels of the input */

@@ -114,8 +114,8 @@ static void direct_forward(const jem__direct_row *row)
         direct_pixels(1, 0, d, k);
 }
 
-/* gy of `n` pixels and `vecs` groups stays in registers while the taps pass by. Two chains of
- * sums for each group, for the latency of the multiply-add. */
+/* The gradient of `n` pixels and `vecs` groups stays in registers while the loop runs over the
+ * taps. Each group has two independent sums, to hide the latency of the multiply-add. */
 static inline __attribute__((always_inline)) void direct_sums(const int n, const int vecs,
                                                               const int whole,
                                                               const jem__direct_row *d,
@@ -205,7 +205,7 @@ static void direct_weights(const jem__direct_row *row)
         direct_weights_of(1, 0, d, k);
 }
 
-/* n taps of a row: pixel i and tap u meet in gy[i - u], which is loaded once for all of them. */
+/* n taps of a row. Pixel i and tap u read gy[i - u], which is loaded once for all of them. */
 static inline __attribute__((always_inline)) void direct_taps(const int n, const int rows,
                                                               const float *gy, const float *w,
                                                               int64_t step, vec acc[WIDTH])
@@ -257,7 +257,7 @@ direct_interleave(const int c, const jem__direct_line *d, const float *sums, int
             sums[j * WIDTH + i];
 }
 
-/* The same for some pixels, a stride, and LeakyReLU's derivative. */
+/* The same for some pixels, a stride, and the activation's derivative. */
 static void direct_epilogue(const jem__direct_line *d, const float *sums, int64_t q, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -265,7 +265,7 @@ static void direct_epilogue(const jem__direct_line *d, const float *sums, int64_
         for (int64_t j = 0; j < d->c; j++) {
             float value = sums[j * WIDTH + i];
             if (d->bits != NULL && (d->bits[pixel] >> j & 1) == 0) /* a byte per pixel */
-                value *= JEM__LEAK;
+                value *= d->slope;
             d->out[at + j] = d->add != NULL ? value + d->add[at + j] : value;
         }
     }
@@ -274,6 +274,7 @@ static void direct_epilogue(const jem__direct_line *d, const float *sums, int64_
 static void direct_gradient(const jem__direct_line *line)
 {
     const jem__direct_line local = *line, *d = &local;
+
     for (int64_t q = 0; q < d->pixels; q += WIDTH) {
         const int64_t n = d->pixels - q;
         float sums[DIRECT_MOST * WIDTH];
@@ -304,23 +305,23 @@ static void direct_gradient(const jem__direct_line *line)
 
 /* The middle of a plane; channels and stride are constants where that is worth it. */
 static inline __attribute__((always_inline)) void direct_plane(const int64_t step,
-                                                               const int leaky,
+                                                               const int activates, float slope,
                                                                const float *restrict x,
                                                                int64_t n, float *restrict out)
 {
     for (int64_t i = 0; i < n; i++) {
-        const float value = x[i * step], small = JEM__LEAK * value;
-        out[i] = leaky && !(value > small) ? small : value;
+        const float value = x[i * step], small = slope * value;
+        out[i] = activates && !(value > small) ? small : value;
     }
 }
 
 static inline __attribute__((always_inline)) void
-direct_plane_of(const int64_t step, const int32_t leaky, const float *x, int64_t n, float *out)
+direct_plane_of(const int64_t step, float slope, const float *x, int64_t n, float *out)
 {
-    if (leaky)
-        direct_plane(step, 1, x, n, out);
+    if (slope < 1.0F)
+        direct_plane(step, 1, slope, x, n, out);
     else
-        direct_plane(step, 0, x, n, out);
+        direct_plane(step, 0, slope, x, n, out);
 }
 
 static void direct_planes(const jem__direct_planes *d, const float *x, float *out)
@@ -339,11 +340,11 @@ static void direct_planes(const jem__direct_planes *d, const float *x, float *ou
             for (int64_t i = 0; i < first; i++)
                 out[i] = 0.0F;
             if (step == 1)
-                direct_plane_of(1, d->leaky, in, end - first, out + first);
+                direct_plane_of(1, d->slope, in, end - first, out + first);
             else if (step == 3)
-                direct_plane_of(3, d->leaky, in, end - first, out + first);
+                direct_plane_of(3, d->slope, in, end - first, out + first);
             else
-                direct_plane_of(step, d->leaky, in, end - first, out + first);
+                direct_plane_of(step, d->slope, in, end - first, out + first);
             for (int64_t i = end; i < d->columns; i++)
                 out[i] = 0.0F;
         }

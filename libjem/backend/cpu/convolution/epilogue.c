@@ -21,13 +21,13 @@ void jem__epilogue_forward_plain(const float *in, const float *bias, const float
     }
 }
 
-void jem__epilogue_backward_plain(const float *in, const uint8_t *bits, const float *add,
-                                  float *out, int64_t from, int64_t n)
+void jem__epilogue_backward_plain(const float *in, const uint8_t *bits, float slope,
+                                  const float *add, float *out, int64_t from, int64_t n)
 {
     for (int64_t j = from; j < n; j++) {
         float value = in[j];
         if (bits != NULL && (bits[j / 8] >> (j % 8) & 1) == 0)
-            value *= JEM__LEAK;
+            value *= slope;
         out[j] = add != NULL ? value + add[j] : value;
     }
 }

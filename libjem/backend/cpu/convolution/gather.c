@@ -19,7 +19,7 @@ void jem__gather_forward(jem__gather *g, const jem__conv *conv)
                        .ky = 0,
                        .kx = 0,
                        .kstep = 1,
-                       .leaky = conv->leaky_input};
+                       .slope = conv->slope};
 }
 
 void jem__gather_backward(jem__gather *g, const jem__conv *conv, int64_t py, int64_t px)
@@ -44,7 +44,7 @@ void jem__gather_backward(jem__gather *g, const jem__conv *conv, int64_t py, int
                        .ky = ky + (taps_h - 1) * s,
                        .kx = kx + (taps_w - 1) * s,
                        .kstep = -s,
-                       .leaky = 0};
+                       .slope = 1.0F};
 }
 
 int64_t jem__gather_columns(const jem__gather *g)
@@ -99,12 +99,12 @@ static inline void zeros(float *out, int64_t n)
         out[i] = 0.0F;
 }
 
-/* LeakyReLU(x) = max(x, leak * x), which compilers know as one vector instruction. */
-static inline void copy(float *restrict out, const float *restrict in, int64_t n, int32_t leaky)
+/* An activation is max(x, slope * x), which compilers know as one vector instruction. */
+static inline void copy(float *restrict out, const float *restrict in, int64_t n, float slope)
 {
-    if (leaky)
+    if (jem__activates(slope))
         for (int64_t i = 0; i < n; i++) {
-            const float small = JEM__LEAK * in[i];
+            const float small = slope * in[i];
             out[i] = in[i] > small ? in[i] : small;
         }
     else
@@ -128,7 +128,7 @@ static inline float *gather_run(const jem__gather *g, const jem__gather_block *b
     zeros(out, before * c);
     if (inside > 0)
         copy(out + before * c, image + (y * g->w + x + before) * g->c + block->c0, inside * c,
-             g->leaky);
+             g->slope);
     zeros(out + (before + inside) * c, (taps - before - inside) * c);
     return out + taps * c;
 }

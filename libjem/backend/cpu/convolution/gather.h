@@ -24,16 +24,16 @@ typedef struct jem__gather {
     int64_t taps_h, taps_w;
     int64_t ky, kx, kstep; /* which weights they are */
     int64_t block;         /* columns of one block: at most GATHER_BLOCK */
-    int32_t leaky;
+    float slope;           /* of the activation that numbers go through */
 } jem__gather;
 
-/* Columns are worked on in blocks of whole taps (or parts of one wide tap), so that a band of rows of
- * a block stays in the first- and second-level caches. */
+/* Columns are worked on in blocks of whole taps, or of some channels of a wide tap, so that a
+ * band of rows of a block stays in the first- and second-level caches. */
 #define GATHER_BLOCK 512
 #define GATHER_BAND  112 /* rows: a multiple of the 14 rows of a tile */
 
-/* A block of columns: whole taps first .. first + taps - 1, or channels c0 .. c0 + count - 1 of one
- * tap. `width` = number of columns. */
+/* A block of columns: `taps` whole taps from first_tap on, or `channels` channels of that tap
+ * from c0 on. `width` is the number of columns. */
 typedef struct jem__gather_block {
     int64_t first_tap, taps, c0, channels, width;
 } jem__gather_block;

@@ -14,6 +14,7 @@ typedef struct pool_job {
     const float *in;
     float *out;
     const uint8_t *bits;
+    float slope;
     int64_t c, pixels;
 } pool_job;
 
@@ -24,17 +25,18 @@ static void leak_image(void *arg, int64_t image, int32_t worker)
 
     (void)worker;
     for (int64_t p = image * job->pixels; p < (image + 1) * job->pixels; p++)
-        job->kernels->epilogue_backward(job->in + p * job->c, job->bits + p * row, NULL,
-                                        job->out + p * job->c, job->c);
+        job->kernels->epilogue_backward(job->in + p * job->c, job->bits + p * row, job->slope,
+                                        NULL, job->out + p * job->c, job->c);
 }
 
 jem_status jem__cpu_leak(jem__queue *queue, const jem__tensor *x, const jem__signs *signs,
-                         const jem__tensor *y)
+                         float slope, const jem__tensor *y)
 {
     pool_job job = {.kernels = queue->kernels,
                     .in = jem__floats(x),
                     .out = jem__floats(y),
                     .bits = jem__bits(signs),
+                    .slope = slope,
                     .c = x->c,
                     .pixels = x->h * x->w};
 
@@ -42,11 +44,11 @@ jem_status jem__cpu_leak(jem__queue *queue, const jem__tensor *x, const jem__sig
     return JEM_OK;
 }
 
-/* y += LeakyReLU of the pixel x */
-static void pool_pixel(const float *x, int64_t c, float *y)
+/* y += the activation of the pixel x */
+static void pool_pixel(const float *x, float slope, int64_t c, float *y)
 {
     for (int64_t j = 0; j < c; j++) {
-        const float small = JEM__LEAK * x[j];
+        const float small = slope * x[j];
         y[j] += x[j] > small ? x[j] : small;
     }
 }
@@ -63,12 +65,12 @@ static void pool_image(void *arg, int64_t image, int32_t worker)
         y[j] = 0.0F;
     for (int64_t p = 0; p < job->pixels; p++, x += job->c) {
         if (job->bits == NULL) {
-            pool_pixel(x, job->c, y);
+            pool_pixel(x, job->slope, job->c, y);
             continue;
         }
         float *leaked = job->scratch.workers + worker * job->scratch.per_worker;
-        job->kernels->epilogue_backward(x, job->bits + (image * job->pixels + p) * row, NULL,
-                                        leaked, job->c);
+        job->kernels->epilogue_backward(x, job->bits + (image * job->pixels + p) * row,
+                                        job->slope, NULL, leaked, job->c);
         for (int64_t j = 0; j < job->c; j++)
             y[j] += leaked[j];
     }
@@ -77,12 +79,13 @@ static void pool_image(void *arg, int64_t image, int32_t worker)
 }
 
 jem_status jem__cpu_pool_forward(jem__queue *queue, const jem__tensor *x,
-                                 const jem__signs *signs, const jem__tensor *y)
+                                 const jem__signs *signs, float slope, const jem__tensor *y)
 {
     pool_job job = {.kernels = queue->kernels,
                     .in = jem__floats(x),
                     .out = jem__floats(y),
                     .bits = signs != NULL ? jem__bits(signs) : NULL,
+                    .slope = slope,
                     .c = x->c,
                     .pixels = x->h * x->w};
 
@@ -92,7 +95,7 @@ jem_status jem__cpu_pool_forward(jem__queue *queue, const jem__tensor *x,
     return JEM_OK;
 }
 
-/* gx = (1 or leak) * gy / pixels; gy / pixels is made once per image. */
+/* gx = (1 or slope) * gy / pixels; gy / pixels is made once per image. */
 static void unpool_image(void *arg, int64_t image, int32_t worker)
 {
     const pool_job *job = arg;
@@ -100,22 +103,25 @@ static void unpool_image(void *arg, int64_t image, int32_t worker)
     float *gx = job->out + image * job->pixels * job->c;
     float *share = job->scratch.workers + worker * job->scratch.per_worker;
     const int64_t row = jem__sign_row(job->c);
-    const uint8_t *bits = job->bits + image * job->pixels * row;
     const float scale = 1.0F / (float)job->pixels;
 
     for (int64_t j = 0; j < job->c; j++)
         share[j] = gy[j] * scale;
-    for (int64_t p = 0; p < job->pixels; p++)
-        job->kernels->epilogue_backward(share, bits + p * row, NULL, gx + p * job->c, job->c);
+    for (int64_t p = 0; p < job->pixels; p++) {
+        const uint8_t *bits =
+            job->bits != NULL ? job->bits + (image * job->pixels + p) * row : NULL;
+        job->kernels->epilogue_backward(share, bits, job->slope, NULL, gx + p * job->c, job->c);
+    }
 }
 
 jem_status jem__cpu_pool_backward(jem__queue *queue, const jem__tensor *gy,
-                                  const jem__signs *signs_x, const jem__tensor *gx)
+                                  const jem__signs *signs_x, float slope, const jem__tensor *gx)
 {
     pool_job job = {.kernels = queue->kernels,
                     .in = jem__floats(gy),
                     .out = jem__floats(gx),
-                    .bits = jem__bits(signs_x),
+                    .bits = jem__activates(slope) ? jem__bits(signs_x) : NULL,
+                    .slope = slope,
                     .c = gx->c,
                     .pixels = gx->h * gx->w};
 

@@ -41,10 +41,10 @@ static void epilogue_forward(const float *in, const float *bias, const float *ad
     jem__epilogue_forward_plain(in, bias, add, out, bits, 0, n);
 }
 
-static void epilogue_backward(const float *in, const uint8_t *bits, const float *add,
-                              float *out, int64_t n)
+static void epilogue_backward(const float *in, const uint8_t *bits, float slope,
+                              const float *add, float *out, int64_t n)
 {
-    jem__epilogue_backward_plain(in, bits, add, out, 0, n);
+    jem__epilogue_backward_plain(in, bits, slope, add, out, 0, n);
 }
 
 const jem__kernels jem__kernels_blis = {.name = "blis",

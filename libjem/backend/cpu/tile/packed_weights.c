@@ -31,7 +31,7 @@ static jem__packed_form *find(jem_context *ctx, jem__packed *p, int64_t at, int3
             return &p->list[i];
     if (p->n == p->capacity) {
         const int64_t capacity = p->capacity > 0 ? 2 * p->capacity : 16;
-        jem__packed_form *list = jem__alloc(ctx, capacity, (int64_t)sizeof *list);
+        jem__packed_form *list = jem__alloc(ctx, capacity, sizeof *list);
         if (list == NULL)
             return NULL;
         for (int64_t i = 0; i < p->n; i++)
@@ -56,7 +56,7 @@ static jem_status get(const jem__queue *queue, jem__packed *p, int64_t at, int32
         jem__free(ctx, entry->numbers);
         entry->count = 0;
         entry->version = -1;
-        entry->numbers = jem__alloc_raw(ctx, count, (int64_t)sizeof *entry->numbers);
+        entry->numbers = jem__alloc_raw(ctx, count, sizeof *entry->numbers);
         if (entry->numbers == NULL)
             return JEM_E_NOMEM;
         entry->count = count;

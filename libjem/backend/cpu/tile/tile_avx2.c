@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The tile kernel with AVX2 and FMA: 8 floats a vector, tiles of 6 x 16. Compiled with -mavx2 -mfma;
- * nothing in here may run before cpu.c has asked the processor. */
+/* The tile kernel with AVX2 and FMA: 8 floats a vector, tiles of 6 x 16. Compiled with -mavx2
+ * -mfma; nothing in here may run before cpu.c has asked the processor. */
 
 #include "backend/cpu/kernels.h"
 
@@ -9,7 +9,6 @@
 
 #include <immintrin.h>
 
-#include "backend/backend.h"
 #include "core/random_kernel.h"
 
 #define WIDTH     8
@@ -52,18 +51,18 @@ static inline __attribute__((always_inline)) void v_bits(uint8_t *bits, vec a)
     *bits = (uint8_t)_mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
 
-static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec a)
+static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec a, vec slope)
 {
     const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     const __m256i set = _mm256_and_si256(_mm256_set1_epi32(*bits), lane);
     const vec positive = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane));
 
-    return _mm256_blendv_ps(a * v_broadcast(JEM__LEAK), a, positive);
+    return _mm256_blendv_ps(a * slope, a, positive);
 }
 
-static inline __attribute__((always_inline)) vec v_leak_byte(uint8_t bits, vec a)
+static inline __attribute__((always_inline)) vec v_leak_byte(uint8_t bits, vec a, vec slope)
 {
-    return v_leak(&bits, a);
+    return v_leak(&bits, a, slope);
 }
 
 /* A load for several uses; compilers do the right thing here, unlike with AVX-512. */

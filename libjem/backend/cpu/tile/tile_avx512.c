@@ -10,7 +10,6 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "backend/backend.h"
 #include "core/random_kernel.h"
 
 #define WIDTH     16
@@ -55,18 +54,18 @@ static inline __attribute__((always_inline)) void v_bits(uint8_t *bits, vec a)
     memcpy(bits, &mask, sizeof mask);
 }
 
-static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec a)
+static inline __attribute__((always_inline)) vec v_leak(const uint8_t *bits, vec a, vec slope)
 {
     uint16_t mask;
 
     memcpy(&mask, bits, sizeof mask);
-    return _mm512_mask_blend_ps(mask, a * v_broadcast(JEM__LEAK), a);
+    return _mm512_mask_blend_ps(mask, a * slope, a);
 }
 
 /* The same from one byte, for the lower eight lanes. */
-static inline __attribute__((always_inline)) vec v_leak_byte(uint8_t bits, vec a)
+static inline __attribute__((always_inline)) vec v_leak_byte(uint8_t bits, vec a, vec slope)
 {
-    return _mm512_mask_blend_ps((__mmask16)bits, a * v_broadcast(JEM__LEAK), a);
+    return _mm512_mask_blend_ps((__mmask16)bits, a * slope, a);
 }
 
 /* A load for several uses: gcc would rather load again in each of them, and the loads are what

@@ -4,7 +4,7 @@
  *
  * Included by tile_avx512.c and tile_avx2.c, which define the vector type `vec` of WIDTH floats
  * with v_load, v_store, v_broadcast, v_fma, v_bits (one bit per positive lane) and v_leak (lanes
- * whose bit is 0 times the leak), and TILE_ROWS.
+ * whose bit is 0 times the slope), and TILE_ROWS.
  *
  * A tile of C, TILE_ROWS x (2 * WIDTH), lives in registers while p runs: two vectors of B are
  * loaded, and each number of A is broadcast and multiplied into both. 14 x 2 accumulators, two
@@ -132,19 +132,20 @@ static void epilogue_forward(const float *in, const float *bias, const float *ad
         jem__epilogue_forward_plain(in, bias, add, out, bits, j, n);
 }
 
-static void epilogue_backward(const float *in, const uint8_t *bits, const float *add,
-                              float *out, int64_t n)
+static void epilogue_backward(const float *in, const uint8_t *bits, float slope,
+                              const float *add, float *out, int64_t n)
 {
+    const vec slopes = v_broadcast(slope);
     int64_t j = 0;
 
     for (; j + WIDTH <= n; j += WIDTH) {
         vec value = v_load(in + j);
         if (bits != NULL)
-            value = v_leak(bits + j / 8, value);
+            value = v_leak(bits + j / 8, value, slopes);
         if (add != NULL)
             value += v_load(add + j);
         v_store(out + j, value);
     }
     if (j < n)
-        jem__epilogue_backward_plain(in, bits, add, out, j, n);
+        jem__epilogue_backward_plain(in, bits, slope, add, out, j, n);
 }

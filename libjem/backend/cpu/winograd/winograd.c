@@ -13,7 +13,7 @@
  * tiles of 2 x 2, 25 instead of 36 (winograd_kernel.h). The input gradient is the same thing
  * with weights turned by 180 degrees and the two sides exchanged. In every case:
  *
- *   1. the tiles of the source are transformed into matrices V (tiles x c), LeakyReLU on the way;
+ *   1. the tiles of the source are transformed into matrices V (tiles x c), activated on the way;
  *   2. each is multiplied with its weights U (c x k), made once per weight update, into M;
  *   3. M is transformed back into pixels and written with bias, residual and signs.
  *
@@ -54,7 +54,7 @@ typedef struct winograd_job {
     const jem__winograd_tiles *tiles;
     const jem__kernels *kernels;
     const jem__winograd_kernels *transforms;
-    int32_t leaky;
+    float slope;          /* forward: of the source; backward: of what the signs belong to */
     int64_t c, k;         /* channels of source and result */
     int64_t c_row, k_row; /* the same as they lie in V and M */
     int64_t count;        /* tiles in all */
@@ -101,7 +101,7 @@ static void transform(const winograd_job *job, const matrices *x, int64_t from, 
                                                                : job->transforms->input,
                                          .images = job->what->x,
                                          .c = job->c,
-                                         .leaky = job->leaky,
+                                         .slope = backward ? 1.0F : job->slope,
                                          .outside = job->outside,
                                          .first = x->first,
                                          .v = x->v,
@@ -166,8 +166,8 @@ static void target_of(const winograd_job *job, int64_t tile, int64_t col0, int64
 }
 
 /* Phase 3 for tiles from .. to - 1 and the n channels from col0 on, which is where M begins. */
-static void finish(const winograd_job *job, const matrices *x, int64_t from, int64_t to,
-                   int64_t col0, int64_t n, float *sink)
+static void inverse_transform(const winograd_job *job, const matrices *x, int64_t from,
+                              int64_t to, int64_t col0, int64_t n, float *sink)
 {
     const jem__winograd *what = job->what;
     const jem__winograd_inverse inverse =
@@ -177,7 +177,8 @@ static void finish(const winograd_job *job, const matrices *x, int64_t from, int
                               .bias = what->bias != NULL ? what->bias + col0 : NULL,
                               .add = what->add != NULL ? tile.add : NULL,
                               .out = tile.out,
-                              .bits = what->signs != NULL ? tile.bits : NULL};
+                              .bits = what->signs != NULL ? tile.bits : NULL,
+                              .slope = job->slope};
 
     for (int64_t j = 0; j < job->tiles->results; j++)
         tile.in[j] = x->m + j * x->m_plane;
@@ -202,7 +203,7 @@ static void block_task(void *arg, int64_t task, int32_t worker)
         const int64_t n = jem__min(job->slice, job->k - col);
         for (int64_t o = 0; o < job->tiles->results; o++)
             multiply(job, &x, o, col / cols, jem__ceil_div(col + n, cols), col);
-        finish(job, &x, 0, x.count, col, n, sink);
+        inverse_transform(job, &x, 0, x.count, col, n, sink);
     }
 }
 
@@ -256,13 +257,13 @@ static void multiply_task(void *arg, int64_t task, int32_t worker)
              jem__min(job->panels, from + job->panels_per_task), 0);
 }
 
-static void finish_task(void *arg, int64_t task, int32_t worker)
+static void inverse_task(void *arg, int64_t task, int32_t worker)
 {
     const winograd_job *job = arg;
     const matrices x = group(job);
 
-    finish(job, &x, task * TASK_TILES, jem__min(x.count, (task + 1) * TASK_TILES), 0, job->k,
-           job->scratch.workers + worker * job->scratch.per_worker);
+    inverse_transform(job, &x, task * TASK_TILES, jem__min(x.count, (task + 1) * TASK_TILES), 0,
+                      job->k, job->scratch.workers + worker * job->scratch.per_worker);
 }
 
 /* What fits into GROUP_BYTES, but no less than a few register tiles, since every group reads
@@ -276,7 +277,7 @@ static int64_t group_size(const winograd_job *job)
     const int64_t most = jem__max(8 * rows, fit / rows * rows);
     const int64_t groups = jem__ceil_div(job->count, most);
 
-    return jem__ceil_div(jem__ceil_div(job->count, groups), rows) * rows;
+    return jem__round_up(jem__ceil_div(job->count, groups), rows);
 }
 
 static jem_status by_phases(jem__queue *queue, winograd_job *job)
@@ -293,7 +294,7 @@ static jem_status by_phases(jem__queue *queue, winograd_job *job)
         const int64_t tasks = jem__ceil_div(count, TASK_TILES);
         jem__cpu_for(queue, tasks, transform_task, job);
         jem__cpu_for(queue, job->tiles->results * job->tasks_per_result, multiply_task, job);
-        jem__cpu_for(queue, tasks, finish_task, job);
+        jem__cpu_for(queue, tasks, inverse_task, job);
     }
     return JEM_OK;
 }
@@ -305,7 +306,7 @@ jem_status jem__winograd_run(jem__queue *queue, const jem__conv *conv, const jem
     winograd_job job = {.what = what,
                         .tiles = &tiles,
                         .kernels = queue->kernels,
-                        .leaky = what->backward ? 0 : conv->leaky_input,
+                        .slope = conv->slope,
                         .c = what->backward ? conv->k : conv->c,
                         .k = what->backward ? conv->c : conv->k};
 

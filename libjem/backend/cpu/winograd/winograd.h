@@ -9,7 +9,7 @@
 /* Does it apply to this layer? All passes have the same answer. */
 int32_t jem__winograd_fits(const jem__queue *queue, const jem__conv *conv);
 
-/* y = conv(x or leaky(x)) + bias [+ add], signs; or, `backward`, the input gradient: x is gy
+/* y = conv(a(x)) + bias [+ add], signs; or, `backward`, the input gradient: x is gy
  * and y is gx, signs are read. Pointers may be NULL as in backend.h. */
 typedef struct jem__winograd {
     int32_t backward;

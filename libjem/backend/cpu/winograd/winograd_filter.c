@@ -5,8 +5,8 @@
  * A task makes all products of one panel (`cols` channels of the result) and a block of ROWS
  * channels of the source. The transform runs over vectors of the panel's channels. Backward
  * these are the layer's input channels, which lie side by side in memory; forward they are its
- * filters, so the nine taps of a block are turned first, which is a quarter or less of turning
- * the products. */
+ * filters, so the nine taps of a block are transposed first, which costs a quarter or less of
+ * transposing the products. */
 
 #include "backend/cpu/winograd/winograd.h"
 #include "core/threads.h"
@@ -28,8 +28,8 @@ typedef struct filter_job {
 } filter_job;
 
 /* block[tap][row][column] of n input channels from `row` on and `width` filters from `col` on. */
-static void turn(const filter_job *job, int64_t row, int64_t n, int64_t col, int64_t width,
-                 float *block)
+static void transpose(const filter_job *job, int64_t row, int64_t n, int64_t col, int64_t width,
+                      float *block)
 {
     const int64_t panel = job->kernels->cols;
 
@@ -63,7 +63,7 @@ static void filter_task(void *arg, int64_t task, int32_t worker)
     float *u = job->u + p * t->products * job->rows * panel;
 
     if (!t->backward)
-        turn(job, row0, n, col, width, block);
+        transpose(job, row0, n, col, width, block);
     for (int64_t r = 0; r < n; r++) {
         const float *taps[TAPS];
         float *out[WINOGRAD_MOST];
@@ -73,7 +73,7 @@ static void filter_task(void *arg, int64_t task, int32_t worker)
                                   : block + (i * ROWS + r) * panel;
         for (int64_t i = 0; i < t->products; i++)
             out[t->filter[i]] = u + (i * job->rows + row0 + r) * panel;
-        job->kernels->winograd[t->kind].filter(taps, 0, out, 0, width);
+        job->kernels->winograd[t->kind].filter(taps, 1.0F, out, 0, width);
         fill_up(job, width, out);
     }
 }

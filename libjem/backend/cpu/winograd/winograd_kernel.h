@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The transforms of Winograd's minimal filtering (Lavin and Gray 2015), written once for every
- * vector width; included after tile_kernel.h, with the same vector type. What they are part of
- * is told in winograd.c.
+ * vector width; included after tile_kernel.h, with the same vector type. winograd.c tells what
+ * they are part of.
  *
  * A vector holds WIDTH channels of one pixel. Every transform is a small matrix applied to the
  * columns and then to the rows of a tile, so each is given here for one line of numbers; the
@@ -262,7 +262,7 @@ static inline __attribute__((always_inline)) vec load_part(const float *p, const
 /* The columns of `from` x `from` numbers at channel ch, each made `to` long. */
 static inline __attribute__((always_inline)) void
 columns(const line_fn f, const int from, const int to, const float *const *in, int64_t ch,
-        const int leaky, const int part, int64_t n, vec half[LINE][LINE])
+        const int activates, vec slope, const int part, int64_t n, vec half[LINE][LINE])
 {
     UNROLL for (int x = 0; x < from; x++)
     {
@@ -270,22 +270,22 @@ columns(const line_fn f, const int from, const int to, const float *const *in, i
         UNROLL for (int y = 0; y < from; y++)
         {
             const vec value = load_part(in[y * from + x] + ch, part, n);
-            line[y] = leaky ? v_max(value, value * v_broadcast(JEM__LEAK)) : value;
+            line[y] = activates ? v_max(value, value * slope) : value;
         }
         f(line, out);
         UNROLL for (int y = 0; y < to; y++) half[y][x] = out[y];
     }
 }
 
-/* One vector of channels. Where the result goes there is room for a whole one. */
+/* One vector of channels; the result is always stored whole. */
 static inline __attribute__((always_inline)) void
 transform_vector(const line_fn f, const int from, const int to, const float *const *in,
-                 const int leaky, float *const *out, int64_t at, int64_t ch, const int part,
-                 int64_t n)
+                 const int activates, vec slope, float *const *out, int64_t at, int64_t ch,
+                 const int part, int64_t n)
 {
     vec half[LINE][LINE];
 
-    columns(f, from, to, in, ch, leaky, part, n, half);
+    columns(f, from, to, in, ch, activates, slope, part, n, half);
     UNROLL for (int y = 0; y < to; y++)
     {
         vec line[LINE];
@@ -296,14 +296,15 @@ transform_vector(const line_fn f, const int from, const int to, const float *con
 
 static inline __attribute__((always_inline)) void
 transform(const line_fn f, const int from, const int to, const float *const *in,
-          const int leaky, float *const *out, int64_t at, int64_t n)
+          const int activates, float slope, float *const *out, int64_t at, int64_t n)
 {
+    const vec slopes = v_broadcast(slope);
     int64_t ch = 0;
 
     for (; ch + WIDTH <= n; ch += WIDTH)
-        transform_vector(f, from, to, in, leaky, out, at, ch, 0, WIDTH);
+        transform_vector(f, from, to, in, activates, slopes, out, at, ch, 0, WIDTH);
     if (ch < n)
-        transform_vector(f, from, to, in, leaky, out, at, ch, 1, n - ch);
+        transform_vector(f, from, to, in, activates, slopes, out, at, ch, 1, n - ch);
 }
 
 /* The inverse transform of one vector of channels, and what becomes of its pixels. `backward`
@@ -313,10 +314,11 @@ inverse_vector(const line_fn f, const int from, const int to, const int backward
                const jem__winograd_pixels *p, int64_t ch, const int part, int64_t n)
 {
     vec half[LINE][LINE];
+    const vec slope = v_broadcast(p->slope);
     const vec bias =
         !backward && p->bias != NULL ? load_part(p->bias + ch, part, n) : v_broadcast(0.0F);
 
-    columns(f, from, to, p->in, p->at + ch, 0, 0, n, half);
+    columns(f, from, to, p->in, p->at + ch, 0, v_broadcast(1.0F), 0, n, half);
     UNROLL for (int y = 0; y < to; y++)
     {
         vec line[LINE];
@@ -328,8 +330,8 @@ inverse_vector(const line_fn f, const int from, const int to, const int backward
             if (!backward)
                 value += bias;
             else if (p->bits != NULL)
-                value = part ? v_leak_byte(p->bits[i][ch / 8], value)
-                             : v_leak(p->bits[i] + ch / 8, value);
+                value = part ? v_leak_byte(p->bits[i][ch / 8], value, slope)
+                             : v_leak(p->bits[i] + ch / 8, value, slope);
             if (p->add != NULL)
                 value += load_part(p->add[i] + ch, part, n);
             if (part)
@@ -361,57 +363,57 @@ static inline __attribute__((always_inline)) void inverse(const line_fn f, const
 
 /* The table's entries; numbers are lengths of lines. */
 
-static void winograd_input6(const float *const *in, int32_t leaky, float *const *out,
-                            int64_t at, int64_t n)
+static void winograd_input6(const float *const *in, float slope, float *const *out, int64_t at,
+                            int64_t n)
 {
-    if (leaky)
-        transform(input6, 6, 6, in, 1, out, at, n);
+    if (slope < 1.0F)
+        transform(input6, 6, 6, in, 1, slope, out, at, n);
     else
-        transform(input6, 6, 6, in, 0, out, at, n);
+        transform(input6, 6, 6, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_input9(const float *const *in, int32_t leaky, float *const *out,
-                            int64_t at, int64_t n)
+static void winograd_input9(const float *const *in, float slope, float *const *out, int64_t at,
+                            int64_t n)
 {
-    if (leaky)
-        transform(input9, 9, 9, in, 1, out, at, n);
+    if (slope < 1.0F)
+        transform(input9, 9, 9, in, 1, slope, out, at, n);
     else
-        transform(input9, 9, 9, in, 0, out, at, n);
+        transform(input9, 9, 9, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_input5(const float *const *in, int32_t leaky, float *const *out,
-                            int64_t at, int64_t n)
+static void winograd_input5(const float *const *in, float slope, float *const *out, int64_t at,
+                            int64_t n)
 {
-    (void)leaky;
-    transform(input5, 5, 5, in, 0, out, at, n);
+    (void)slope;
+    transform(input5, 5, 5, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_gradient6(const float *const *in, int32_t leaky, float *const *out,
+static void winograd_gradient6(const float *const *in, float slope, float *const *out,
                                int64_t at, int64_t n)
 {
-    (void)leaky;
-    transform(gradient6, 4, 6, in, 0, out, at, n);
+    (void)slope;
+    transform(gradient6, 4, 6, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_gradient5(const float *const *in, int32_t leaky, float *const *out,
+static void winograd_gradient5(const float *const *in, float slope, float *const *out,
                                int64_t at, int64_t n)
 {
-    (void)leaky;
-    transform(gradient5, 4, 5, in, 0, out, at, n);
+    (void)slope;
+    transform(gradient5, 4, 5, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_filter6(const float *const *in, int32_t leaky, float *const *out,
-                             int64_t at, int64_t n)
+static void winograd_filter6(const float *const *in, float slope, float *const *out, int64_t at,
+                             int64_t n)
 {
-    (void)leaky;
-    transform(filter6, 3, 6, in, 0, out, at, n);
+    (void)slope;
+    transform(filter6, 3, 6, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_filter9(const float *const *in, int32_t leaky, float *const *out,
-                             int64_t at, int64_t n)
+static void winograd_filter9(const float *const *in, float slope, float *const *out, int64_t at,
+                             int64_t n)
 {
-    (void)leaky;
-    transform(filter9, 3, 9, in, 0, out, at, n);
+    (void)slope;
+    transform(filter9, 3, 9, in, 0, 1.0F, out, at, n);
 }
 
 static void winograd_output6(const jem__winograd_pixels *p, int64_t n)
@@ -445,34 +447,34 @@ static void winograd_taps9(const jem__winograd_pixels *p, int64_t n)
     inverse(taps9, 9, 3, 1, p, n);
 }
 
-static void winograd_short_input5(const float *const *in, int32_t leaky, float *const *out,
+static void winograd_short_input5(const float *const *in, float slope, float *const *out,
                                   int64_t at, int64_t n)
 {
-    if (leaky)
-        transform(short_input5, 5, 5, in, 1, out, at, n);
+    if (slope < 1.0F)
+        transform(short_input5, 5, 5, in, 1, slope, out, at, n);
     else
-        transform(short_input5, 5, 5, in, 0, out, at, n);
+        transform(short_input5, 5, 5, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_short_input3(const float *const *in, int32_t leaky, float *const *out,
+static void winograd_short_input3(const float *const *in, float slope, float *const *out,
                                   int64_t at, int64_t n)
 {
-    (void)leaky;
-    transform(short_input3, 3, 3, in, 0, out, at, n);
+    (void)slope;
+    transform(short_input3, 3, 3, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_short_gradient3(const float *const *in, int32_t leaky, float *const *out,
+static void winograd_short_gradient3(const float *const *in, float slope, float *const *out,
                                      int64_t at, int64_t n)
 {
-    (void)leaky;
-    transform(short_gradient3, 2, 3, in, 0, out, at, n);
+    (void)slope;
+    transform(short_gradient3, 2, 3, in, 0, 1.0F, out, at, n);
 }
 
-static void winograd_short_filter5(const float *const *in, int32_t leaky, float *const *out,
+static void winograd_short_filter5(const float *const *in, float slope, float *const *out,
                                    int64_t at, int64_t n)
 {
-    (void)leaky;
-    transform(short_filter5, 3, 5, in, 0, out, at, n);
+    (void)slope;
+    transform(short_filter5, 3, 5, in, 0, 1.0F, out, at, n);
 }
 
 static void winograd_short_output3(const jem__winograd_pixels *p, int64_t n)

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-/* Transformed weights of so many bytes come from memory in every pass. */
+/* Transformed weights of more bytes stay in no cache: every pass reads them from memory. */
 #define WIDE_BYTES ((int64_t)64 << 20)
 
-/* Tiles of 2 x 2 take a quarter more multiplications where 4 x 4 fits, and none of them beyond
- * the border of a small image; and a third of the weights. */
+/* Where tiles of 4 x 4 fit, those of 2 x 2 take a quarter more multiplications. But they waste
+ * fewer beyond the border of a small image, and have a third of the weights. */
 static enum jem__winograd_kind kind_of(const jem__conv *conv)
 {
     const int64_t long_tiles = jem__ceil_div(conv->oh, 4) * jem__ceil_div(conv->ow, 4);
@@ -49,8 +49,8 @@ static void join(jem__winograd_tiles *t, int32_t wide, int32_t narrow)
     t->products = wide * wide;
 }
 
-/* Backward the roles change: product p makes number p of x. */
-static void turn(jem__winograd_tiles *t)
+/* Backward x and y exchange their roles: product p makes number p of x. */
+static void exchange(jem__winograd_tiles *t)
 {
     uint8_t narrow[WINOGRAD_MOST];
 
@@ -91,7 +91,7 @@ void jem__winograd_tiles_init(jem__winograd_tiles *t, const jem__conv *conv, int
     join(t, wide, narrow);
     if (!backward)
         return;
-    turn(t);
+    exchange(t);
     t->sources = narrow * narrow;
     t->results = wide * wide;
     t->src_side = narrow;
@@ -133,15 +133,15 @@ static void pixels_of(const jem__winograd_tiles *t, const jem__winograd_source *
     }
 }
 
-/* Tiles jump from row to row of the image, which no prefetcher of a processor foresees; so the
- * pixels of a tile are asked for while the one before is transformed. Its first columns are the
- * last ones of that tile. */
-static void ask_for(const jem__winograd_tiles *t, const float *const *pixels, int64_t c)
+/* A tile is a few pixels of each of several rows, which processors do not foresee. So its pixels
+ * are prefetched while the tile before it is transformed. That tile shares its last columns with
+ * this one: they need no prefetch. */
+static void prefetch(const jem__winograd_tiles *t, const float *const *pixels, int64_t c)
 {
-    const int64_t known = t->src_side - t->src_step;
+    const int64_t shared = t->src_side - t->src_step;
 
     for (int64_t i = 0; i < t->src_side; i++)
-        for (int64_t j = known; j < t->src_side; j++)
+        for (int64_t j = shared; j < t->src_side; j++)
             for (int64_t ch = 0; ch < c; ch += 16)
                 __builtin_prefetch(pixels[i * t->src_side + j] + ch);
 }
@@ -160,9 +160,9 @@ void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__wino
         if (i + 1 < to) {
             const float **next = pixels[(i + 1) % 2];
             pixels_of(t, s, s->first + i + 1, next);
-            ask_for(t, next, s->c);
+            prefetch(t, next, s->c);
         }
-        s->transform(pixels[i % 2], s->leaky, out, i * jem__winograd_row(s->c), s->c);
+        s->transform(pixels[i % 2], s->slope, out, i * jem__winograd_row(s->c), s->c);
     }
 }
 

@@ -42,14 +42,14 @@ void jem__winograd_tiles_gradient(jem__winograd_tiles *gy, const jem__winograd_t
  * v + j * plane + i * row of c channels, row being c rounded up by jem__winograd_row(). */
 static inline int64_t jem__winograd_row(int64_t channels)
 {
-    return jem__ceil_div(channels, 16) * 16;
+    return jem__round_up(channels, 16);
 }
 
 typedef struct jem__winograd_source {
     jem__winograd_transform transform;
     const float *images; /* n, h, w, c */
     int64_t c;
-    int32_t leaky;
+    float slope;          /* of the activation on the way */
     const float *outside; /* c zeros: pixels beyond the border */
     int64_t first;        /* tile that becomes row 0, counted over all images */
     float *v;

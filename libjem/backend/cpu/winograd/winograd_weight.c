@@ -8,8 +8,8 @@
  *     gw += G' dU G
  *
  * which takes as few multiplications as the other passes. For a group of tiles, as in
- * winograd.c: transform x and gy; then, for a block of filters whose dU stays in the outer
- * cache, multiply and transform back. Groups follow from the shape, so sums do not depend on
+ * winograd.c: transform x and gy; then, for one block of filters after another, whose
+ * dU stays in the outer cache, multiply and transform back. Groups follow from the shape, so sums do not depend on
  * threads.
  *
  * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's
@@ -26,7 +26,7 @@
 #define GROUP_LEAST 64                 /* but not fewer tiles: each group transforms dU back, */
 #define GROUP_MOST  256 /* nor more: a panel's column of V and Z stays in the caches */
 #define TASK_TILES  8
-#define PLANE_PAD   32 /* floats: apart in the cache sets, and room to read a whole panel */
+#define PLANE_PAD   32 /* floats: apart in the cache sets, and a whole panel may be read */
 
 typedef struct weight_job {
     const jem__winograd_tiles *x_tiles, *gy_tiles;
@@ -116,7 +116,7 @@ static jem_status prepare(jem__queue *queue, weight_job *job)
     const int64_t zeros = jem__max(job->c_row, job->k_row);
     jem__scratch scratch;
 
-    job->group = jem__ceil_div(jem__ceil_div(job->count, groups), TASK_TILES) * TASK_TILES;
+    job->group = jem__round_up(jem__ceil_div(job->count, groups), TASK_TILES);
     job->block = jem__min(job->k, jem__max(BLOCK_BYTES / per_filter / rows, 1) * rows);
     job->x.plane = job->group * job->c_row + PLANE_PAD;
     job->gy.plane = job->group * job->k_row + PLANE_PAD;
@@ -159,8 +159,8 @@ jem_status jem__winograd_weight(jem__queue *queue, const jem__conv *conv, const 
     weight_job job = {.x_tiles = &x_tiles,
                       .gy_tiles = &gy_tiles,
                       .kernels = queue->kernels,
-                      .x = {.images = jem__floats(x), .c = conv->c, .leaky = conv->leaky_input},
-                      .gy = {.images = jem__floats(gy), .c = conv->k},
+                      .x = {.images = jem__floats(x), .c = conv->c, .slope = conv->slope},
+                      .gy = {.images = jem__floats(gy), .c = conv->k, .slope = 1.0F},
                       .c = conv->c,
                       .k = conv->k,
                       .c_row = jem__winograd_row(conv->c),

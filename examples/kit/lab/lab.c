@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+
+/* See lab.h. */
+
+#include "kit/lab/lab.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <md5.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kit/base/digest.h"
+#include "kit/base/file.h"
+#include "kit/base/json_log.h"
+#include "kit/data/outliers.h"
+#include "kit/lab/class_meaning.h"
+
+struct lab_thing {
+    struct lab_thing *next; /* that was taken in before */
+    void *thing;
+    void (*release)(void *);
+};
+
+/* What must() puts in order; a program has one lab. */
+static struct lab *in_use;
+
+/* --- Ending ------------------------------------------------------------------------------- */
+
+noreturn void lab_quit(int code)
+{
+    struct lab *l = in_use;
+
+    in_use = NULL;
+    if (l != NULL) {
+        if (code != EXIT_OK && l->remark != NULL)
+            report_note("%s", l->remark);
+        progress_clear(&l->progress);
+        lab_close(l);
+        record_free(l->record);
+    }
+    exit(report_flush(code));
+}
+
+void must(int code)
+{
+    if (code != EXIT_OK)
+        lab_quit(code);
+}
+
+void must_jem(jem_status status)
+{
+    must(report_jem(status));
+}
+
+void lab_close(struct lab *l)
+{
+    while (l->things != NULL) {
+        struct lab_thing *one = l->things;
+
+        l->things = one->next;
+        one->release(one->thing);
+        free(one);
+    }
+    jem_model_free(l->model);
+    jem_context_free(l->ctx);
+    l->model = NULL;
+    l->ctx = NULL;
+}
+
+int lab_end(struct lab *l)
+{
+    in_use = NULL;
+    progress_clear(&l->progress);
+    lab_close(l);
+    record_free(l->record);
+    l->record = NULL;
+    return report_flush(EXIT_OK);
+}
+
+/* --- From the command line to the results ------------------------------------------------- */
+
+void lab_begin(struct lab *l, const struct cli *cli, int argc, char **argv)
+{
+    const int rc = cli_parse(cli, argc, argv);
+
+    if (rc != CLI_GO)
+        lab_quit(rc);
+    in_use = l;
+    l->began = progress_clock();
+    progress_start(&l->progress, l->quiet);
+    l->record = record_create();
+    if (l->record == NULL)
+        lab_quit(EXIT_FAILED);
+}
+
+static void note_model(struct lab *l)
+{
+    json_t *json = record_json(l->record);
+    const char *slash = strrchr(l->model_file, '/');
+    char md5[DIGEST_MD5_TEXT];
+
+    if (MD5File(l->model_file, md5) == NULL)
+        must(report_failed("cannot read %s: %s", l->model_file, strerror(errno)));
+    json_set_text(json, "model", slash == NULL ? l->model_file : slash + 1);
+    json_set_text(json, "model_md5", md5);
+}
+
+void lab_open(struct lab *l)
+{
+    json_t *json = record_json(l->record);
+    int64_t shape[4];
+
+    must(settings_context(l->backend, l->threads, &l->ctx));
+    json_set_text(json, "program", report_program_name());
+    json_set_text(json, "version", jem_version_string());
+    json_set_text(json, "kernels", jem_context_kernels(l->ctx));
+    json_object_set_new(json, "threads", json_integer(jem_context_threads(l->ctx)));
+    json_set_text(json, "model", NULL);
+    json_set_text(json, "model_md5", NULL);
+    json_object_set_new(json, "seed", json_integer((json_int_t)l->seed));
+    if (l->model_file == NULL)
+        return;
+    must_jem(jem_model_load(l->ctx, l->model_file, &l->model));
+    must_jem(jem_model_shape(l->model, shape));
+    lab_set_shape(l, shape);
+    note_model(l);
+}
+
+void lab_set_shape(struct lab *l, const int64_t shape[4])
+{
+    memcpy(l->shape, shape, sizeof l->shape);
+    l->size = shape[0] * shape[1] * shape[2];
+    l->classes = shape[3];
+}
+
+void lab_print(struct lab *l)
+{
+    progress_clear(&l->progress);
+    must(record_print(l->record, stdout));
+}
+
+void lab_tell(struct lab *l)
+{
+    lab_print(l);
+    must(record_print_protocol(l->record, stdout));
+    json_set_number(record_json(l->record), "seconds", progress_clock() - l->began);
+    if (l->json != NULL)
+        must(record_write_json(l->record, l->json));
+    if (l->csv != NULL)
+        must(record_write_csv(l->record, l->csv));
+}
+
+/* --- What belongs to the lab -------------------------------------------------------------- */
+
+void *lab_keep(struct lab *l, void *thing, void (*release)(void *))
+{
+    struct lab_thing *one = malloc(sizeof *one);
+
+    if (thing == NULL || one == NULL) {
+        free(one);
+        if (thing != NULL)
+            release(thing);
+        must(report_no_memory());
+        return NULL;
+    }
+    *one = (struct lab_thing){l->things, thing, release};
+    l->things = one;
+    return thing;
+}
+
+void lab_drop(struct lab *l, const void *thing)
+{
+    for (struct lab_thing **at = &l->things; *at != NULL; at = &(*at)->next)
+        if ((*at)->thing == thing) {
+            struct lab_thing *one = *at;
+
+            *at = one->next;
+            one->release(one->thing);
+            free(one);
+            return;
+        }
+}
+
+void *lab_array(struct lab *l, int64_t n, size_t size)
+{
+    return lab_keep(l, n < 0 ? NULL : calloc((size_t)n + (n == 0), size), free);
+}
+
+float *lab_floats(struct lab *l, int64_t n)
+{
+    return lab_array(l, n, sizeof(float));
+}
+
+float *lab_negated(struct lab *l, const float *values, int64_t n)
+{
+    float *out = lab_floats(l, n);
+
+    for (int64_t i = 0; i < n; i++)
+        out[i] = -values[i];
+    return out;
+}
+
+const char *lab_text(struct lab *l, const char *format, ...)
+{
+    va_list args;
+    char *text;
+    int length;
+
+    va_start(args, format);
+    length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    text = lab_array(l, length < 0 ? -1 : (int64_t)length + 1, 1);
+    va_start(args, format);
+    vsnprintf(text, (size_t)length + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+static void release_head(void *head)
+{
+    jem_head_free(head);
+}
+
+jem_head *lab_head(struct lab *l)
+{
+    jem_head *head = NULL;
+
+    must_jem(jem_head_create(l->model, LAB_BATCH, &head));
+    return lab_keep(l, head, release_head);
+}
+
+static void release_images(void *images)
+{
+    image_input_free(images);
+    free(images);
+}
+
+static int has_labels(const struct image_input *in)
+{
+    for (int64_t i = 0; i < in->n; i++)
+        if (in->labels[i] >= 0)
+            return 1;
+    return 0;
+}
+
+struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
+                               int64_t count, int labelled)
+{
+    const int64_t any[4] = {l->shape[0], l->shape[1], l->shape[2], 0};
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+    json_t *json = record_json(l->record);
+
+    must(image_input_data(l->ctx, spec, split, count, labelled ? l->shape : any, in));
+    if (labelled && !has_labels(in))
+        must(report_failed("--data %s has no labels, which this is about", spec));
+    if (json_object_get(json, "data") == NULL)
+        json_object_set_new(
+            json, "data",
+            json_pack("{ss ss sI}", "spec", spec, "split", split, "n", (json_int_t)in->n));
+    return in;
+}
+
+static void release_dataset(void *data)
+{
+    jem_dataset_free(data);
+}
+
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
+{
+    jem_dataset *data = NULL;
+
+    must(data_open(l->ctx, spec, split, &data));
+    return lab_keep(l, data, release_dataset);
+}
+
+void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t split_seed,
+               jem_dataset **rest, jem_dataset **held)
+{
+    must_jem(jem_dataset_split(all, held_out, split_seed, rest, held));
+    lab_keep(l, *rest, release_dataset);
+    lab_keep(l, *held, release_dataset);
+}
+
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count)
+{
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+
+    must(image_input_dataset(data, spec, count, l->shape, in));
+    return in;
+}
+
+void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream)
+{
+    image_input_add_noise(in, l->size, l->input_noise, l->seed, stream);
+}
+
+static void release_evaluation(void *evaluation)
+{
+    evaluate_free(evaluation);
+    free(evaluation);
+}
+
+const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *in)
+{
+    struct evaluation *e = lab_keep(l, calloc(1, sizeof *e), release_evaluation);
+
+    must(evaluate_images(l->model, in->x, in->n, LAB_BATCH, e));
+    if (in->labels != NULL)
+        must(evaluate_with_labels(e, in->labels));
+    return e;
+}
+
+static void release_out_set(void *set)
+{
+    out_set_free(set); /* a part of an array */
+}
+
+struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
+                           const struct image_input *in, int64_t count, int64_t *sets)
+{
+    const int64_t n = specs->count > 0 ? specs->count : outlier_count;
+    struct out_set *set = lab_array(l, n, sizeof *set);
+
+    for (int64_t k = 0; k < n; k++) {
+        const char *spec = specs->count > 0 ? specs->items[k] : outlier_kinds[k].name;
+
+        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, &set[k]));
+        lab_keep(l, &set[k], release_out_set);
+    }
+    *sets = n;
+    return set;
+}
+
+const char *lab_no_classes(struct lab *l)
+{
+    const char *why = NULL;
+
+    must(class_meaning(l->model_file, l->classes, &why));
+    return why;
+}
+
+int lab_has_folder(struct lab *l)
+{
+    if (l->out == NULL)
+        return 0;
+    must(file_make_folder(l->out));
+    return 1;
+}
+
+/* --- Batches ------------------------------------------------------------------------------ */
+
+int lab_next(struct lab *l, const char *what, const struct image_input *in, struct lab_batch *b)
+{
+    b->first += b->n;
+    if (b->first > 0 && progress_due(&l->progress))
+        progress_show(&l->progress, "%s: %" PRId64 " of %" PRId64 " images", what, b->first,
+                      in->n);
+    b->n = in->n - b->first < LAB_BATCH ? in->n - b->first : LAB_BATCH;
+    b->x = in->x + b->first * l->size;
+    return b->n > 0;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+
+/* See record.h: tables on a page. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kit/base/report.h"
+#include "kit/draw/plot.h"
+#include "kit/lab/record.h"
+#include "kit/lab/record_inside.h"
+
+#define MOST_ACROSS 64 /* columns that the values of one become */
+
+struct page {
+    FILE *out;
+    const struct record_table *head; /* whose columns are shown */
+    int lead_count;
+    int across;                 /* column of the head whose values become columns; -1: none */
+    char *heading[MOST_ACROSS]; /* these values */
+    int headings;
+};
+
+static void put_text(FILE *out, const char *tag, const char *text)
+{
+    fprintf(out, "<%s>", tag);
+    html_text(out, text);
+    fprintf(out, "</%s>", tag);
+}
+
+static const struct record_table *find_table(const struct record *r, const char *name)
+{
+    for (int i = 0; i < r->parts; i++) {
+        const struct record_table *t = r->part[i].table;
+
+        if (t != NULL && t->rows > 0 && !t->layout.only_files &&
+            strcmp(record_table_name(t), name) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* The column of `t` that is called as the head's column c; -1: none. */
+static int same_column(const struct page *p, int c, const struct record_table *t)
+{
+    for (int k = 0; k < t->layout.count; k++)
+        if (t->columns[k].kind == p->head->columns[c].kind &&
+            strcmp(record_key(&t->columns[k]), record_key(&p->head->columns[c])) == 0)
+            return k;
+    return -1;
+}
+
+static const char *colour(const struct record_column *c, const struct record_cell *cell)
+{
+    const double value = c->kind == RECORD_WHOLE ? (double)cell->whole : cell->number;
+    const double up = c->good < c->bad ? -1 : 1;
+
+    if ((c->good == 0 && c->bad == 0) || cell->state != RECORD_GIVEN ||
+        c->kind == RECORD_TEXT || c->kind == RECORD_TRUTH)
+        return "";
+    if (up * value >= up * c->good)
+        return " class=\"good\"";
+    return up * value < up * c->bad ? " class=\"bad\"" : "";
+}
+
+/* The head's column c in a row of another record's table; row -1: there is none. */
+static int put_cell(const struct page *p, int c, const struct record_table *t, int64_t row)
+{
+    const int k = row < 0 ? -1 : same_column(p, c, t);
+    char *text = k < 0 ? strdup("-") : record_cell_text(t, row, k);
+
+    if (text == NULL)
+        return report_no_memory();
+    fprintf(p->out, "<td%s>", k < 0 ? "" : colour(&t->columns[k], &t->row[row].cell[k]));
+    html_text(p->out, text);
+    fputs("</td>", p->out);
+    free(text);
+    return EXIT_OK;
+}
+
+/* Has the head's column a place of its own on the page? */
+static int is_shown(const struct page *p, int c)
+{
+    return record_is_shown(&p->head->columns[c]) && (p->across < 0 || c < p->across);
+}
+
+/* --- Values that become columns ----------------------------------------------------------- */
+
+/* Column c's text in a row; "" where memory ran out. */
+static char *text_of(const struct page *p, int c, const struct record_table *t, int64_t row)
+{
+    const int k = same_column(p, c, t);
+
+    return k < 0 ? strdup("-") : record_cell_text(t, row, k);
+}
+
+static int is_text(const struct page *p, int c, const struct record_table *t, int64_t row,
+                   const char *wanted)
+{
+    char *text = text_of(p, c, t, row);
+    const int same = text != NULL && strcmp(text, wanted) == 0;
+
+    free(text);
+    return same;
+}
+
+/* Note the values of a table that are not headings yet. */
+static int add_headings(struct page *p, const struct record_table *t)
+{
+    for (int64_t i = 0; i < t->rows; i++) {
+        int known = t->row[i].hidden;
+
+        for (int h = 0; h < p->headings && !known; h++)
+            known = is_text(p, p->across, t, i, p->heading[h]);
+        if (known)
+            continue;
+        if (p->headings == MOST_ACROSS)
+            return report_failed("a table on the page has more than %d columns", MOST_ACROSS);
+        p->heading[p->headings] = text_of(p, p->across, t, i);
+        if (p->heading[p->headings++] == NULL)
+            return report_no_memory();
+    }
+    return EXIT_OK;
+}
+
+/* The row behind the last that stands on one line of the page with row i: all before the
+ * column that goes across is equal. */
+static int64_t end_of_line(const struct page *p, const struct record_table *t, int64_t i)
+{
+    int64_t end = i + 1;
+
+    if (p->across < 0)
+        return end;
+    for (; end < t->rows && !t->row[end].run; end++)
+        for (int c = 0; c < p->across; c++) {
+            char *text = is_shown(p, c) ? text_of(p, c, t, i) : NULL;
+            const int same = text == NULL || is_text(p, c, t, end, text);
+
+            free(text);
+            if (!same)
+                return end;
+        }
+    return end;
+}
+
+/* The row of a line that has the value; -1: none. */
+static int64_t row_with(const struct page *p, const struct record_table *t, int64_t i,
+                        int64_t end, const char *heading)
+{
+    for (; i < end; i++)
+        if (!t->row[i].hidden && is_text(p, p->across, t, i, heading))
+            return i;
+    return -1;
+}
+
+/* --- The table ---------------------------------------------------------------------------- */
+
+static int find_named(const struct record_table *t, const char *name)
+{
+    for (int c = 0; c < t->layout.count && name != NULL; c++)
+        if (strcmp(record_key(&t->columns[c]), name) == 0)
+            return c;
+    return -1;
+}
+
+static void put_heading(const struct page *p, const char *const *leads)
+{
+    const struct record_table *t = p->head;
+
+    if (t->layout.title != NULL) {
+        put_text(p->out, "h3", t->layout.title);
+        fputc('\n', p->out);
+    }
+    fputs("<table>\n<tr>", p->out);
+    for (int i = 0; i < p->lead_count; i++)
+        put_text(p->out, "th", leads[i]);
+    for (int c = 0; c < t->layout.count; c++)
+        if (is_shown(p, c))
+            put_text(p->out, "th", t->columns[c].title);
+    for (int h = 0; h < p->headings; h++)
+        put_text(p->out, "th", p->heading[h]);
+    fputs("</tr>\n", p->out);
+}
+
+static int put_line(const struct page *p, const struct record_source *s,
+                    const struct record_table *t, int64_t i, int64_t end)
+{
+    int rc = EXIT_OK;
+
+    fputs("<tr>", p->out);
+    for (int k = 0; k < p->lead_count; k++)
+        put_text(p->out, "td", s->leads[k] == NULL ? "-" : s->leads[k]);
+    for (int c = 0; c < p->head->layout.count && rc == EXIT_OK; c++)
+        if (is_shown(p, c))
+            rc = put_cell(p, c, t, i);
+    for (int h = 0; h < p->headings && rc == EXIT_OK; h++)
+        rc = put_cell(p, find_named(p->head, p->head->layout.figure), t,
+                      row_with(p, t, i, end, p->heading[h]));
+    fputs("</tr>\n", p->out);
+    return rc;
+}
+
+static int put_rows(const struct page *p, const struct record_source *s,
+                    const struct record_table *t)
+{
+    int64_t end;
+    int rc = EXIT_OK;
+
+    for (int64_t i = 0; i < t->rows && rc == EXIT_OK; i = end) {
+        end = i + 1;
+        if (t->row[i].hidden)
+            continue;
+        end = end_of_line(p, t, i);
+        rc = put_line(p, s, t, i, end);
+    }
+    return rc;
+}
+
+static int put_table(struct page *p, const char *name, const char *const *leads,
+                     const struct record_source *sources, int count)
+{
+    int rc = EXIT_OK;
+
+    for (int s = 0; s < count && rc == EXIT_OK && p->across >= 0; s++) {
+        const struct record_table *t = find_table(sources[s].record, name);
+
+        rc = t == NULL ? EXIT_OK : add_headings(p, t);
+    }
+    if (rc == EXIT_OK)
+        put_heading(p, leads);
+    for (int s = 0; s < count && rc == EXIT_OK; s++) {
+        const struct record_table *t = find_table(sources[s].record, name);
+
+        rc = t == NULL ? EXIT_OK : put_rows(p, &sources[s], t);
+    }
+    fputs("</table>\n", p->out);
+    if (p->head->layout.note != NULL) {
+        fputs("<p class=\"soft\">", p->out);
+        html_text(p->out, p->head->layout.note);
+        fputs("</p>\n", p->out);
+    }
+    return rc;
+}
+
+int record_write_html(FILE *out, const char *name, const char *const *leads,
+                      const struct record_source *sources, int count)
+{
+    struct page p = {.out = out};
+    int rc = EXIT_OK;
+
+    while (leads[p.lead_count] != NULL)
+        p.lead_count++;
+    for (int s = count - 1; s >= 0 && rc == EXIT_OK; s--) {
+        const struct record_table *t = find_table(sources[s].record, name);
+
+        rc = record_check(sources[s].record);
+        p.head = t == NULL ? p.head : t;
+    }
+    if (rc != EXIT_OK || p.head == NULL)
+        return rc;
+    p.across = find_named(p.head, p.head->layout.across);
+    rc = put_table(&p, name, leads, sources, count);
+    for (int h = 0; h < p.headings; h++)
+        free(p.heading[h]);
+    return rc;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+
+/* See logits.h. */
+
+#include "kit/stats/logits.h"
+
+#include <math.h>
+
+int64_t logits_argmax(const float *f, int64_t classes)
+{
+    int64_t best = 0;
+
+    for (int64_t k = 1; k < classes; k++)
+        if (f[k] > f[best])
+            best = k;
+    return best;
+}
+
+double logits_max(const float *f, int64_t classes)
+{
+    return (double)f[logits_argmax(f, classes)];
+}
+
+double logits_logsumexp(const float *f, int64_t classes, double t)
+{
+    const double top = logits_max(f, classes);
+    double sum = 0;
+
+    for (int64_t k = 0; k < classes; k++)
+        sum += exp(((double)f[k] - top) / t);
+    return top + t * log(sum);
+}
+
+void logits_softmax(const float *f, int64_t classes, float *p)
+{
+    const double top = logits_max(f, classes);
+    double sum = 0;
+
+    for (int64_t k = 0; k < classes; k++)
+        sum += exp((double)f[k] - top);
+    for (int64_t k = 0; k < classes; k++)
+        p[k] = (float)(exp((double)f[k] - top) / sum);
+}
+
+double logits_entropy(const float *f, int64_t classes)
+{
+    const double log_sum = logits_logsumexp(f, classes, 1);
+    double entropy = 0;
+
+    for (int64_t k = 0; k < classes; k++) {
+        const double log_p = (double)f[k] - log_sum;
+
+        entropy -= exp(log_p) * log_p;
+    }
+    return entropy;
+}
