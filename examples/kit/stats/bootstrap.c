@@ -11,6 +11,7 @@
 
 #include "kit/base/report.h"
 #include "kit/base/splitmix.h"
+#include "kit/stats/median.h"
 
 struct ranks {
     int64_t n_in, n_all;
@@ -75,22 +76,6 @@ static double area(const struct ranks *r)
     return twice / (2 * (double)r->n_in * (double)(r->n_all - r->n_in));
 }
 
-static int compare_areas(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, int64_t n, double share)
-{
-    const double at = share * (double)(n - 1);
-    const int64_t below = (int64_t)floor(at);
-    const double next = sorted[below + 1 < n ? below + 1 : below];
-
-    return sorted[below] + (at - (double)below) * (next - sorted[below]);
-}
-
 int bootstrap_auroc(const float *in, int64_t n_in, const float *other, int64_t n_other,
                     int64_t draws, int64_t seed, double *low, double *high)
 {
@@ -110,9 +95,9 @@ int bootstrap_auroc(const float *in, int64_t n_in, const float *other, int64_t n
         areas[b] = area(&r);
     }
     if (rc == EXIT_OK) {
-        qsort(areas, (size_t)draws, sizeof *areas, compare_areas);
-        *low = quantile(areas, draws, 0.025);
-        *high = quantile(areas, draws, 0.975);
+        sort_values(areas, draws);
+        *low = quantile_of_sorted(areas, draws, 0.025);
+        *high = quantile_of_sorted(areas, draws, 0.975);
     }
     free(areas);
     free(r.level);

@@ -8,4 +8,12 @@
  * ran out, which is reported. */
 double median(const double *values, int64_t n);
 
+/* The same of values that ascend, and the value below which the share 0 <= share <= 1 of them
+ * lies, between two of them by linear interpolation. */
+double median_of_sorted(const double *sorted, int64_t n);
+double quantile_of_sorted(const double *sorted, int64_t n, double share);
+
+/* Let n values ascend; none of them is NaN. */
+void sort_values(double *values, int64_t n);
+
 #endif

@@ -13,15 +13,9 @@
 
 #include "kit/base/progress.h"
 #include "kit/base/report.h"
+#include "kit/stats/median.h"
 
 static atomic_llong held, peak;
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
 
 static int run_all(struct bench_work *w, int64_t repeat, double *seconds)
 {
@@ -40,17 +34,16 @@ static int run_all(struct bench_work *w, int64_t repeat, double *seconds)
 
 int bench_measure(struct bench_work *w, int64_t repeat, struct bench_times *out)
 {
-    const size_t count = (size_t)repeat;
-    double *seconds = calloc(count, sizeof *seconds);
+    double *seconds = calloc((size_t)repeat, sizeof *seconds);
     int rc;
 
     if (seconds == NULL)
         return report_no_memory();
     rc = run_all(w, repeat, seconds);
-    qsort(seconds, count, sizeof *seconds, compare);
+    sort_values(seconds, repeat);
     *out = (struct bench_times){.min = seconds[0],
-                                .median = (seconds[(count - 1) / 2] + seconds[count / 2]) / 2,
-                                .max = seconds[count - 1]};
+                                .median = median_of_sorted(seconds, repeat),
+                                .max = seconds[repeat - 1]};
     free(seconds);
     return rc;
 }
