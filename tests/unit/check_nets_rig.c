@@ -80,7 +80,6 @@ void jem_rig_close(jem_rig *r)
     jem_check_no_leak(&r->memory);
 }
 
-/* A workspace with random images and seeds, images first .. first + n - 1 of a fixed row. */
 jem__workspace *jem_rig_workspace(const jem_rig *r, int64_t max_batch, int32_t training,
                                   int64_t n)
 {
@@ -125,7 +124,7 @@ static jem_status build_two_stems(jem__network *net)
     return jem__network_linear(net, "c", b, 1.0F, 3, &b);
 }
 
-/* Layers that add what they read; the last one adds too, so that the grad is handed on. */
+/* Layers that add what they read; the last one adds too, so that grad_logits is handed on. */
 static jem_status build_adding_end(jem__network *net)
 {
     int32_t a = 0;
@@ -136,7 +135,7 @@ static jem_status build_adding_end(jem__network *net)
 }
 
 /* A residual over three layers at the end: the added value outlives values made after it, and
- * the grad becomes its gradient so far. */
+ * grad_logits becomes its gradient so far. */
 static jem_status build_long_residual(jem__network *net)
 {
     int32_t a = 0, b = 0;
