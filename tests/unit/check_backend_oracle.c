@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every kernel set against backend/reference: convolutions, pooling, densities and SGLD steps on
- * random data over many shapes. A sum of K products in float may be off by
+/* Every kernel set against backend/reference: convolutions, pooling, densities and SGLD steps
+ * on random data over many shapes. A sum of K products in float may be off by
  * 8 sqrt(K) 2^-24 sum |a| |b|; the sums of absolute values come from the reference too.
  * Winograd's transforms spread rounding over all numbers of a tile, and in the weight gradient
  * over all taps of a filter, so there the largest such sum counts for each. In norm, everything
@@ -366,8 +366,8 @@ static const int64_t sgld_shapes[][4] = {{0, 1, 3, 3},   {1, 1, 1, 1},   {2, 3, 
                                          {5, 1, 28, 28}, {3, 3, 32, 32}, {17, 2, 3, 3},
                                          {2, 17, 4, 1},  {1, 64, 1, 1}};
 
-/* From x = 0 without a gradient one step is noise_std times the numbers of core/random.h, to the
- * bit, whatever kernels make them. */
+/* From x = 0 without a gradient one step is noise_std times the numbers of core/random.h, to
+ * the bit, whatever kernels make them. */
 START_TEST(sgld_noise_is_addressed_by_chain_and_step)
 {
     const jem_lab_turn turn = jem_lab_all(_i);
@@ -459,8 +459,8 @@ END_TEST
 static const float broken[] = {NAN, INFINITY, -INFINITY};
 #define BROKEN 3
 
-/* NaN or infinity in one image's pixels, weights or gradients shows in what depends on it, and in
- * nothing else: no kernel and no slope may drop it or spread it to a neighbour. */
+/* NaN or infinity in one image's pixels, weights or gradients shows in what depends on it, and
+ * in nothing else: no kernel and no slope may drop it or spread it to a neighbour. */
 START_TEST(convolution_lets_nan_and_infinity_through)
 {
     const jem_lab_turn turn = jem_lab_all(_i);

@@ -96,7 +96,7 @@ jem__workspace *jem_rig_workspace(const jem_rig *r, int64_t max_batch, int32_t t
     return ws;
 }
 
-/* --- Networks to test ---------------------------------------------------------------------- */
+/* --- Networks to test --------------------------------------------------------------------- */
 
 static jem_status build_wrn(jem__network *net)
 {
@@ -205,7 +205,7 @@ void jem_rig_open_net(jem_rig *r, const jem__backend *backend, int i)
                  jem_rig_nets[i].build);
 }
 
-/* --- Finite differences --------------------------------------------------------------------- */
+/* --- Finite differences ------------------------------------------------------------------- */
 
 const double *jem_rig_numbers(const jem__tensor *t)
 {
@@ -243,7 +243,8 @@ static double slope(const jem_rig *r, jem__workspace *ws, int64_t n, double *num
     return (double)NAN;
 }
 
-/* Compare `gradient` with finite differences at `samples` numbers from the first to the last. */
+/* Compare `gradient` with finite differences at `samples` numbers from the first to the
+ * last. */
 void jem_rig_check_slopes(const jem_rig *r, jem__workspace *ws, int64_t n, double *point,
                           const double *gradient, int64_t count, int64_t samples,
                           const char *what)
