@@ -4,9 +4,7 @@
 
 #include "kit/lab/lab.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <md5.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,8 +100,7 @@ static void note_model(struct lab *l)
     const char *slash = strrchr(l->model_file, '/');
     char md5[DIGEST_MD5_TEXT];
 
-    if (MD5File(l->model_file, md5) == NULL)
-        must(report_failed("cannot read %s: %s", l->model_file, strerror(errno)));
+    must(digest_md5(l->model_file, md5));
     json_set_text(json, "model", slash == NULL ? l->model_file : slash + 1);
     json_set_text(json, "model_md5", md5);
 }
