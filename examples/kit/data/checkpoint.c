@@ -154,13 +154,11 @@ int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_
 {
     const int64_t size = shape[0] * shape[1] * shape[2];
     int64_t begin = 0;
-    int rc = find_buffer(c, shape, &begin, of);
 
     *x = NULL;
+    TRY(find_buffer(c, shape, &begin, of));
     *n = *of < most ? *of : most;
-    if (rc == EXIT_OK)
-        rc = read_floats(c, begin, *of * size, x);
-    if (rc == EXIT_OK)
-        image_spread(*x, *of, *n, size);
-    return rc;
+    TRY(read_floats(c, begin, *of * size, x));
+    image_spread(*x, *of, *n, size);
+    return EXIT_OK;
 }
