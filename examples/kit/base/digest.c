@@ -75,8 +75,7 @@ static int md5_unpacked(const char *path, char md5[DIGEST_MD5_TEXT])
 int digest_file(const char *kind, const char *path, char md5[DIGEST_MD5_TEXT],
                 enum digest_verdict *verdict)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
+    const char *name = file_name_of(path);
     const size_t length = strlen(name);
     const char *as_is = find(kind, name, length), *unpacked = NULL;
     char inner[DIGEST_MD5_TEXT];

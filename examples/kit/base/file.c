@@ -141,6 +141,13 @@ int file_join(char out[FILE_PATH_BYTES], const char *folder, const char *name)
     return EXIT_OK;
 }
 
+const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
 int file_folder_of(char out[FILE_PATH_BYTES], const char *path)
 {
     const char *slash = strrchr(path, '/');

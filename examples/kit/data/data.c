@@ -69,69 +69,68 @@ static const struct data_kind *find_kind(const char *spec)
     return NULL;
 }
 
-/* folder/name or folder/name.gz, whichever exists. */
 int data_find_file(const struct data_kind *kind, const char *folder, const char *name,
                    char out[FILE_PATH_BYTES])
 {
     char packed[64];
-    int rc = file_join(out, folder, name);
 
-    if (rc != EXIT_OK || file_exists(out))
-        return rc;
+    TRY(file_join(out, folder, name));
+    if (file_exists(out))
+        return EXIT_OK;
     snprintf(packed, sizeof packed, "%s.gz", name);
-    rc = file_join(out, folder, packed);
-    if (rc != EXIT_OK || file_exists(out))
-        return rc;
+    TRY(file_join(out, folder, packed));
+    if (file_exists(out))
+        return EXIT_OK;
     return report_failed("--data %s: %s/%s (or %s.gz) does not exist; %s", kind->name, folder,
                          name, name, kind->advice);
 }
 
-/* The kind, and the place of its files; NULL after reporting an error, whose code is *rc. */
-static const struct data_kind *parse_spec(const char *spec, const char *split,
-                                          const char **where, int *rc)
+/* The kind, and the place of its files. */
+static int parse_spec(const char *spec, const char *split, const struct data_kind **out,
+                      const char **where)
 {
     const struct data_kind *kind = find_kind(spec);
     const char *colon = strchr(spec, ':');
     int known = strcmp(split, "train") == 0 || strcmp(split, "test") == 0;
 
-    *rc = EXIT_USAGE;
-    if (kind == NULL) {
-        report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
-        return NULL;
-    }
+    if (kind == NULL)
+        return report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
     known = known || (strcmp(split, "extra") == 0 && kind->open == data_open_svhn);
-    if (!known) {
-        report_usage("--split %s: must be train or test", split);
-        return NULL;
-    }
+    if (!known)
+        return report_usage("--split %s: must be train or test", split);
     *where = colon != NULL ? colon + 1 : kind->folder;
-    if (*where == NULL || (*where)[0] == '\0') {
-        report_usage("--data %s: the place of the files is missing; %s", spec, kind->advice);
-        return NULL;
-    }
-    *rc = EXIT_OK;
-    return kind;
+    if (*where == NULL || (*where)[0] == '\0')
+        return report_usage("--data %s: the place of the files is missing; %s", spec,
+                            kind->advice);
+    *out = kind;
+    return EXIT_OK;
+}
+
+int data_check(const char *spec)
+{
+    const struct data_kind *kind;
+    const char *where;
+
+    return parse_spec(spec, "test", &kind, &where);
 }
 
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
 {
+    const struct data_kind *kind = NULL;
     const char *where = NULL;
-    int rc;
-    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
 
     *out = NULL;
-    return kind != NULL ? kind->open(ctx, kind, where, split, out) : rc;
+    TRY(parse_spec(spec, split, &kind, &where));
+    return kind->open(ctx, kind, where, split, out);
 }
 
 int data_own_splits(const char *spec, int *own)
 {
+    const struct data_kind *kind = NULL;
     const char *where = NULL;
-    int rc;
-    const struct data_kind *kind = parse_spec(spec, "train", &where, &rc);
 
     *own = 1;
-    if (kind == NULL)
-        return rc;
+    TRY(parse_spec(spec, "train", &kind, &where));
     if (kind->open == data_open_folder)
         return data_folder_splits(kind, where, own);
     *own = kind->open != data_open_idx && kind->open != data_open_npy &&
@@ -141,13 +140,11 @@ int data_own_splits(const char *spec, int *own)
 
 int data_list_files(const char *spec, const char *split, struct data_files *out)
 {
+    const struct data_kind *kind = NULL;
     const char *where = NULL;
-    int rc;
-    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
 
     out->count = 0;
-    if (kind == NULL)
-        return rc;
+    TRY(parse_spec(spec, split, &kind, &where));
     if (kind->open == data_open_mnist)
         return data_mnist_files(kind, where, split, out);
     if (kind->open == data_open_cifar)
