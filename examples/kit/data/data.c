@@ -85,52 +85,55 @@ int data_find_file(const struct data_kind *kind, const char *folder, const char 
                          name, name, kind->advice);
 }
 
-/* The kind, and the place of its files. */
-static int parse_spec(const char *spec, const char *split, const struct data_kind **out,
-                      const char **where)
+/* The kind, and the place of its files; NULL after reporting an error. */
+static const struct data_kind *parse_spec(const char *spec, const char *split,
+                                          const char **where)
 {
     const struct data_kind *kind = find_kind(spec);
     const char *colon = strchr(spec, ':');
     int known = strcmp(split, "train") == 0 || strcmp(split, "test") == 0;
 
-    if (kind == NULL)
-        return report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
+    if (kind == NULL) {
+        report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
+        return NULL;
+    }
     known = known || (strcmp(split, "extra") == 0 && kind->open == data_open_svhn);
-    if (!known)
-        return report_usage("--split %s: must be train or test", split);
+    if (!known) {
+        report_usage("--split %s: must be train or test", split);
+        return NULL;
+    }
     *where = colon != NULL ? colon + 1 : kind->folder;
-    if (*where == NULL || (*where)[0] == '\0')
-        return report_usage("--data %s: the place of the files is missing; %s", spec,
-                            kind->advice);
-    *out = kind;
-    return EXIT_OK;
+    if (*where == NULL || (*where)[0] == '\0') {
+        report_usage("--data %s: the place of the files is missing; %s", spec, kind->advice);
+        return NULL;
+    }
+    return kind;
 }
 
 int data_check(const char *spec)
 {
-    const struct data_kind *kind;
     const char *where;
 
-    return parse_spec(spec, "test", &kind, &where);
+    return parse_spec(spec, "test", &where) != NULL ? EXIT_OK : EXIT_USAGE;
 }
 
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
 {
-    const struct data_kind *kind = NULL;
-    const char *where = NULL;
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, split, &where);
 
     *out = NULL;
-    TRY(parse_spec(spec, split, &kind, &where));
-    return kind->open(ctx, kind, where, split, out);
+    return kind != NULL ? kind->open(ctx, kind, where, split, out) : EXIT_USAGE;
 }
 
 int data_own_splits(const char *spec, int *own)
 {
-    const struct data_kind *kind = NULL;
-    const char *where = NULL;
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, "train", &where);
 
     *own = 1;
-    TRY(parse_spec(spec, "train", &kind, &where));
+    if (kind == NULL)
+        return EXIT_USAGE;
     if (kind->open == data_open_folder)
         return data_folder_splits(kind, where, own);
     *own = kind->open != data_open_idx && kind->open != data_open_npy &&
@@ -140,11 +143,12 @@ int data_own_splits(const char *spec, int *own)
 
 int data_list_files(const char *spec, const char *split, struct data_files *out)
 {
-    const struct data_kind *kind = NULL;
-    const char *where = NULL;
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, split, &where);
 
     out->count = 0;
-    TRY(parse_spec(spec, split, &kind, &where));
+    if (kind == NULL)
+        return EXIT_USAGE;
     if (kind->open == data_open_mnist)
         return data_mnist_files(kind, where, split, out);
     if (kind->open == data_open_cifar)

@@ -266,7 +266,7 @@ const char *data_folder_class(const struct data_kind *kind, const char *where, i
 
     if (image_options_read(kind, where, &how) == EXIT_OK &&
         find_split(how.folder, "train", class_folder, ignored) == EXIT_OK &&
-        list_folder(class_folder, &classes) == EXIT_OK && y < classes.folders.count) {
+        list_folder(class_folder, &classes) == EXIT_OK && y >= 0 && y < classes.folders.count) {
         snprintf(text, sizeof text, "%s", file_name_of(classes.folders.path[y]));
         name = text;
     }
