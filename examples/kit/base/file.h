@@ -39,6 +39,9 @@ int file_make_folder(const char *path);
 /* out = folder/name. */
 int file_join(char out[FILE_PATH_BYTES], const char *folder, const char *name);
 
+/* What follows the last slash. */
+const char *file_name_of(const char *path);
+
 /* out = the folder of a file ("." when the name has none). */
 int file_folder_of(char out[FILE_PATH_BYTES], const char *path);
 
