@@ -32,8 +32,30 @@ verdict "results are those of the programs" "differ" json "$tmp/r.json" \
     "[1 / (r['result'] == json.load(open('$tmp/r/' + r['name'] + '/result.json'))) for r in o['runs'] if r['result']]"
 verdict "each has its protocol" "missing" json "$tmp/r.json" \
     "[r['result']['protocol'] for r in o['runs']] or 1 / 0"
-accuracy=$(json "$tmp/r.json" "'<td>%.2f</td>' % (100 * next(r for r in o['runs'] if r['name'] == 'calibration-jem')['result']['accuracy'])")
+accuracy=$(json "$tmp/r.json" "'<td>%.2f %%</td>' % (100 * next(r for r in o['runs'] if r['name'] == 'calibration-jem')['result']['accuracy'])")
 verdict "the table has the program's figure" "$accuracy" grep -qF "$accuracy" "$page"
+
+# The headings are those of the programs: one that calls a column otherwise is shown as it calls it.
+mkdir "$tmp/renamed"
+ln -s "$JEM_BIN/jem-report" "$tmp/renamed"
+cat >"$tmp/renamed/jem-ood" <<'EOF'
+#!/bin/sh
+while [ "$1" != --json ]; do shift; done
+cat >"$2" <<'JSON'
+{"protocol": "none", "results": [{"out": "<x>", "auroc": 0.875}],
+ "tables": [{"name": "results", "title": null, "note": "A remark.", "rows": ["results"], "runs": [], "hidden": [], "columns": [
+  {"name": "out", "title": "renamed column", "kind": "text"},
+  {"name": "auroc", "title": "area & more", "kind": "number", "decimals": 3}]}]}
+JSON
+EOF
+printf '#!/bin/sh\nwhile [ "$1" != --json ]; do shift; done\necho "{\\"tables\\": 3}" >"$2"\n' >"$tmp/renamed/jem-distal"
+chmod +x "$tmp/renamed/jem-ood" "$tmp/renamed/jem-distal"
+expect "programs with tables of their own" 1 "page " "$tmp/renamed/jem-report" --jem "$model" --quick --count 8 --quiet --out "$tmp/h"
+verdict "a renamed column is on the page" "$(grep -o '<th>re[^/]*' "$tmp/h/index.html")" \
+    grep -q '<tr><th>checkpoint</th><th>renamed column</th><th>area &amp; more</th></tr>' "$tmp/h/index.html"
+verdict "with its figure" "missing" grep -q '<tr><td>JEM</td><td>&lt;x&gt;</td><td>0.875</td></tr>' "$tmp/h/index.html"
+verdict "and its remark" "missing" grep -q '<p class="soft">A remark.</p>' "$tmp/h/index.html"
+verdict "tables that do not fit are a failure" "$(cat "$tmp/err")" grep -q "distal-jem/result.json has tables that cannot be shown" "$tmp/err"
 
 # Programs that fail, or are not there: the page says so and the rest is done.
 mkdir "$tmp/bin"

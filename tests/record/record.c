@@ -85,6 +85,7 @@ static struct record *make(void)
     record_number(t, "low", 0.125);
     record_number(t, "high", (double)NAN);
     record_text(t, "file", NULL);
+    record_missing(t, "sound");
     add(t, "noise", "hidden", 1);
     record_hide(t);
     record_run(t);
@@ -216,7 +217,7 @@ static void test_json(void)
                 json_object_get(first, "for people") == NULL);
     verdict("json: NaN and NULL are null, what is not given is no member",
             member_is(second, "auroc", "null") && member_is(second, "file", "null") &&
-                json_object_get(second, "gap") == NULL);
+                member_is(second, "sound", "null") && json_object_get(second, "gap") == NULL);
     verdict("json: the protocol", member_is(file, "protocol", "\"Made here.\""));
     json_decref(file);
     record_free(r);

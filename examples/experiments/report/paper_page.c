@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/base/report.h"
 #include "kit/base/table.h"
 #include "kit/draw/html.h"
 #include "kit/draw/plot.h"
-#include "paper_tables.h"
 
 #define LOG_END 2000 /* characters of the log of a program that failed */
 
@@ -20,100 +18,6 @@ struct page {
     FILE *out;
     const struct paper_plan *plan;
     const struct paper_runs *runs;
-};
-
-static const struct section {
-    const char *key, *title;
-    const char *asked; /* what the section is about */
-    void (*table)(FILE *out, const struct paper_runs *runs);
-    const char *remarks; /* below the table: what differs from the paper */
-} sections[] = {
-    {"hybrid", "Hybrid modelling (section 5.1, Table 1)",
-     "Does one network classify as well as a classifier and draw as well as a generator? The "
-     "distance of samples stands beside that of the starts, which no step has touched, and "
-     "that "
-     "of real images, which is the best there is.",
-     paper_table_hybrid,
-     "The paper's figures are of CIFAR-10 and a WRN-28-10, with its own choice of samples. "
-     "Only "
-     "FID and IS of Inception-v3 may be held beside them; FD-clf is another distance, and "
-     "compares models under the same classifier."},
-    {"samples", "Samples (section 5.1)",
-     "What does the model draw? Chains of SGLD from the start distribution, all of them shown, "
-     "none chosen. In film.png a row is one chain from its start to its end.",
-     NULL,
-     "The paper shows the replay buffer of its training, sorted by p(y|x); these are fresh "
-     "chains, on log p(x) and per class on log p(x|y)."},
-    {"calibration", "Calibration (section 5.2)",
-     "Is a model that says 70 % right 70 times in 100? ECE is the mean distance between "
-     "confidence and accuracy; a temperature fitted to held-out images is the simplest repair.",
-     paper_table_calibration,
-     "The paper: CIFAR-100, WRN-28-10, 20 bins. An easier data set gives smaller errors to "
-     "both; what may be compared is whether JEM has less of it than the classifier."},
-    {"ood", "Out-of-distribution detection (section 5.3, Tables 2 and 3)",
-     "Does the model notice that an image is not of its data? Three scores of the paper "
-     "(log p(x), max p(y|x), approximate mass) and two of later work; higher means "
-     "in-distribution.",
-     paper_table_ood,
-     "From memory of the literature, not checked against the paper: its JEM has for CIFAR-10 "
-     "against interp (means of two test images) AUROC .65, .75 and .78 by log p(x), max p(y|x) "
-     "and approximate mass. Its other sets (SVHN, CIFAR-100, CelebA) can be given with --ood; "
-     "it adds noise of 0.03 to all images, these runs add none."},
-    {"robustness", "Robustness (section 5.4)",
-     "How many images keep their class under attack, when the model may first take k steps of "
-     "SGLD on them (JEM-k)? The gradient goes "
-     "through these steps (exact) or as if they were not there (straight-through, as in the "
-     "official code); the latter usually finds less. The lowest figure of a defence counts.",
-     paper_table_robustness,
-     "From memory of the literature: Croce and Hein (AutoAttack, 2020) quote 19.8, 41.8 and "
-     "47.6 % as the paper's own figures for JEM-0, JEM-1 and JEM-10 at L-inf 8/255 on "
-     "CIFAR-10. Another data set, another network: not comparable."},
-    {"distal", "Distal adversarial images (section 5.4)",
-     "Gradient ascent on p(y|x) from noise until the model is sure. A classifier is soon sure "
-     "of "
-     "what is noise to people; do the images of JEM look like their class?",
-     paper_table_distal, "The paper shows pictures (target: car) and gives no figures."},
-    {"likely", "Most and least likely images (appendix)",
-     "Which test images does the model find the most and the least likely, by log p(x), "
-     "log p(x|y) and log p(y|x)?",
-     NULL, "The paper shows pictures and gives no figures."},
-    {"semisup", "Few labels",
-     "Does p(x) of all images help when few have labels? JEM and a classifier with the same "
-     "labels, trained here.",
-     paper_table_semisup, "No table of the paper is known to be about this."},
-    {"stability", "Divergence (appendix H.3)",
-     "How often does training leave the finite numbers, and what helps then? The settings of "
-     "the first row are near the paper's; the others change what is said to calm a training.",
-     paper_table_stability,
-     "No counts of the paper are known. Its authors: begin again from the last checkpoint with "
-     "another "
-     "seed, a lower learning rate or more SGLD steps (JEM issues 4 and 8 on GitHub)."},
-};
-
-static const struct {
-    const char *file, *caption;
-} captions[] = {
-    {"samples.png", "chains on log p(x), at their end"},
-    {"starts.png", "starts of such chains"},
-    {"classes.png", "chains on log p(x|y), a row per class"},
-    {"film.png", "a row per chain, from start to end"},
-    {"reliability.svg", "as the model is"},
-    {"reliability-scaled.svg", "logits divided by the temperature"},
-    {"log_px.svg", "log p(x)"},
-    {"prob_y.svg", "max p(y|x)"},
-    {"mass.svg", "approximate mass"},
-    {"pgd.svg", "PGD, with 95 % intervals"},
-    {"transfer.svg", "PGD on the classifier"},
-    {"worst.svg", "all attacks of the run together"},
-    {"adversarial.png", "test images, and below them what the attacks have made of them"},
-    {"distal.png", "a row per class"},
-    {"gap.svg", "energy gap, a plot per row of the table; dashed: diverged"},
-    {"test-log_px-most.png", "test images of the largest log p(x)"},
-    {"test-log_px-least.png", "of the smallest log p(x)"},
-    {"test-log_pxy-class-most.png", "of the largest log p(x|y), a row per class"},
-    {"test-log_pxy-class-least.png", "of the smallest log p(x|y), a row per class"},
-    {"test-log_py-most.png", "of the largest log p(y|x)"},
-    {"test-log_py-least.png", "of the smallest log p(y|x)"},
 };
 
 static void paragraph(FILE *out, const char *kind, const char *text)
@@ -125,183 +29,238 @@ static void paragraph(FILE *out, const char *kind, const char *text)
 
 /* --- One run ------------------------------------------------------------------------------ */
 
-static int picture(const struct page *p, const struct paper_run *r, const char *file)
+static void picture(const struct page *p, const struct paper_run *r, const char *file)
 {
     const char *caption = file;
     char path[FILE_PATH_BYTES], name[160];
-    int rc;
 
-    for (size_t i = 0; i < sizeof captions / sizeof captions[0]; i++)
-        if (strcmp(captions[i].file, file) == 0)
-            caption = captions[i].caption;
+    for (int i = 0; i < paper_caption_count; i++)
+        if (strcmp(paper_captions[i].file, file) == 0)
+            caption = paper_captions[i].caption;
     snprintf(name, sizeof name, "%s/%s", r->name, file);
-    rc = file_join(path, p->plan->out, name);
-    if (rc != EXIT_OK || !file_exists(path))
-        return rc;
+    must(file_join(path, p->plan->lab->out, name));
+    if (!file_exists(path))
+        return;
     fputs("<figure>", p->out);
-    rc = file_has_ending(file, ".svg") ? html_svg(p->out, path)
-                                       : html_picture(p->out, path, caption);
+    must(file_has_ending(file, ".svg") ? html_svg(p->out, path)
+                                       : html_picture(p->out, path, caption));
     fputs("<figcaption>", p->out);
     html_text(p->out, paper_roles[r->role].title);
     fputs(": ", p->out);
     html_text(p->out, caption);
     fprintf(p->out, " <span class=\"soft\">(%s)</span></figcaption></figure>\n", name);
-    return rc;
 }
 
-static int pictures(const struct page *p, const struct paper_run *r)
+static void pictures(const struct page *p, const struct paper_run *r)
 {
     const char *left = r->step->pictures;
-    int rc = EXIT_OK;
 
-    while (*left != '\0' && rc == EXIT_OK) {
+    while (*left != '\0') {
         const size_t length = strcspn(left, " ");
         char file[64];
 
         snprintf(file, sizeof file, "%.*s", (int)length, left);
-        rc = picture(p, r, file);
+        picture(p, r, file);
         left += length + strspn(left + length, " ");
     }
-    return rc;
 }
 
 /* What a run has printed, or the end of it. */
-static int write_log(const struct page *p, const struct paper_run *r, size_t most)
+static void write_log(const struct page *p, const struct paper_run *r, size_t most)
 {
     char path[FILE_PATH_BYTES], *text;
     uint8_t *bytes = NULL;
     size_t length = 0, skip;
-    int rc = paper_run_log(p->plan, r, path);
 
-    if (rc == EXIT_OK && !file_exists(path))
-        return EXIT_OK;
-    if (rc == EXIT_OK)
-        rc = file_read(path, &bytes, &length);
-    if (rc != EXIT_OK)
-        return rc;
+    must(paper_run_log(p->plan, r, path));
+    if (!file_exists(path))
+        return;
+    must(file_read(path, &bytes, &length));
     skip = length > most ? length - most : 0;
     text = strndup((const char *)bytes + skip, length - skip);
-    if (text != NULL) {
-        fputs("<pre>", p->out);
-        html_text(p->out, text);
-        fputs("</pre>\n", p->out);
-    }
-    rc = text == NULL ? report_no_memory() : EXIT_OK;
-    free(text);
     free(bytes);
-    return rc;
+    if (text == NULL)
+        must(report_no_memory());
+    fputs("<pre>", p->out);
+    html_text(p->out, text);
+    fputs("</pre>\n", p->out);
+    free(text);
 }
 
 /* How a run was made: its command, its protocol and all that it printed. */
-static int details(const struct page *p, const struct paper_run *r)
+static void details(const struct page *p, const struct paper_run *r)
 {
     const char *protocol = json_string_value(json_object_get(r->result, "protocol"));
     char time[32];
-    int rc;
 
     if (r->code != 0) {
         fputs("<p class=\"failed\"><b>", p->out);
         html_text(p->out, r->name);
         fputs(" has failed.</b> The end of what it said:</p>\n", p->out);
-        rc = write_log(p, r, LOG_END);
+        write_log(p, r, LOG_END);
     } else {
         fprintf(p->out, "<details><summary>%s: command, protocol, all figures (%s)</summary>\n",
                 r->name, format_duration(r->seconds, time));
         if (protocol != NULL)
             paragraph(p->out, "", protocol);
-        rc = write_log(p, r, SIZE_MAX);
+        write_log(p, r, SIZE_MAX);
     }
     fputs("<p><code>", p->out);
     html_text(p->out, r->command);
     fputs("</code></p>\n", p->out);
     if (r->code == 0)
         fputs("</details>\n", p->out);
-    return rc;
 }
 
-/* --- The page ----------------------------------------------------------------------------- */
+/* --- Tables ------------------------------------------------------------------------------- */
 
-static int is_of(const struct paper_run *r, const struct section *s)
+static int is_of(const struct paper_run *r, const struct paper_section *s)
 {
     return strcmp(r->step->section, s->key) == 0;
 }
 
-static int write_section(const struct page *p, const struct section *s)
+static int is_part(const struct paper_run *r, const char *part)
 {
-    int any = 0, rc = EXIT_OK;
+    const char *own = r->step->part;
+
+    return part == NULL || own == NULL ? part == own : strcmp(part, own) == 0;
+}
+
+/* A part of a section: its tables with the rows of all its runs. */
+static void write_part(const struct page *p, const struct paper_section *s, const char *part)
+{
+    static const char *const leads[] = {"checkpoint", NULL};
+    struct record_source *sources = lab_array(p->plan->lab, p->runs->count, sizeof *sources);
+    int n = 0;
+
+    for (int i = 0; i < p->runs->count; i++) {
+        const struct paper_run *r = &p->runs->run[i];
+
+        if (is_of(r, s) && is_part(r, part) && r->record != NULL)
+            sources[n++] = (struct record_source){r->record, &paper_roles[r->role].title};
+    }
+    if (part != NULL && n > 0)
+        fprintf(p->out, "<h3>%s</h3>\n", part);
+    for (int t = 0; t < PAPER_TABLES && s->tables[t] != NULL; t++) {
+        fputs("<div class=\"wide\">\n", p->out);
+        must(record_write_html(p->out, s->tables[t], leads, sources, n));
+        fputs("</div>\n", p->out);
+    }
+    lab_drop(p->plan->lab, sources);
+}
+
+/* The tables of a section, part by part in the order of the runs. */
+static void write_tables(const struct page *p, const struct paper_section *s)
+{
+    for (int i = 0; i < p->runs->count; i++) {
+        const struct paper_run *r = &p->runs->run[i];
+        int first = is_of(r, s);
+
+        for (int k = 0; k < i && first; k++)
+            first = !is_of(&p->runs->run[k], s) || !is_part(&p->runs->run[k], r->step->part);
+        if (first)
+            write_part(p, s, r->step->part);
+    }
+}
+
+/* What the paper has, a row per role. */
+static void write_paper(const struct page *p, const struct paper_section *s)
+{
+    static const char *const leads[] = {NULL};
+    static const struct record_column columns[] = {
+        {NULL, "the paper's", .kind = RECORD_TEXT},
+        {NULL, "what", .kind = RECORD_TEXT},
+        {NULL, "figure", .kind = RECORD_TEXT},
+    };
+    static const struct record_layout layout = {
+        .name = "paper", .across = "what", .figure = "figure", RECORD_COLUMNS(columns)};
+    struct record *r = record_create();
+    struct record_table *t;
+    int rc;
+
+    if (r == NULL)
+        lab_quit(EXIT_FAILED);
+    t = record_table(r, &layout);
+    for (int i = 0; i < paper_figure_count; i++) {
+        const struct paper_figure *f = &paper_figures[i];
+
+        if (strcmp(f->section, s->key) != 0)
+            continue;
+        record_row(t);
+        record_text(t, "the paper's", paper_roles[f->role].title);
+        record_text(t, "what", f->what);
+        record_text(t, "figure", f->figure);
+    }
+    rc = record_write_html(p->out, "paper", leads, &(struct record_source){r, leads}, 1);
+    record_free(r);
+    must(rc);
+}
+
+/* --- The page ----------------------------------------------------------------------------- */
+
+static void write_section(const struct page *p, const struct paper_section *s)
+{
+    int any = 0;
 
     for (int i = 0; i < p->runs->count; i++)
         any |= is_of(&p->runs->run[i], s);
     if (!any)
-        return EXIT_OK;
+        return;
     fprintf(p->out, "<h2 id=\"%s\">%s</h2>\n", s->key, s->title);
     paragraph(p->out, "", s->asked);
-    if (s->table != NULL)
-        s->table(p->out, p->runs);
+    write_tables(p, s);
+    write_paper(p, s);
     paragraph(p->out, " class=\"soft\"", s->remarks);
     fputs("<div class=\"row\">\n", p->out);
-    for (int i = 0; i < p->runs->count && rc == EXIT_OK; i++)
+    for (int i = 0; i < p->runs->count; i++)
         if (is_of(&p->runs->run[i], s) && p->runs->run[i].code == 0)
-            rc = pictures(p, &p->runs->run[i]);
+            pictures(p, &p->runs->run[i]);
     fputs("</div>\n", p->out);
-    for (int i = 0; i < p->runs->count && rc == EXIT_OK; i++)
+    for (int i = 0; i < p->runs->count; i++)
         if (is_of(&p->runs->run[i], s))
-            rc = details(p, &p->runs->run[i]);
-    return rc;
+            details(p, &p->runs->run[i]);
 }
 
-static void tile(FILE *out, const char *name, const char *format, double value,
-                 const char *remark)
+/* A figure of the first run of a section and role that has one, if it has it. */
+static void tile(const struct page *p, const char *section, int role, const char *member,
+                 double scale, const char *name, const char *format, const char *remark)
 {
-    if (isfinite(value))
-        html_tile(out, name, format, value, remark);
+    for (int i = 0; i < p->runs->count; i++) {
+        const struct paper_run *r = &p->runs->run[i];
+        const json_t *value = json_object_get(r->result, member);
+
+        if (strcmp(r->step->section, section) != 0 || r->role != role || r->result == NULL)
+            continue;
+        if (json_is_number(value))
+            html_tile(p->out, name, format, scale * json_number_value(value),
+                      remark != NULL
+                          ? remark
+                          : json_string_value(json_object_get(r->result, "distance")));
+        return;
+    }
 }
 
 static void write_tiles(const struct page *p)
 {
-    const json_t *calibration = paper_result(p->runs, "calibration", ROLE_JEM);
-    const json_t *plain = paper_result(p->runs, "calibration", ROLE_CLASSIFIER);
-    const json_t *hybrid = paper_result(p->runs, "hybrid", ROLE_JEM);
-    const json_t *distal = paper_result(p->runs, "distal", ROLE_JEM);
-    FILE *out = p->out;
-
-    fputs("<div class=\"tiles\">\n", out);
-    tile(out, "JEM: accuracy", "2 %", 100 * paper_number(calibration, "accuracy"),
+    fputs("<div class=\"tiles\">\n", p->out);
+    tile(p, "calibration", ROLE_JEM, "accuracy", 100, "JEM: accuracy", "2 %", "of test images");
+    tile(p, "calibration", ROLE_CLASSIFIER, "accuracy", 100, "classifier: accuracy", "2 %",
          "of test images");
-    tile(out, "classifier: accuracy", "2 %", 100 * paper_number(plain, "accuracy"),
-         "of test images");
-    tile(out, "JEM: ECE", "2 %", 100 * paper_number(calibration, "ece"), "as it is");
-    tile(out, "classifier: ECE", "2 %", 100 * paper_number(plain, "ece"), "as it is");
-    tile(out, "distance of samples", "1", paper_number(hybrid, "frechet"),
-         json_string_value(json_object_get(hybrid, "distance")));
-    tile(out, "distal images", "0 %", 100 * paper_number(distal, "reached"),
-         "reached their class");
-    fputs("</div>\n", out);
+    tile(p, "calibration", ROLE_JEM, "ece", 100, "JEM: ECE", "2 %", "as it is");
+    tile(p, "calibration", ROLE_CLASSIFIER, "ece", 100, "classifier: ECE", "2 %", "as it is");
+    tile(p, "hybrid", ROLE_JEM, "frechet", 1, "distance of samples", "1", NULL);
+    tile(p, "distal", ROLE_JEM, "reached", 100, "distal images", "0 %", "reached their class");
+    fputs("</div>\n", p->out);
 }
 
-static void write_checkpoints(FILE *out, const json_t *report)
+static void write_checkpoints(const struct page *p)
 {
-    const json_t *all = json_object_get(report, "checkpoints");
+    static const char *const leads[] = {NULL};
+    const struct record_source source = {p->plan->lab->record, leads};
 
-    fputs("<table>\n<tr><th>checkpoint</th><th>file</th><th>MD5</th><th>channels, height, "
-          "width, classes</th></tr>\n",
-          out);
-    for (int role = 0; role < ROLES; role++) {
-        const json_t *one = json_object_get(all, paper_roles[role].name);
-        const json_t *shape = json_object_get(one, "shape");
-
-        if (one == NULL)
-            continue;
-        fprintf(out, "<tr><td>%s</td><td>", paper_roles[role].title);
-        html_text(out, json_string_value(json_object_get(one, "model")));
-        fprintf(out, "</td><td><code>%s</code></td><td>",
-                json_string_value(json_object_get(one, "model_md5")));
-        for (size_t i = 0; i < 4; i++)
-            fprintf(out, "%s%d", i > 0 ? ", " : "",
-                    (int)json_integer_value(json_array_get(shape, i)));
-        fputs("</td></tr>\n", out);
-    }
-    fputs("</table>\n", out);
+    fputs("<div class=\"wide\">\n", p->out);
+    must(record_write_html(p->out, PAPER_CHECKPOINTS, leads, &source, 1));
+    fputs("</div>\n", p->out);
 }
 
 static void write_failures(const struct page *p)
@@ -338,10 +297,10 @@ static void write_rest(FILE *out, const struct paper_plan *plan)
           out);
 }
 
-static int write_page(const struct page *p, const json_t *report)
+static void write_page(const struct page *p)
 {
+    const json_t *report = record_json(p->plan->lab->record);
     FILE *out = p->out;
-    int rc = EXIT_OK;
 
     html_begin(out, "Every experiment of the JEM paper");
     fputs("<h1>Every experiment of the JEM paper</h1>\n", out);
@@ -356,28 +315,23 @@ static int write_page(const struct page *p, const json_t *report)
             (long long)json_integer_value(json_object_get(report, "seed")));
     write_failures(p);
     write_tiles(p);
-    write_checkpoints(out, report);
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0] && rc == EXIT_OK; i++)
-        rc = write_section(p, &sections[i]);
+    write_checkpoints(p);
+    for (int i = 0; i < paper_section_count; i++)
+        write_section(p, &paper_sections[i]);
     write_rest(out, p->plan);
     html_end(out);
-    return rc;
 }
 
-int paper_page_write(const struct paper_plan *plan, const struct paper_runs *runs,
-                     const json_t *report)
+void paper_page_write(const struct paper_plan *plan, const struct paper_runs *runs)
 {
     struct page page = {NULL, plan, runs};
     char path[FILE_PATH_BYTES];
-    int rc = file_join(path, plan->out, "index.html");
 
-    if (rc != EXIT_OK)
-        return rc;
+    must(file_join(path, plan->lab->out, "index.html"));
     page.out = fopen(path, "w");
     if (page.out == NULL)
-        return report_failed("cannot write %s", path);
-    rc = write_page(&page, report);
-    if (fclose(page.out) != 0 && rc == EXIT_OK)
-        rc = report_failed("cannot write %s: the disk may be full", path);
-    return rc;
+        must(report_failed("cannot write %s", path));
+    write_page(&page);
+    if (fclose(page.out) != 0)
+        must(report_failed("cannot write %s: the disk may be full", path));
 }

@@ -2,12 +2,43 @@
 #ifndef PAPER_PAGE_H
 #define PAPER_PAGE_H
 
-/* The page of jem-report: what the runs have found, in the order of the paper. */
+/* The page of jem-report: a section per experiment of the paper, with the tables that the
+ * programs have recorded (kit/lab/record.h), the rows of all checkpoints below one heading. What
+ * is the page's own: the words around them, and what the paper has. */
 
 #include "paper_run.h"
 
-/* Write index.html into the plan's folder. `report` has what holds for all runs. */
-int paper_page_write(const struct paper_plan *plan, const struct paper_runs *runs,
-                     const json_t *report);
+#define PAPER_TABLES 2
+
+struct paper_section {
+    const char *key, *title;
+    const char *asked;                /* what the section is about */
+    const char *tables[PAPER_TABLES]; /* of its programs; NULL: no more */
+    const char *remarks;              /* below the tables: what differs from the paper */
+};
+extern const struct paper_section paper_sections[];
+extern const int paper_section_count;
+
+/* What the paper has of a section: "92.9" for the "accuracy %" of a checkpoint in this role. */
+struct paper_figure {
+    const char *section;
+    int role;
+    const char *what, *figure;
+};
+extern const struct paper_figure paper_figures[];
+extern const int paper_figure_count;
+
+struct paper_caption {
+    const char *file, *caption;
+};
+extern const struct paper_caption paper_captions[];
+extern const int paper_caption_count;
+
+/* Write index.html below the plan's folder. The lab's record has the checkpoints and the
+ * protocol. */
+void paper_page_write(const struct paper_plan *plan, const struct paper_runs *runs);
+
+/* The title of the table of checkpoints in the lab's record. */
+#define PAPER_CHECKPOINTS "Checkpoints"
 
 #endif

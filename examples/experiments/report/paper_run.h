@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "kit/base/file.h"
-#include "kit/cli/cli.h"
+#include "kit/lab/lab.h"
 
 /* What a checkpoint is to the report. */
 enum {
@@ -31,13 +31,12 @@ extern const struct paper_role paper_roles[ROLES + 1];
 
 /* What the caller asks for. */
 struct paper_plan {
+    struct lab *lab;          /* count: no more images than so many in anything; 0: no limit */
     const char *model[ROLES]; /* NULL: not given */
-    const char *data, *out, *inception, *backend;
-    const char *folder; /* of the programs; "" where the shell finds them by name */
-    const struct cli_list *ood;
-    int64_t count; /* no more images than so many in anything; 0: no limit */
-    int64_t seed, threads;
+    const char *inception;
+    struct cli_list ood;
     int quick;
+    char folder[FILE_PATH_BYTES]; /* of the programs; "" where the shell finds them by name */
 };
 
 struct paper_step {
@@ -47,7 +46,10 @@ struct paper_step {
     unsigned roles;           /* 1 << ROLE_JEM and the like: once for each of these */
     const char *quick, *full; /* further words; NULL: not run */
     const char *pictures;     /* files below NAME/ that the page shows */
+    const char *part;         /* of the section, with tables of its own; NULL: all of it */
 };
+extern const struct paper_step paper_steps[];
+extern const int paper_step_count;
 
 struct paper_run {
     const struct paper_step *step;
@@ -56,7 +58,8 @@ struct paper_run {
     char *command; /* as a shell would take it */
     int code;      /* exit code; -1: could not be started, or ended by a signal */
     double seconds;
-    json_t *result; /* NULL: failed */
+    json_t *result;        /* NULL: failed */
+    struct record *record; /* the tables of the result */
 };
 
 struct paper_runs {
@@ -65,13 +68,11 @@ struct paper_runs {
 };
 
 /* Run all steps that the plan has checkpoints for. A program that fails is counted, and the
- * others go on; the returned exit code is about this function's own work. */
-int paper_run_all(const struct paper_plan *plan, int quiet, struct paper_runs *out);
+ * others go on. */
+const struct paper_runs *paper_run_all(const struct paper_plan *plan);
 
 /* out = the log of a run. */
 int paper_run_log(const struct paper_plan *plan, const struct paper_run *run,
                   char out[FILE_PATH_BYTES]);
-
-void paper_runs_free(struct paper_runs *runs);
 
 #endif

@@ -195,7 +195,7 @@ static void set_up(void)
     if (eps == NULL)
         eps = is_l2() ? "0.25,0.5,1,2" : "1/255,2/255,4/255,8/255,16/255";
     must(robustness_parse_eps(eps, is_l2() ? sqrt((double)lab.size) : 1, &study.result.eps));
-    study.opts = lab_options(&lab, &arg.presets, &arg.sets);
+    study.opts = lab_settings(&lab, lab.model_file, &arg.presets, &arg.sets);
     open_source();
     study.in = choose_images();
     study.settings.norm = is_l2() ? ATTACK_L2 : ATTACK_LINF;

@@ -143,6 +143,11 @@ void lab_tell(struct lab *l)
 {
     lab_print(l);
     must(record_print_protocol(l->record, stdout));
+    lab_write(l);
+}
+
+void lab_write(struct lab *l)
+{
     json_set_number(record_json(l->record), "seconds", progress_clock() - l->began);
     if (l->json != NULL)
         must(record_write_json(l->record, l->json));
@@ -216,30 +221,6 @@ const char *lab_text(struct lab *l, const char *format, ...)
     return text;
 }
 
-static void release_options(void *opts)
-{
-    jem_options_free(opts);
-}
-
-jem_options *lab_options(struct lab *l, const struct cli_list *presets,
-                         const struct cli_list *sets)
-{
-    jem_options *opts = NULL;
-    struct checkpoint file;
-    int rc;
-
-    must_jem(jem_options_create(l->ctx, &opts));
-    lab_keep(l, opts, release_options);
-    if (l->model_file != NULL) {
-        must(checkpoint_open(l->model_file, &file));
-        rc = checkpoint_settings(&file, opts);
-        checkpoint_close(&file);
-        must(rc);
-    }
-    must(settings_apply(opts, presets, sets));
-    return opts;
-}
-
 static void release_model(void *model)
 {
     jem_model_free(model);
@@ -258,11 +239,16 @@ static void release_head(void *head)
     jem_head_free(head);
 }
 
+static int64_t at_a_time(const struct lab *l)
+{
+    return l->batch > 0 ? l->batch : LAB_BATCH;
+}
+
 jem_head *lab_head(struct lab *l)
 {
     jem_head *head = NULL;
 
-    must_jem(jem_head_create(l->model, LAB_BATCH, &head));
+    must_jem(jem_head_create(l->model, at_a_time(l), &head));
     return lab_keep(l, head, release_head);
 }
 
@@ -362,6 +348,14 @@ struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char 
     return in;
 }
 
+struct image_input *lab_image_files(struct lab *l, const struct cli_list *files)
+{
+    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+
+    must(image_input_files(files, l->shape, in));
+    return in;
+}
+
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream)
 {
     image_input_add_noise(in, l->size, l->input_noise, l->seed, stream);
@@ -377,7 +371,7 @@ const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *i
 {
     struct evaluation *e = lab_keep(l, calloc(1, sizeof *e), release_evaluation);
 
-    must(evaluate_images(l->model, in->x, in->n, LAB_BATCH, e));
+    must(evaluate_images(l->model, in->x, in->n, at_a_time(l), e));
     if (in->labels != NULL)
         must(evaluate_with_labels(e, in->labels));
     return e;

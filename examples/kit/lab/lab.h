@@ -49,6 +49,7 @@ struct lab {
     /* What the options below say. */
     const char *model_file, *data, *out, *json, *csv, *backend;
     int64_t count, seed, threads;
+    int64_t batch; /* images at a time; 0: LAB_BATCH */
     double input_noise;
     int quiet;
 
@@ -117,8 +118,11 @@ void lab_set_shape(struct lab *l, const int64_t shape[4]);
 /* Print what the record has and has not printed yet. */
 void lab_print(struct lab *l);
 
-/* The same, then the protocol; then write --json and --csv. */
+/* The same, then the protocol, then lab_write(). */
 void lab_tell(struct lab *l);
+
+/* Write --json and --csv. */
+void lab_write(struct lab *l);
 
 /* Give back all that the lab holds; it can be opened again. */
 void lab_close(struct lab *l);
@@ -159,14 +163,10 @@ void *lab_keep(struct lab *l, void *thing, void (*release)(void *));
 /* Give something back before the end. */
 void lab_drop(struct lab *l, const void *thing);
 
-/* Settings: the defaults, then those that the model's file notes, --preset, --set. */
-jem_options *lab_options(struct lab *l, const struct cli_list *presets,
-                         const struct cli_list *sets);
-
 /* Another model than that of the options. */
 jem_model *lab_model(struct lab *l, const char *file);
 
-/* A head for LAB_BATCH images at a time. */
+/* A head for lab.batch images at a time. */
 #define LAB_BATCH 250
 jem_head *lab_head(struct lab *l);
 
@@ -192,6 +192,9 @@ void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t 
 /* Images of a data set that is open, as lab_images() reads them; `spec` is what errors call it. */
 struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
                              int64_t count);
+
+/* Images in files of their own: see image_input.h. */
+struct image_input *lab_image_files(struct lab *l, const struct cli_list *files);
 
 /* Noise of --input-noise on them; `stream` parts the sets of one seed. */
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);

@@ -332,6 +332,14 @@ void record_text(struct record_table *t, const char *column, const char *text)
         lose(t->record);
 }
 
+void record_missing(struct record_table *t, const char *column)
+{
+    const int c = last_row(t) == NULL ? -1 : find_column(t, column);
+
+    if (c >= 0)
+        record_last_cell(t, c)->state = RECORD_MISSING;
+}
+
 void record_words(struct record_table *t, const char *column, const char *words)
 {
     struct record_row *row = last_row(t);

@@ -117,6 +117,9 @@ void record_whole(struct record_table *t, const char *column, int64_t value);
 void record_truth(struct record_table *t, const char *column, int value);
 void record_text(struct record_table *t, const char *column, const char *text);
 
+/* There is no such figure; null in the file, as NaN is. */
+void record_missing(struct record_table *t, const char *column);
+
 /* What people see in the place of the last row's figure, which the file has as it is. */
 void record_words(struct record_table *t, const char *column, const char *words);
 

@@ -166,17 +166,14 @@ int record_print(struct record *r, FILE *out)
 
 int record_write_text(const struct record_table *t, const char *path)
 {
-    int rc = t == NULL ? EXIT_FAILED : record_check(t->record), sound;
-    FILE *out = rc == EXIT_OK ? fopen(path, "w") : NULL;
+    struct file_writer w;
+    int rc = t == NULL ? EXIT_FAILED : record_check(t->record);
 
+    if (rc == EXIT_OK)
+        rc = file_writer_open(&w, path);
     if (rc != EXIT_OK)
         return rc;
-    if (out == NULL)
-        return report_failed("cannot write %s: %s", path, strerror(errno));
-    rc = print_table(t, 1, out);
-    sound = !ferror(out);
-    sound = fclose(out) == 0 && sound;
-    return rc == EXIT_OK && !sound ? report_failed("cannot write %s", path) : rc;
+    return file_writer_close(&w, print_table(t, 1, w.stream) == EXIT_OK);
 }
 
 int record_print_protocol(const struct record *r, FILE *out)

@@ -180,12 +180,12 @@ static int write_reliability(FILE *out, const struct demo *d)
     char title[96];
     plot p;
     const int code = report_jem(
-        jem_metric_reliability(d->test.prob_y, d->test.labels, d->test.n, d->test.classes,
+        jem_metric_reliability(d->test->prob_y, d->test->labels, d->test->n, d->test->classes,
                                EVALUATE_BINS, count, confidence, accuracy));
 
     if (code != EXIT_OK)
         return code;
-    snprintf(title, sizeof title, "Reliability: ECE %.2f %%", 100.0 * d->test.ece);
+    snprintf(title, sizeof title, "Reliability: ECE %.2f %%", 100.0 * d->test->ece);
     fputs("<figure>\n", out);
     plot_begin(&p, out, title, "confidence max p(y|x)", "accuracy", 0.0, 1.0, 0.0, 1.0);
     for (int b = 0; b < EVALUATE_BINS; b++)
@@ -200,7 +200,7 @@ static int write_reliability(FILE *out, const struct demo *d)
     fputs("<figure>\n", out);
     double share[EVALUATE_BINS], top = 0.0;
     for (int b = 0; b < EVALUATE_BINS; b++) {
-        share[b] = 100.0 * (double)count[b] / (double)d->test.n;
+        share[b] = 100.0 * (double)count[b] / (double)d->test->n;
         top = fmax(top, share[b]);
     }
     plot_begin(&p, out, "How confident the model is", "confidence max p(y|x)", "images (%)",
@@ -211,34 +211,12 @@ static int write_reliability(FILE *out, const struct demo *d)
     return EXIT_OK;
 }
 
-static void cell(FILE *out, double auroc)
+static int write_auroc(FILE *out, const struct demo *d)
 {
-    fprintf(out, "<td class=\"%s\">%.3f</td>",
-            auroc >= 0.9  ? "good"
-            : auroc < 0.5 ? "bad"
-                          : "",
-            auroc);
-}
+    static const char *const leads[] = {NULL};
+    const struct record_source source = {d->record, leads};
 
-static void write_auroc(FILE *out, const struct demo *d)
-{
-    fputs("<table>\n<tr><th>out-of-distribution set</th><th>log p(x)</th><th>max p(y|x)</th>"
-          "<th>approximate mass</th></tr>\n",
-          out);
-    for (int k = 0; k < outlier_count; k++) {
-        fputs("<tr><td>", out);
-        html_text(out, d->outliers[k].name);
-        fputs(" <span class=\"soft\">", out);
-        html_text(out, d->outliers[k].what);
-        fputs("</span></td>", out);
-        cell(out, d->outliers[k].auroc_log_px);
-        cell(out, d->outliers[k].auroc_prob_y);
-        cell(out, d->outliers[k].auroc_mass);
-        fputs("</tr>\n", out);
-    }
-    fputs("</table>\n<p class=\"soft\">AUROC: the probability that a test image scores higher "
-          "than one of the other set; 0.5 is guessing, 1 is perfect.</p>\n",
-          out);
+    return record_write_html(out, DEMO_AUROC, leads, &source, 1);
 }
 
 static int write_grid(FILE *out, const char *folder, const char *name, const char *caption)
@@ -261,10 +239,10 @@ static void write_tiles(FILE *out, const struct demo *d)
     char remark[80], words[32];
 
     fputs("<div class=\"tiles\">\n", out);
-    snprintf(remark, sizeof remark, "%d test images", (int)d->test.n);
-    html_tile(out, "test accuracy", "1 %", 100.0 * d->test.accuracy, remark);
-    html_tile(out, "calibration error", "1 %", 100.0 * d->test.ece, "ECE, 20 bins");
-    html_tile(out, "NLL", "2 nats", d->test.nll, "per test image");
+    snprintf(remark, sizeof remark, "%d test images", (int)d->test->n);
+    html_tile(out, "test accuracy", "1 %", 100.0 * d->test->accuracy, remark);
+    html_tile(out, "calibration error", "1 %", 100.0 * d->test->ece, "ECE, 20 bins");
+    html_tile(out, "NLL", "2 nats", d->test->nll, "per test image");
     for (int k = 0; k < outlier_count; k++) {
         snprintf(remark, sizeof remark, "log p(x) against %s", d->outliers[k].name);
         html_tile(out, "AUROC", "3", d->outliers[k].auroc_log_px, remark);
@@ -336,7 +314,8 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
     if (code == EXIT_OK)
         code = write_grid(out, folder, "unlikely.png", "The 40 least likely test images.");
     fputs("</div>\n<h2>What it knows about unknown images</h2>\n", out);
-    write_auroc(out, d);
+    if (code == EXIT_OK)
+        code = write_auroc(out, d);
     fputs("<div class=\"row\">\n", out);
     for (int k = 0; k < outlier_count && code == EXIT_OK; k++)
         code = write_histogram(out, d, &d->outliers[k]);

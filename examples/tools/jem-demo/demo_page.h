@@ -7,25 +7,28 @@
 #include <jansson.h>
 
 #include "kit/lab/evaluate.h"
+#include "kit/lab/record.h"
 
 #define DEMO_OUTLIERS 4
+#define DEMO_AUROC    "AUROC of test images" /* title of the table in the record */
 
 /* Three scores of n images; all grow with "in distribution". */
 struct demo_scores {
     int64_t n;
-    float *log_px, *prob_y, *mass;
+    const float *log_px;
+    float *prob_y, *mass;
 };
 
 struct demo_outliers {
     const char *name, *what;
     struct demo_scores scores;
-    double auroc_log_px, auroc_prob_y, auroc_mass;
+    double auroc_log_px;
 };
 
 struct demo {
     const char *data_name;
-    int64_t shape[3];
-    struct evaluation test;
+    const struct record *record;
+    const struct evaluation *test;
     struct demo_scores in;
     struct demo_outliers outliers[DEMO_OUTLIERS];
     json_t *train; /* train.json; NULL when there is none */

@@ -9,52 +9,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jem/jem.h>
-
 #include "demo_page.h"
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
-#include "kit/base/progress.h"
-#include "kit/base/report.h"
-#include "kit/base/table.h"
-#include "kit/cli/cli.h"
-#include "kit/cli/settings.h"
-#include "kit/data/data.h"
 #include "kit/data/outliers.h"
 #include "kit/images/image.h"
+#include "kit/lab/lab.h"
 
-#define BATCH 250
-
-struct arguments {
-    const char *model, *run, *data, *out, *backend;
-    int64_t count, threads;
-    int64_t seed;
-    int quiet;
-};
-
-static struct arguments arg;
+static struct lab lab;
+static const char *run_folder;
 
 static const struct cli_option options[] = {
-    {"Model and images", "model", "FILE", "a model or a training (.safetensors)", NULL,
-     .text = &arg.model},
+    LAB_MODEL(lab, "Model and images"),
     {NULL, "run", "DIR",
      "the training's folder, with train.json, log.jsonl and samples.png (default: the model's)",
-     NULL, .text = &arg.run},
-    {NULL, "data", "KIND", "the test images: " DATA_HELP, "fashion-mnist", .text = &arg.data,
-     .check = data_check},
-    {NULL, "count", "N", "only the first N test images; 0: all", "0", .integer = &arg.count,
+     NULL, .text = &run_folder},
+    LAB_DATA(lab, "the test images: "),
+    {NULL, "count", "N", "only the first N test images; 0: all", "0", .integer = &lab.count,
      .max = INT64_MAX},
-    {NULL, "seed", "N", "of the noise images and of the pairs that are interpolated", "1",
-     .integer = &arg.seed},
+    LAB_SEED(lab, "of the noise images and of the pairs that are interpolated"),
     {"Results", "out", "DIR",
      "folder for report.html, report.json, likely.png and unlikely.png (default: that of "
      "--run)",
-     NULL, .text = &arg.out},
-    {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
-    {"Computing", "threads", "N", "0: one per processor; changes no result", "0",
-     .integer = &arg.threads, .max = 64},
-    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
+     NULL, .text = &lab.out},
+    LAB_QUIET(lab),
+    LAB_COMPUTING(lab, "Computing"),
 };
+
+/* What was not said: the training's folder is the model's, and the report goes there. */
+static int check(void)
+{
+    static char folder[FILE_PATH_BYTES];
+    int code = EXIT_OK;
+
+    if (run_folder == NULL) {
+        code = file_folder_of(folder, lab.model_file);
+        run_folder = folder;
+    }
+    if (lab.out == NULL)
+        lab.out = run_folder;
+    return code == EXIT_OK ? CLI_GO : code;
+}
 
 static const struct cli command_line = {
     .program = "jem-demo",
@@ -64,99 +59,94 @@ static const struct cli command_line = {
     .notes = "Examples:\n"
              "  jem-demo --model demo/best.safetensors\n"
              "  jem-demo --model demo/best.safetensors --count 1000 --out report\n",
-    .options = options,
-    .count = (int)(sizeof options / sizeof options[0]),
+    CLI_OPTIONS(options),
+    .check = check,
 };
 
-/* What was not said: the training's folder is the model's, and the report goes there. */
-static int check_arguments(void)
-{
-    static char folder[FILE_PATH_BYTES];
-    int code = CLI_GO;
+static const struct record_column columns[] = {
+    {NULL, "out-of-distribution set", .kind = RECORD_TEXT},
+    {"log_px", "log p(x)", .decimals = 3, .good = 0.9, .bad = 0.5},
+    {"prob_y", "max p(y|x)", .decimals = 3, .good = 0.9, .bad = 0.5},
+    {"mass", "mass", .decimals = 3, .good = 0.9, .bad = 0.5},
+};
 
-    if (arg.model == NULL)
-        return report_usage("--model FILE is missing");
-    if (arg.run == NULL) {
-        code = file_folder_of(folder, arg.model);
-        arg.run = folder;
-    }
-    if (arg.out == NULL)
-        arg.out = arg.run;
-    return code == EXIT_OK ? CLI_GO : code;
+static const struct record_layout layout = {
+    .title = DEMO_AUROC,
+    .note = "AUROC: the probability that a test image scores higher than one of the other set; "
+            "0.5 is guessing, 1 is perfect.",
+    RECORD_COLUMNS(columns),
+};
+
+/* The first test images. */
+static struct image_input *read_images(void)
+{
+    const jem_dataset *data = lab_dataset(&lab, lab.data, "test");
+    struct image_input *in = lab_array(&lab, 1, sizeof *in);
+    int64_t shape[4];
+
+    must_jem(jem_dataset_shape(data, shape));
+    if (memcmp(shape, lab.shape, sizeof shape) != 0)
+        must(report_failed("the model %s wants %d x %d x %d and %d classes, the data %s are "
+                           "%d x %d x %d with %d",
+                           lab.model_file, (int)lab.shape[0], (int)lab.shape[1],
+                           (int)lab.shape[2], (int)lab.shape[3], lab.data, (int)shape[0],
+                           (int)shape[1], (int)shape[2], (int)shape[3]));
+    must_jem(jem_dataset_size(data, &in->of));
+    in->n = lab.count > 0 && lab.count < in->of ? lab.count : in->of;
+    in->x = lab_floats(&lab, in->n * lab.size);
+    in->labels = lab_array(&lab, in->n, sizeof *in->labels);
+    must_jem(jem_dataset_read(data, 0, in->n, in->x, in->labels));
+    return in;
 }
 
 /* The three scores of JEM section 5.3; each grows with "in distribution". */
-static int scores_of(jem_model *model, const float *x, int64_t n, struct demo_scores *out)
+static struct demo_scores scores_of(const struct image_input *in, const struct evaluation *e)
 {
-    struct evaluation e = {0};
-    jem_head *head = NULL;
-    int code = evaluate_images(model, x, n, BATCH, &e);
+    struct demo_scores s = {.n = in->n, .log_px = e->log_px};
 
-    if (code != EXIT_OK)
-        return code;
-    out->n = n;
-    out->log_px = malloc((size_t)n * sizeof *out->log_px);
-    out->prob_y = malloc((size_t)n * sizeof *out->prob_y);
-    out->mass = malloc((size_t)n * sizeof *out->mass);
-    if (out->log_px == NULL || out->prob_y == NULL || out->mass == NULL) {
-        code = report_no_memory();
-        goto done;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        out->log_px[i] = e.log_px[i];
-        out->prob_y[i] = e.prob_y[i * e.classes + e.pred[i]];
-    }
-    code = report_jem(jem_head_create(model, BATCH, &head));
-    if (code == EXIT_OK)
-        code = report_jem(jem_head_mass(head, x, n, out->mass, n));
-done:
-    jem_head_free(head);
-    evaluate_free(&e);
-    return code;
+    s.prob_y = lab_floats(&lab, in->n);
+    s.mass = lab_floats(&lab, in->n);
+    for (int64_t i = 0; i < in->n; i++)
+        s.prob_y[i] = e->prob_y[i * e->classes + e->pred[i]];
+    must_jem(jem_head_mass(lab_head(&lab), in->x, in->n, s.mass, in->n));
+    return s;
 }
 
-static void scores_free(struct demo_scores *s)
+static double auroc(const float *in, const float *out, int64_t n)
 {
-    free(s->log_px);
-    free(s->prob_y);
-    free(s->mass);
+    double value;
+
+    must_jem(jem_metric_auroc(lab.ctx, in, n, out, n, &value));
+    return value;
 }
 
 /* Test images against every set of outliers. */
-static int detect(jem_context *ctx, jem_model *model, const float *x, struct demo *d,
-                  const struct arguments *a)
+static void detect(const struct image_input *in, struct demo *d)
 {
-    struct progress progress;
-    const int64_t n = d->test.n, size = d->shape[0] * d->shape[1] * d->shape[2];
-    float *other = malloc((size_t)(n * size) * sizeof *other);
-    int code = other != NULL ? EXIT_OK : report_no_memory();
+    struct record_table *t = record_table(lab.record, &layout);
+    const int64_t n = in->n;
+    float *x = lab_floats(&lab, n * lab.size);
+    const struct image_input other = {.n = n, .of = n, .x = x};
 
-    progress_start(&progress, a->quiet);
-    progress_show(&progress, "scoring %" PRId64 " test images", n);
-    if (code == EXIT_OK)
-        code = scores_of(model, x, n, &d->in);
-    for (int k = 0; k < outlier_count && code == EXIT_OK; k++) {
+    progress_show(&lab.progress, "scoring %" PRId64 " test images", n);
+    d->in = scores_of(in, d->test);
+    for (int k = 0; k < outlier_count; k++) {
         struct demo_outliers *o = &d->outliers[k];
 
         o->name = outlier_kinds[k].name;
         o->what = outlier_kinds[k].what;
-        progress_show(&progress, "scoring outliers, set %d of %d: %s", k + 1, outlier_count,
+        progress_show(&lab.progress, "scoring outliers, set %d of %d: %s", k + 1, outlier_count,
                       o->name);
-        outliers_make(k, x, n, d->shape, a->seed, other);
-        code = scores_of(model, other, n, &o->scores);
-        if (code == EXIT_OK)
-            code = report_jem(
-                jem_metric_auroc(ctx, d->in.log_px, n, o->scores.log_px, n, &o->auroc_log_px));
-        if (code == EXIT_OK)
-            code = report_jem(
-                jem_metric_auroc(ctx, d->in.prob_y, n, o->scores.prob_y, n, &o->auroc_prob_y));
-        if (code == EXIT_OK)
-            code = report_jem(
-                jem_metric_auroc(ctx, d->in.mass, n, o->scores.mass, n, &o->auroc_mass));
+        outliers_make(k, in->x, n, lab.shape, lab.seed, x);
+        o->scores = scores_of(&other, lab_evaluate(&lab, &other));
+        o->auroc_log_px = auroc(d->in.log_px, o->scores.log_px, n);
+        record_row_at(t, lab_text(&lab, "auroc.%s", o->name));
+        record_text(t, "out-of-distribution set", o->name);
+        record_number(t, "log_px", o->auroc_log_px);
+        record_number(t, "prob_y", auroc(d->in.prob_y, o->scores.prob_y, n));
+        record_number(t, "mass", auroc(d->in.mass, o->scores.mass, n));
     }
-    progress_clear(&progress);
-    free(other);
-    return code;
+    progress_clear(&lab.progress);
 }
 
 struct rank {
@@ -171,202 +161,93 @@ static int falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Numbers of the test images by log p(x), the most likely first; NULL without memory. */
-static int64_t *ranking(const float *log_px, int64_t n)
-{
-    struct rank *all = malloc((size_t)n * sizeof *all);
-    int64_t *order = malloc((size_t)n * sizeof *order);
-
-    if (all != NULL && order != NULL) {
-        for (int64_t i = 0; i < n; i++)
-            all[i] = (struct rank){log_px[i], i};
-        qsort(all, (size_t)n, sizeof *all, falling);
-        for (int64_t i = 0; i < n; i++)
-            order[i] = all[i].image;
-        free(all);
-        return order;
-    }
-    free(all);
-    free(order);
-    return NULL;
-}
-
-/* The most and the least likely test images: out/likely.png and out/unlikely.png. */
-static int likely(const struct demo *d, const float *x, const char *folder)
+/* The most and the least likely test images: likely.png and unlikely.png. */
+static void draw_likely(const struct image_input *in, const struct demo *d)
 {
     enum { COLUMNS = 10, SHOWN = 40 };
-    const int64_t size = d->shape[0] * d->shape[1] * d->shape[2], n = d->test.n;
-    const int64_t shown = n < SHOWN ? n : SHOWN;
-    float *grid = malloc((size_t)(shown * size) * sizeof *grid);
-    int64_t *order = ranking(d->in.log_px, n);
+    const int64_t n = in->n, shown = n < SHOWN ? n : SHOWN;
+    float *grid = lab_floats(&lab, shown * lab.size);
+    struct rank *order = lab_array(&lab, n, sizeof *order);
     char path[FILE_PATH_BYTES];
-    int code = grid != NULL && order != NULL ? EXIT_OK : report_no_memory();
 
-    for (int least = 0; least < 2 && code == EXIT_OK; least++) {
+    for (int64_t i = 0; i < n; i++)
+        order[i] = (struct rank){d->in.log_px[i], i};
+    qsort(order, (size_t)n, sizeof *order, falling);
+    for (int least = 0; least < 2; least++) {
         for (int64_t i = 0; i < shown; i++)
-            memcpy(grid + i * size, x + order[least ? n - 1 - i : i] * size,
-                   (size_t)size * sizeof *grid);
-        code = file_join(path, folder, least ? "unlikely.png" : "likely.png");
-        if (code == EXIT_OK)
-            code = image_write_grid(path, grid, shown, d->shape, COLUMNS);
+            memcpy(grid + i * lab.size, in->x + order[least ? n - 1 - i : i].image * lab.size,
+                   (size_t)lab.size * sizeof *grid);
+        must(file_join(path, lab.out, least ? "unlikely.png" : "likely.png"));
+        must(image_write_grid(path, grid, shown, lab.shape, COLUMNS));
     }
-    free(order);
-    free(grid);
-    return code;
 }
 
-static json_t *auroc_json(const struct demo *d)
-{
-    json_t *sets = json_object();
-
-    for (int k = 0; k < outlier_count; k++) {
-        json_t *set = json_object();
-        json_set_number(set, "log_px", d->outliers[k].auroc_log_px);
-        json_set_number(set, "prob_y", d->outliers[k].auroc_prob_y);
-        json_set_number(set, "mass", d->outliers[k].auroc_mass);
-        json_object_set_new(sets, d->outliers[k].name, set);
-    }
-    return sets;
-}
-
-static int write_json(const struct demo *d, const char *folder)
+/* What the lab has noted gives way to what the training has, of which this is the report. */
+static void write_json(const struct demo *d)
 {
     static const char *const copied[] = {"seed",    "steps",      "diverged",
                                          "data",    "validation", "kernels",
                                          "threads", "best",       "settings"};
+    json_t *out = record_json(lab.record);
     char path[FILE_PATH_BYTES];
-    json_t *out = json_object();
-    const int code = file_join(path, folder, "report.json");
 
-    json_set_number(out, "test_accuracy", d->test.accuracy);
-    json_set_number(out, "ece", d->test.ece);
-    json_set_number(out, "nll", d->test.nll);
-    json_object_set_new(out, "n_test", json_integer(d->test.n));
-    json_object_set_new(out, "auroc", auroc_json(d));
-    json_object_set_new(out, "protocol",
-                        json_string("test images without input noise; ECE with 20 equal bins; "
-                                    "AUROC: higher score = in distribution, ties one half"));
+    json_object_clear(out);
+    json_set_number(out, "test_accuracy", d->test->accuracy);
+    json_set_number(out, "ece", d->test->ece);
+    json_set_number(out, "nll", d->test->nll);
+    json_object_set_new(out, "n_test", json_integer(d->test->n));
+    record_protocol(lab.record, "test images without input noise; ECE with 20 equal bins; "
+                                "AUROC: higher score = in distribution, ties one half");
     json_object_set(out, "train_seconds", json_object_get(d->train, "seconds_training"));
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
         json_object_set(out, copied[i], json_object_get(d->train, copied[i]));
-    if (code != EXIT_OK) {
-        json_decref(out);
-        return code;
-    }
-    return json_write_file(path, out);
+    must(file_join(path, lab.out, "report.json"));
+    must(record_write_json(lab.record, path));
 }
 
-static int print_table(const struct demo *d)
+static void release_json(void *json)
 {
-    static const char *const headings[] = {"out-of-distribution set", ">log p(x)",
-                                           ">max p(y|x)", ">mass", NULL};
-    struct table *t = table_create(headings);
-    int code;
-
-    printf("accuracy   %.2f %% of %" PRId64 " test images\nnll        %.4f\n"
-           "ece        %.4f (%d bins)\n\nAUROC of test images against\n",
-           100.0 * d->test.accuracy, d->test.n, d->test.nll, d->test.ece, EVALUATE_BINS);
-    if (t == NULL)
-        return report_no_memory();
-    for (int k = 0; k < outlier_count; k++) {
-        table_cell(t, "%s", d->outliers[k].name);
-        table_cell(t, "%.3f", d->outliers[k].auroc_log_px);
-        table_cell(t, "%.3f", d->outliers[k].auroc_prob_y);
-        table_cell(t, "%.3f", d->outliers[k].auroc_mass);
-    }
-    code = table_print(t, stdout);
-    table_free(t);
-    return code;
+    json_decref(json);
 }
 
-static int look(jem_context *ctx, jem_model *model, const jem_dataset *data,
-                const struct arguments *a, struct demo *d)
+/* train.json of the training, or NULL. */
+static json_t *read_training(void)
 {
-    int64_t n = 0;
-    float *x = NULL;
-    int code = report_jem(jem_dataset_size(data, &n));
-
-    if (a->count > 0 && a->count < n)
-        n = a->count;
-    if (code == EXIT_OK)
-        code = evaluate_data(model, data, 0, n, BATCH, &d->test);
-    if (code != EXIT_OK)
-        return code;
-    x = malloc((size_t)(n * d->shape[0] * d->shape[1] * d->shape[2]) * sizeof *x);
-    if (x == NULL)
-        return report_no_memory();
-    code = report_jem(jem_dataset_read(data, 0, n, x, NULL));
-    if (code == EXIT_OK)
-        code = detect(ctx, model, x, d, a);
-    if (code == EXIT_OK)
-        code = likely(d, x, a->out);
-    if (code == EXIT_OK)
-        code = write_json(d, a->out);
-    if (code == EXIT_OK)
-        code = demo_page_write(d, a->run, a->out);
-    if (code == EXIT_OK)
-        code = print_table(d);
-    free(x);
-    return code;
-}
-
-static int run(const struct arguments *a)
-{
-    jem_context *ctx = NULL;
-    jem_model *model = NULL;
-    jem_dataset *data = NULL;
-    struct demo d = {.data_name = a->data};
     char path[FILE_PATH_BYTES];
-    int64_t shape[4], data_shape[4];
-    int code = settings_context(a->backend, a->threads, &ctx);
+    json_t *train = NULL;
 
-    if (code == EXIT_OK)
-        code = file_make_folder(a->out);
-    if (code == EXIT_OK)
-        code = report_jem(jem_model_load(ctx, a->model, &model));
-    if (code == EXIT_OK)
-        code = data_open(ctx, a->data, "test", &data);
-    if (code == EXIT_OK)
-        code = report_jem(jem_model_shape(model, shape));
-    if (code == EXIT_OK)
-        code = report_jem(jem_dataset_shape(data, data_shape));
-    if (code == EXIT_OK && memcmp(shape, data_shape, sizeof shape) != 0)
-        code = report_failed("the model %s wants %d x %d x %d and %d classes, the data %s are "
-                             "%d x %d x %d with %d",
-                             a->model, (int)shape[0], (int)shape[1], (int)shape[2],
-                             (int)shape[3], a->data, (int)data_shape[0], (int)data_shape[1],
-                             (int)data_shape[2], (int)data_shape[3]);
-    if (code == EXIT_OK)
-        code = file_join(path, a->run, "train.json");
-    if (code == EXIT_OK)
-        code = json_read_file(path, &d.train);
-    if (code == EXIT_OK && d.train == NULL)
-        report_note("there is no %s, so the report does not speak of the training; --run DIR "
-                    "names its folder",
-                    path);
-    if (code == EXIT_OK) {
-        memcpy(d.shape, shape, sizeof d.shape);
-        code = look(ctx, model, data, a, &d);
-    }
-    if (code == EXIT_OK)
-        printf("\nreport     %s/report.html\n", a->out);
-
-    json_decref(d.train);
-    evaluate_free(&d.test);
-    scores_free(&d.in);
-    for (int k = 0; k < outlier_count; k++)
-        scores_free(&d.outliers[k].scores);
-    jem_dataset_free(data);
-    jem_model_free(model);
-    jem_context_free(ctx);
-    return code;
+    must(file_join(path, run_folder, "train.json"));
+    must(json_read_file(path, &train));
+    if (train != NULL)
+        return lab_keep(&lab, train, release_json);
+    report_note("there is no %s, so the report does not speak of the training; --run DIR "
+                "names its folder",
+                path);
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    int code = cli_parse(&command_line, argc, argv);
+    struct demo d = {0};
+    struct image_input *in;
 
-    if (code == CLI_GO)
-        code = check_arguments();
-    return code == CLI_GO ? report_flush(run(&arg)) : code;
+    lab_begin(&lab, &command_line, argc, argv);
+    lab_has_folder(&lab);
+    lab_open(&lab);
+    in = read_images();
+    d.data_name = lab.data;
+    d.record = lab.record;
+    d.train = read_training();
+    d.test = lab_evaluate(&lab, in);
+    record_say(lab.record,
+               "accuracy   %.2f %% of %" PRId64 " test images\nnll        %.4f\n"
+               "ece        %.4f (%d bins)\n\nAUROC of test images against\n",
+               100.0 * d.test->accuracy, d.test->n, d.test->nll, d.test->ece, EVALUATE_BINS);
+    detect(in, &d);
+    draw_likely(in, &d);
+    write_json(&d);
+    must(demo_page_write(&d, run_folder, lab.out));
+    lab_print(&lab);
+    printf("\nreport     %s/report.html\n", lab.out);
+    return lab_end(&lab);
 }

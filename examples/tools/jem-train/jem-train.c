@@ -12,27 +12,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <jem/jem.h>
-
 #include "kit/base/json_log.h"
-#include "kit/base/report.h"
 #include "kit/base/stop.h"
 #include "kit/base/table.h"
-#include "kit/cli/cli.h"
-#include "kit/cli/settings.h"
-#include "kit/data/data.h"
 #include "train_run.h"
 
 #define LOG_EVERY       50 /* steps */
 #define FAILURES_IN_ROW 10 /* --on-divergence resume stops at so many failed steps in a row */
 
+static struct lab lab;
 static struct train_arguments arg;
 
 static const struct cli_option options[] = {
     {"Data and files", "data", "KIND", DATA_HELP " (default: fashion-mnist)", NULL,
-     .text = &arg.data, .check = data_check},
+     .text = &lab.data, .check = data_check},
     {NULL, "out", "DIR", "folder for the results; made if needed (with --resume: that file's)",
-     NULL, .text = &arg.out},
+     NULL, .text = &lab.out},
     {NULL, "overwrite", NULL, "replace the training that is in DIR already", NULL,
      .flag = &arg.overwrite},
     {NULL, "log", "FILE", "log of JSON lines (default: DIR/log.jsonl)", NULL, .text = &arg.log},
@@ -77,34 +72,16 @@ static const struct cli_option options[] = {
     {NULL, "save-every", "SECONDS",
      "seconds between saves of last.safetensors; 0: only at the end", "300",
      .real = &arg.save_every},
-    {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &arg.quiet},
-    {"Computing", "threads", "N", "0: one per processor; changes no result", "0",
-     .integer = &arg.threads, .max = 64},
-    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
-};
-
-static const struct cli command_line = {
-    .program = "jem-train",
-    .usage = "--out DIR [options]",
-    .about = "Train an image classifier that is an energy-based model of its images as well "
-             "(JEM, Grathwohl et al. 2020). Stop it with Ctrl-C and go on with --resume.",
-    .notes = "Examples:\n"
-             "  jem-train --preset demo --data fashion-mnist --out demo\n"
-             "  jem-train --preset jem-cifar10 --data cifar10:cifar-10-batches-bin --out c10\n"
-             "  jem-train --resume demo/last.safetensors\n"
-             "  jem-train --init demo/best.safetensors --preset demo --set train.lr=1e-5 "
-             "--out calmer\n",
-    .options = options,
-    .count = (int)(sizeof options / sizeof options[0]),
-    .stoppable = 1,
+    LAB_QUIET(lab),
+    LAB_COMPUTING(lab, "Computing"),
 };
 
 /* What the table cannot say: which options go together. */
-static int check_arguments(void)
+static int check(void)
 {
     const int has_settings = arg.sets.count > 0 || arg.presets.count > 0 || arg.seed != NULL;
 
-    if (arg.out == NULL && arg.resume == NULL)
+    if (lab.out == NULL && arg.resume == NULL)
         return report_usage("--out DIR is missing: where should the results go?");
     if (arg.resume != NULL && has_settings)
         return report_usage(
@@ -117,6 +94,22 @@ static int check_arguments(void)
         return report_usage("--on-divergence %s: must be stop or resume", arg.on_divergence);
     return CLI_GO;
 }
+
+static const struct cli command_line = {
+    .program = "jem-train",
+    .usage = "--out DIR [options]",
+    .about = "Train an image classifier that is an energy-based model of its images as well "
+             "(JEM, Grathwohl et al. 2020). Stop it with Ctrl-C and go on with --resume.",
+    .notes = "Examples:\n"
+             "  jem-train --preset demo --data fashion-mnist --out demo\n"
+             "  jem-train --preset jem-cifar10 --data cifar10:cifar-10-batches-bin --out c10\n"
+             "  jem-train --resume demo/last.safetensors\n"
+             "  jem-train --init demo/best.safetensors --preset demo --set train.lr=1e-5 "
+             "--out calmer\n",
+    CLI_OPTIONS(options),
+    .stoppable = 1,
+    .check = check,
+};
 
 static double seconds_left(const struct run *r)
 {
@@ -133,12 +126,12 @@ static void show_progress(struct run *r)
     const double gap = train_metric(r, "energy_gap");
     char left[32], shown_rate[32], shown_gap[32] = "";
 
-    if (!progress_due(&r->progress))
+    if (!progress_due(&r->lab->progress))
         return;
     snprintf(shown_rate, sizeof shown_rate, rate < 100 ? "%.3g" : "%.0f", rate);
     if (!isnan(gap))
         snprintf(shown_gap, sizeof shown_gap, "  gap %.3g", gap);
-    progress_show(&r->progress,
+    progress_show(&r->lab->progress,
                   "step %" PRId64 "/%" PRId64
                   "  loss %.3f  accuracy %.2f%s  %s steps/s  left %s",
                   r->step, r->limit, train_metric(r, "loss"), train_metric(r, "accuracy"),
@@ -163,22 +156,19 @@ static void advise(const struct run *r)
 }
 
 /* The state goes to a file of its own, and last.safetensors stays. */
-static int keep_apart(struct run *r)
+static void keep_apart(struct run *r)
 {
     char path[FILE_PATH_BYTES];
-    int rc = file_join(path, r->folder, "diverged.safetensors");
 
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_save(r->trainer, path));
-    if (rc == EXIT_OK)
-        advise(r);
-    return rc;
+    must(file_join(path, r->folder, "diverged.safetensors"));
+    must_jem(jem_trainer_save(r->trainer, path));
+    advise(r);
 }
 
 /* The gap has opened (--max-gap). No number is wrong, but the network has found something by
  * which samples and data can be told apart and that no chain can reach: from here on log p(x)
  * learns this one thing. */
-static int on_open_gap(struct run *r, double gap)
+static void on_open_gap(struct run *r, double gap)
 {
     json_t *line = train_new_line(r, "diverged");
 
@@ -186,10 +176,10 @@ static int on_open_gap(struct run *r, double gap)
     r->reason = "gap";
     json_set_number(line, "energy_gap", gap);
     json_object_set_new(line, "then", json_string("stopped"));
-    progress_clear(&r->progress);
     report_note("step %" PRId64 ": an energy gap of %.3g, beyond --max-gap %g", r->step, gap,
                 r->arg->max_gap);
-    return json_log_line(r->log, line) == EXIT_OK ? keep_apart(r) : EXIT_FAILED;
+    must(json_log_line(r->log, line));
+    keep_apart(r);
 }
 
 static int went_wrong(const struct run *r)
@@ -199,66 +189,68 @@ static int went_wrong(const struct run *r)
 
 /* A step failed for its numbers. The weights are those of the last good step, but a model on its
  * way out of the finite numbers is seldom worth more than an older one. */
-static int on_divergence(struct run *r)
+static void on_divergence(struct run *r)
 {
     json_t *line = train_new_line(r, "diverged");
     const int again =
         strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
-    int rc;
 
     r->diverged++;
     json_object_set_new(line, "message", json_string(jem_last_error()));
     json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
-    progress_clear(&r->progress);
     if (again)
         report_note("%s; trying other samples (%" PRId64 " of %d failures in a row)",
                     jem_last_error(), r->failures_in_row, FAILURES_IN_ROW);
     else
         report_note("%s", jem_last_error());
-    rc = json_log_line(r->log, line);
-    if (rc != EXIT_OK || again)
-        return rc;
+    must(json_log_line(r->log, line));
+    if (again)
+        return;
     r->reason = "diverged";
-    return keep_apart(r);
+    keep_apart(r);
 }
 
-/* One step and what is due after it. */
-static int advance(struct run *r, struct means *m)
+/* What is due after a step. */
+static void look(struct run *r, struct means *m)
 {
-    const double start = progress_clock();
-    const jem_status status = jem_trainer_step(r->trainer, 1);
-    int rc = EXIT_OK;
-
-    r->seconds += progress_clock() - start;
-    if (status == JEM_E_NUMERIC)
-        return on_divergence(r);
-    if (status != JEM_OK)
-        return report_jem(status);
-    r->failures_in_row = 0;
-    r->step++;
-    train_add_metrics(r, m);
     if (r->step % LOG_EVERY == 0 || r->step == r->limit) {
         const double gap = train_mean_gap(m);
 
-        rc = train_log_steps(r, m);
-        if (rc == EXIT_OK && r->arg->max_gap > 0 && fabs(gap) > r->arg->max_gap)
-            return on_open_gap(r, gap);
+        train_log_steps(r, m);
+        if (r->arg->max_gap > 0 && fabs(gap) > r->arg->max_gap) {
+            on_open_gap(r, gap);
+            return;
+        }
     }
     show_progress(r);
-    if (rc == EXIT_OK && r->step % r->arg->validate_every == 0)
-        rc = train_validate(r);
-    if (rc == EXIT_OK && r->arg->save_every > 0 &&
-        progress_clock() - r->saved_at > r->arg->save_every)
-        rc = train_save(r);
-    return rc;
+    if (r->step % r->arg->validate_every == 0)
+        train_validate(r);
+    if (r->arg->save_every > 0 && progress_clock() - r->saved_at > r->arg->save_every)
+        train_save(r);
 }
 
-static int train(struct run *r)
+static void advance(struct run *r, struct means *m)
+{
+    const double start = progress_clock();
+    const jem_status status = jem_trainer_step(r->trainer, 1);
+
+    r->seconds += progress_clock() - start;
+    if (status == JEM_E_NUMERIC) {
+        on_divergence(r);
+        return;
+    }
+    must_jem(status);
+    r->failures_in_row = 0;
+    r->step++;
+    train_add_metrics(r, m);
+    look(r, m);
+}
+
+static void train(struct run *r)
 {
     struct means m = {{0}, 0};
-    int rc = EXIT_OK;
 
-    while (rc == EXIT_OK && strcmp(r->reason, "running") == 0) {
+    while (strcmp(r->reason, "running") == 0) {
         if (stop_signal() != 0)
             r->reason = "interrupted";
         else if (r->step >= r->total)
@@ -268,16 +260,16 @@ static int train(struct run *r)
         else if (r->arg->time_budget > 0 && r->seconds >= r->arg->time_budget)
             r->reason = "time";
         else
-            rc = advance(r, &m);
+            advance(r, &m);
     }
-    progress_clear(&r->progress);
-    if (rc != EXIT_OK || went_wrong(r))
-        return rc;
+    progress_clear(&r->lab->progress);
+    if (went_wrong(r))
+        return;
     if (stop_signal() != 0)
         report_note("stopping; saving to %s", r->last);
     else if (r->validated_step != r->step || r->best_step == 0)
-        rc = train_validate(r);
-    return rc == EXIT_OK ? train_save(r) : rc;
+        train_validate(r);
+    train_save(r);
 }
 
 /* The command that takes this training further, where there is one. */
@@ -315,6 +307,7 @@ static void print_summary(const struct run *r)
     print_next(r);
 }
 
+/* The last words: one that fails does not keep the others back. Returns an exit code. */
 static int finish(struct run *r)
 {
     json_t *line = train_new_line(r, "end");
@@ -331,41 +324,24 @@ static int finish(struct run *r)
     return rc != EXIT_OK ? rc : rc_samples;
 }
 
-static int run(struct run *r)
-{
-    int rc = train_set_up(r);
-
-    if (rc == EXIT_OK)
-        rc = train_open_log(r);
-    if (rc == EXIT_OK) /* a folder that cannot be written shows now, not after hours */
-        rc = train_save(r);
-    if (rc != EXIT_OK)
-        return rc;
-    progress_start(&r->progress, r->arg->quiet);
-    progress_say(&r->progress, "%s: %" PRId64 " steps, from step %" PRId64 "; %s, %d thread(s)",
-                 r->data_name, r->limit - r->step, r->step, jem_context_kernels(r->ctx),
-                 (int)jem_context_threads(r->ctx));
-    rc = train_expect(r);
-    if (rc == EXIT_OK)
-        rc = train(r);
-    if (rc == EXIT_OK)
-        rc = finish(r);
-    return rc == EXIT_OK && stop_signal() != 0 ? 128 + stop_signal() : rc;
-}
-
 int main(int argc, char **argv)
 {
-    struct run r = {.arg = &arg, .reason = "running", .best_accuracy = (double)NAN};
-    int rc = cli_parse(&command_line, argc, argv);
+    struct run r = {
+        .lab = &lab, .arg = &arg, .reason = "running", .best_accuracy = (double)NAN};
 
-    if (rc == CLI_GO)
-        rc = check_arguments();
-    if (rc == CLI_GO) {
-        stop_install();
-        rc = report_flush(run(&r));
-    }
-    train_tear_down(&r);
-    cli_list_free(&arg.presets);
-    cli_list_free(&arg.sets);
-    return rc;
+    lab_begin(&lab, &command_line, argc, argv);
+    stop_install();
+    train_set_up(&r);
+    train_open_log(&r);
+    train_save(&r); /* a folder that cannot be written shows now, not after hours */
+    progress_say(&lab.progress,
+                 "%s: %" PRId64 " steps, from step %" PRId64 "; %s, %d thread(s)", r.data_name,
+                 r.limit - r.step, r.step, jem_context_kernels(lab.ctx),
+                 (int)jem_context_threads(lab.ctx));
+    train_expect(&r);
+    train(&r);
+    must(finish(&r));
+    if (stop_signal() != 0)
+        lab_quit(128 + stop_signal());
+    return lab_end(&lab);
 }

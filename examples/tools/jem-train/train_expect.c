@@ -7,11 +7,8 @@
 #include "train_run.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
-#include "kit/base/report.h"
 #include "kit/base/table.h"
-#include "kit/cli/settings.h"
 
 #define TIMED_PASSES 3   /* of which the shortest counts ... */
 #define ENOUGH       2.0 /* ... or fewer, once so many seconds have gone into them */
@@ -22,39 +19,34 @@
 
 /* Seconds of one gradient of log p(x) with respect to a batch of images: an SGLD step, but for
  * its noise. */
-static int time_pass(struct run *r, int64_t batch, double *seconds)
+static double time_pass(const struct run *r, int64_t batch)
 {
-    const int64_t pixels = r->shape[0] * r->shape[1] * r->shape[2];
-    float *x = calloc((size_t)(batch * pixels), sizeof *x);
-    float *gradient = malloc((size_t)(batch * pixels) * sizeof *gradient);
+    const int64_t values = batch * r->lab->size;
+    float *x = lab_floats(r->lab, values), *gradient = lab_floats(r->lab, values);
     jem_model *model = NULL;
     jem_head *head = NULL;
     int64_t n = 0;
-    double all = 0;
-    int rc = x == NULL || gradient == NULL ? report_no_memory()
-                                           : report_jem(jem_dataset_size(r->images, &n));
+    double all = 0, shortest = 0;
 
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_read(r->images, 0, n < batch ? n : batch, x, NULL));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_model(r->trainer, &model));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_head_create(model, batch, &head));
-    for (int i = 0; i <= TIMED_PASSES && rc == EXIT_OK && all < ENOUGH; i++) {
+    must_jem(jem_dataset_size(r->images, &n));
+    must_jem(jem_dataset_read(r->images, 0, n < batch ? n : batch, x, NULL));
+    must_jem(jem_trainer_model(r->trainer, &model));
+    must_jem(jem_head_create(model, batch, &head));
+    for (int i = 0; i <= TIMED_PASSES && all < ENOUGH; i++) {
         const double began = progress_clock();
         double took;
 
-        rc = report_jem(jem_head_grad_log_px(head, x, NULL, batch, gradient, batch * pixels));
+        must_jem(jem_head_grad_log_px(head, x, NULL, batch, gradient, values));
         took = progress_clock() - began;
         all += i > 0 ? took : 0; /* the first one also makes the weights ready */
-        if (i <= 1 || took < *seconds)
-            *seconds = took;
+        if (i <= 1 || took < shortest)
+            shortest = took;
     }
     jem_head_free(head);
     jem_model_free(model);
-    free(gradient);
-    free(x);
-    return rc;
+    lab_drop(r->lab, gradient);
+    lab_drop(r->lab, x);
+    return shortest;
 }
 
 /* Batches that are learned from in a step: x_l, x_d unless it is the same, x_q. */
@@ -66,29 +58,25 @@ static int64_t batches_per_step(const struct run *r, int runs_chains)
     return 1 + (learns_px && !shared) + runs_chains;
 }
 
-int train_expect(struct run *r)
+void train_expect(struct run *r)
 {
     const int runs_chains = settings_number(r->opts, "train.weight_px") > 0 ||
                             settings_number(r->opts, "train.weight_pxy") > 0;
     const int64_t chain_steps =
         runs_chains ? (int64_t)settings_number(r->opts, "sgld.steps") : 0;
     const int64_t batches = batches_per_step(r, runs_chains);
-    double pass = 0, step, seconds;
+    double pass, step, seconds;
     char whole[32];
-    int rc;
 
-    if (r->arg->quiet || r->limit <= r->step)
-        return EXIT_OK;
-    rc = time_pass(r, (int64_t)settings_number(r->opts, "train.batch"), &pass);
-    if (rc != EXIT_OK)
-        return rc;
+    if (r->lab->quiet || r->limit <= r->step)
+        return;
+    pass = time_pass(r, (int64_t)settings_number(r->opts, "train.batch"));
     step = pass * ((double)chain_steps + LEARNING_COST * (double)batches);
     seconds = step * (double)(r->limit - r->step);
     if (r->arg->time_budget > 0 && r->arg->time_budget < seconds)
         seconds = r->arg->time_budget;
-    progress_say(&r->progress,
+    progress_say(&r->lab->progress,
                  "expected time about %s: %.2g s a step (SGLD steps: %" PRId64
                  ", batches to learn from: %" PRId64 ")",
                  format_duration(seconds, whole), step, chain_steps, batches);
-    return EXIT_OK;
 }

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "kit/base/json_log.h"
-#include "kit/base/report.h"
-#include "kit/cli/settings.h"
 
 /* What jem_trainer_metric() knows, in the order of the log. The means are over the steps since
  * the last line; the others are the last step's. */
@@ -59,8 +57,8 @@ static json_t *describe(const struct run *r)
     json_object_set_new(object, "seed",
                         json_integer((json_int_t)settings_number(r->opts, "train.seed")));
     json_object_set_new(object, "steps_total", json_integer(r->total));
-    json_object_set_new(object, "threads", json_integer(jem_context_threads(r->ctx)));
-    json_object_set_new(object, "kernels", json_string(jem_context_kernels(r->ctx)));
+    json_object_set_new(object, "threads", json_integer(jem_context_threads(r->lab->ctx)));
+    json_object_set_new(object, "kernels", json_string(jem_context_kernels(r->lab->ctx)));
     json_object_set_new(object, "libjem", json_string(jem_version_string()));
     json_object_set_new(object, "settings", settings_json(r->opts));
     return object;
@@ -93,22 +91,25 @@ json_t *train_new_line(const struct run *r, const char *type)
     return object;
 }
 
-int train_open_log(struct run *r)
+static void release_log(void *log)
+{
+    fclose(log);
+}
+
+void train_open_log(struct run *r)
 {
     char path[FILE_PATH_BYTES];
     json_t *line, *about;
-    int rc = file_join(path, r->folder, "log.jsonl");
 
-    if (rc == EXIT_OK)
-        rc = json_log_open(r->arg->log != NULL ? r->arg->log : path, r->arg->resume != NULL,
-                           &r->log);
-    if (rc != EXIT_OK)
-        return rc;
+    must(file_join(path, r->folder, "log.jsonl"));
+    must(json_log_open(r->arg->log != NULL ? r->arg->log : path, r->arg->resume != NULL,
+                       &r->log));
+    lab_keep(r->lab, r->log, release_log);
     line = train_new_line(r, r->arg->resume != NULL ? "resume" : "start");
     about = describe(r);
     json_object_update(line, about);
     json_decref(about);
-    return json_log_line(r->log, line);
+    must(json_log_line(r->log, line));
 }
 
 double train_mean_gap(const struct means *m)
@@ -119,7 +120,7 @@ double train_mean_gap(const struct means *m)
     return (double)NAN;
 }
 
-int train_log_steps(struct run *r, struct means *m)
+void train_log_steps(struct run *r, struct means *m)
 {
     json_t *line = train_new_line(r, "step");
 
@@ -130,15 +131,13 @@ int train_log_steps(struct run *r, struct means *m)
         json_set_number(line, metrics[i].name, value);
     }
     memset(m, 0, sizeof *m);
-    return json_log_line(r->log, line);
+    must(json_log_line(r->log, line));
 }
 
-int train_save(struct run *r)
+void train_save(struct run *r)
 {
-    const int rc = report_jem(jem_trainer_save(r->trainer, r->last));
-
+    must_jem(jem_trainer_save(r->trainer, r->last));
     r->saved_at = progress_clock();
-    if (rc == EXIT_OK)
-        r->saved_step = r->step;
-    return rc == EXIT_OK ? train_write_record(r) : rc;
+    r->saved_step = r->step;
+    must(train_write_record(r));
 }

@@ -2,9 +2,12 @@
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
 
-/* One run of jem-train: what was asked for, what is open, how far it is. The program's file has
- * the command line and the loop; around it lie setting up (train_setup.c), foretelling its
- * time (train_expect.c), writing down (train_record.c) and validating (train_validate.c). */
+/* One run of jem-train: what was asked for, what is open, and how far it is. jem-train.c has the
+ * command line and the loop. train_setup.c opens everything, train_expect.c estimates how long
+ * the run will take, train_record.c writes the log and saves, train_validate.c validates.
+ *
+ * A function that fails ends the program, as in kit/lab/lab.h: the training goes on from the last
+ * save. */
 
 #include <stdio.h>
 
@@ -12,31 +15,28 @@
 #include <jem/jem.h>
 
 #include "kit/base/file.h"
-#include "kit/base/progress.h"
-#include "kit/cli/cli.h"
+#include "kit/lab/lab.h"
 
 struct train_arguments {
-    const char *data, *out, *resume, *init, *backend, *log, *seed, *on_divergence;
+    const char *resume, *init, *log, *seed, *on_divergence;
     struct cli_list presets, sets;
-    int64_t steps, threads, validation, split_seed, validate_every;
+    int64_t steps, validation, split_seed, validate_every;
     double time_budget, save_every, max_gap;
-    int quiet, overwrite;
+    int overwrite;
 };
 
 struct run {
+    struct lab *lab; /* has the shape of the data, and gives back all that is open */
     const struct train_arguments *arg;
     const char *data_name;
-    jem_context *ctx;
     jem_options *opts;
     jem_dataset *images, *held_out; /* training and validation; the latter may be NULL */
     jem_trainer *trainer;
     json_t *before; /* train.json of the run that is continued; or NULL */
     FILE *log;
-    struct progress progress;
     char folder[FILE_PATH_BYTES], last[FILE_PATH_BYTES], best[FILE_PATH_BYTES];
     char record[FILE_PATH_BYTES]; /* train.json */
 
-    int64_t shape[4];
     int64_t validation;               /* images held out ... */
     int64_t split_seed;               /* ... and what chose them */
     int64_t first_step, step, limit;  /* of this run */
@@ -59,27 +59,25 @@ struct means {
     int64_t steps;
 };
 
-/* All of these return exit codes. */
-
-/* train_setup.c: context, settings, data, folder, trainer; give everything back. */
-int train_set_up(struct run *r);
-void train_tear_down(struct run *r);
+/* train_setup.c: context, settings, data, folder, trainer. */
+void train_set_up(struct run *r);
 
 /* train_expect.c: time one pass and say how long the run will take, unless --quiet. */
-int train_expect(struct run *r);
+void train_expect(struct run *r);
 
-/* train_record.c: log.jsonl, train.json, last.safetensors. */
+/* train_record.c: log.jsonl, train.json, last.safetensors. The last words of a run are written as
+ * far as they can be: where these functions return an exit code, they have only reported. */
 double train_metric(const struct run *r, const char *name); /* NaN when there is none */
-int train_open_log(struct run *r);
+void train_open_log(struct run *r);
 json_t *train_new_line(const struct run *r, const char *type);
 void train_add_metrics(const struct run *r, struct means *m);
 double train_mean_gap(const struct means *m); /* NaN when no chain was run */
-int train_log_steps(struct run *r, struct means *m);
-int train_save(struct run *r);
+void train_log_steps(struct run *r, struct means *m);
+void train_save(struct run *r);
 int train_write_record(const struct run *r);
 
 /* train_validate.c: judge the model, keep the best; a picture of the replay buffer. */
-int train_validate(struct run *r);
+void train_validate(struct run *r);
 int train_has_best(const struct run *r); /* this training's best.safetensors, not a stray one */
 int train_draw_samples(const struct run *r);
 

@@ -8,15 +8,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kit/base/json_log.h"
-#include "kit/base/report.h"
-#include "kit/cli/settings.h"
-#include "kit/data/checkpoint.h"
-#include "kit/data/data.h"
 #include "kit/data/holdout.h"
 
 /* Is OUT the folder of the training that is continued? */
@@ -29,66 +24,60 @@ static int stays_there(const struct run *r)
 }
 
 /* OUT and the names in it. Nothing of an earlier training is lost by accident. */
-static int open_folder(struct run *r)
+static void open_folder(struct run *r)
 {
-    const struct train_arguments *a = r->arg;
-    int rc;
+    const char *out = r->lab->out;
 
-    if (a->out == NULL)
-        rc = file_folder_of(r->folder, a->resume);
-    else
-        rc = (size_t)snprintf(r->folder, sizeof r->folder, "%s", a->out) < sizeof r->folder
-                 ? EXIT_OK
-                 : report_failed("--out %.60s...: too long", a->out);
-    if (rc == EXIT_OK)
-        rc = file_make_folder(r->folder);
-    if (rc == EXIT_OK)
-        rc = file_join(r->last, r->folder, "last.safetensors");
-    if (rc == EXIT_OK)
-        rc = file_join(r->best, r->folder, "best.safetensors");
-    if (rc == EXIT_OK)
-        rc = file_join(r->record, r->folder, "train.json");
-    if (rc == EXIT_OK && !stays_there(r)) {
+    if (out == NULL)
+        must(file_folder_of(r->folder, r->arg->resume));
+    else if ((size_t)snprintf(r->folder, sizeof r->folder, "%s", out) >= sizeof r->folder)
+        must(report_failed("--out %.60s...: too long", out));
+    must(file_make_folder(r->folder));
+    must(file_join(r->last, r->folder, "last.safetensors"));
+    must(file_join(r->best, r->folder, "best.safetensors"));
+    must(file_join(r->record, r->folder, "train.json"));
+    if (!stays_there(r)) {
         r->replaces = file_exists(r->last);
         r->best_accuracy = (double)NAN; /* the best model stays in the other folder */
         r->best_step = 0;
     }
-    if (rc == EXIT_OK && r->replaces && !a->overwrite)
-        rc = report_usage("%s already holds a training; go on with it (--resume %s), choose "
+    if (r->replaces && !r->arg->overwrite)
+        must(report_usage("%s already holds a training; go on with it (--resume %s), choose "
                           "another --out, or say --overwrite",
-                          r->folder, r->last);
-    return rc;
+                          r->folder, r->last));
 }
 
 /* With --overwrite: what the new training may never write, or would append to. */
-static int remove_replaced(const struct run *r)
+static void remove_replaced(const struct run *r)
 {
     static const char *const names[] = {"best.safetensors", "diverged.safetensors",
                                         "samples.png", "log.jsonl"};
     char path[FILE_PATH_BYTES];
-    int rc = EXIT_OK;
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && rc == EXIT_OK; i++) {
-        rc = file_join(path, r->folder, names[i]);
-        if (rc == EXIT_OK && unlink(path) != 0 && errno != ENOENT)
-            rc = report_failed("cannot remove %s: %s", path, strerror(errno));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        must(file_join(path, r->folder, names[i]));
+        if (unlink(path) != 0 && errno != ENOENT)
+            must(report_failed("cannot remove %s: %s", path, strerror(errno)));
     }
-    return rc;
+}
+
+static void release_json(void *json)
+{
+    json_decref(json);
 }
 
 /* What train.json beside the file says about the training that is continued. */
-static int read_record(struct run *r)
+static void read_record(struct run *r)
 {
     char folder[FILE_PATH_BYTES], path[FILE_PATH_BYTES];
-    int rc = file_folder_of(folder, r->arg->resume);
     const json_t *best;
 
-    if (rc == EXIT_OK)
-        rc = file_join(path, folder, "train.json");
-    if (rc == EXIT_OK)
-        rc = json_read_file(path, &r->before);
-    if (rc != EXIT_OK || r->before == NULL)
-        return rc;
+    must(file_folder_of(folder, r->arg->resume));
+    must(file_join(path, folder, "train.json"));
+    must(json_read_file(path, &r->before));
+    if (r->before == NULL)
+        return;
+    lab_keep(r->lab, r->before, release_json);
     best = json_object_get(r->before, "best");
     r->data_name = json_string_value(json_object_get(r->before, "data"));
     r->earlier_seconds = json_number_value(json_object_get(r->before, "seconds_training"));
@@ -99,128 +88,105 @@ static int read_record(struct run *r)
         r->best_accuracy = json_number_value(json_object_get(best, "validation_accuracy"));
         r->best_step = json_integer_value(json_object_get(best, "step"));
     }
-    return EXIT_OK;
 }
 
-static int open_data(struct run *r)
+static void open_data(struct run *r)
 {
     const struct train_arguments *a = r->arg;
     const json_t *held = json_object_get(r->before, "validation");
     const json_t *split_seed = json_object_get(r->before, "split_seed");
-    jem_dataset *all = NULL;
-    int64_t n = 0;
-    int rc;
+    int64_t n = 0, shape[4];
 
-    if (a->data != NULL)
-        r->data_name = a->data;
+    if (r->lab->data != NULL)
+        r->data_name = r->lab->data;
     else if (r->data_name == NULL)
         r->data_name = "fashion-mnist";
-    rc = data_open(r->ctx, r->data_name, "train", &all);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_shape(all, r->shape));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_size(all, &n));
+    r->images = lab_dataset(r->lab, r->data_name, "train");
+    must_jem(jem_dataset_shape(r->images, shape));
+    lab_set_shape(r->lab, shape);
+    must_jem(jem_dataset_size(r->images, &n));
     r->validation = a->validation;
     if (a->validation < 0 && json_is_integer(held))
         r->validation = json_integer_value(held);
     else if (a->validation < 0)
         r->validation = holdout_default(n);
-    if (rc == EXIT_OK && r->validation >= n)
-        rc = report_usage("--validation %" PRId64 ": must be less than the %" PRId64
+    if (r->validation >= n)
+        must(report_usage("--validation %" PRId64 ": must be less than the %" PRId64
                           " training images",
-                          r->validation, n);
+                          r->validation, n));
     r->split_seed =
         json_is_integer(split_seed) ? json_integer_value(split_seed) : a->split_seed;
-    if (rc == EXIT_OK && r->validation > 0) {
-        rc = report_jem(
-            jem_dataset_split(all, r->validation, r->split_seed, &r->images, &r->held_out));
-        jem_dataset_free(all);
-    } else {
-        r->images = all;
+    if (r->validation > 0) {
+        jem_dataset *all = r->images;
+
+        lab_split(r->lab, all, r->validation, r->split_seed, &r->images, &r->held_out);
+        lab_drop(r->lab, all);
     }
-    return rc;
 }
 
-/* The settings of a new training: presets and --set, sizes from the data, --seed. */
-static int choose_settings(struct run *r)
+/* The file's when a training goes on; else presets, --set, --seed. */
+static void choose_settings(struct run *r)
 {
-    int rc = settings_apply(r->opts, &r->arg->presets, &r->arg->sets);
+    const struct train_arguments *a = r->arg;
 
-    if (rc == EXIT_OK && r->arg->seed != NULL &&
-        jem_options_set_str(r->opts, "train.seed", r->arg->seed) != JEM_OK)
-        rc = report_usage("--seed %s: %s", r->arg->seed, jem_last_error());
-    return rc;
+    r->opts = lab_settings(r->lab, a->resume, &a->presets, &a->sets);
+    if (a->seed != NULL && jem_options_set_str(r->opts, "train.seed", a->seed) != JEM_OK)
+        must(report_usage("--seed %s: %s", a->seed, jem_last_error()));
 }
 
 /* The settings "model.*" are those of the model in --init. */
-static int take_sizes_from_model(struct run *r, const jem_model *model)
+static void take_sizes_from_model(struct run *r, const jem_model *model)
 {
     const char *name;
     char text[64];
-    int rc = EXIT_OK;
 
-    for (int64_t i = 0;
-         rc == EXIT_OK && jem_options_info(i, &name, NULL, NULL, NULL, NULL) == JEM_OK; i++) {
+    for (int64_t i = 0; jem_options_info(i, &name, NULL, NULL, NULL, NULL) == JEM_OK; i++) {
         if (strncmp(name, "model.", 6) != 0)
             continue;
-        rc = report_jem(jem_model_option(model, name, text, sizeof text));
-        if (rc == EXIT_OK)
-            rc = report_jem(jem_options_set_str(r->opts, name, text));
+        must_jem(jem_model_option(model, name, text, sizeof text));
+        must_jem(jem_options_set_str(r->opts, name, text));
     }
-    return rc;
 }
 
-static int copy_weights(const jem_model *from, jem_model *to)
+static void copy_weights(const struct run *r, const jem_model *from, jem_model *to)
 {
     const char *name;
     int64_t shape[4];
-    int rc = EXIT_OK;
 
-    for (int64_t i = 0; rc == EXIT_OK && jem_model_param_info(from, i, &name, shape) == JEM_OK;
-         i++) {
+    for (int64_t i = 0; jem_model_param_info(from, i, &name, shape) == JEM_OK; i++) {
         const int64_t n = shape[0] * shape[1] * shape[2] * shape[3];
-        float *values = malloc((size_t)n * sizeof *values);
+        float *values = lab_floats(r->lab, n);
 
-        if (values == NULL)
-            return report_no_memory();
-        rc = report_jem(jem_model_param_get(from, name, values, n));
-        if (rc == EXIT_OK)
-            rc = report_jem(jem_model_param_set(to, name, values, n));
-        free(values);
+        must_jem(jem_model_param_get(from, name, values, n));
+        must_jem(jem_model_param_set(to, name, values, n));
+        lab_drop(r->lab, values);
     }
-    return rc;
 }
 
 /* A new model with the weights of --init. Not the loaded one itself: a model notes the settings
  * it was made with when it is saved, and these would be the old training's. */
-static int create_model_from_file(struct run *r, jem_model **out)
+static jem_model *create_model_from_file(struct run *r)
 {
-    jem_model *old = NULL;
-    int rc = report_jem(jem_model_load(r->ctx, r->arg->init, &old));
+    jem_model *old = lab_model(r->lab, r->arg->init), *model = NULL;
 
-    if (rc == EXIT_OK)
-        rc = take_sizes_from_model(r, old);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_model_create(r->ctx, r->opts, out));
-    if (rc == EXIT_OK)
-        rc = copy_weights(old, *out);
-    jem_model_free(old);
-    return rc;
+    take_sizes_from_model(r, old);
+    must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
+    copy_weights(r, old, model);
+    lab_drop(r->lab, old);
+    return model;
 }
 
-static int create_trainer(struct run *r)
+static void create_trainer(struct run *r)
 {
     jem_model *model = NULL;
-    int rc = settings_take_shape(r->opts, r->shape);
 
-    if (rc == EXIT_OK && r->arg->init != NULL)
-        rc = create_model_from_file(r, &model);
-    else if (rc == EXIT_OK)
-        rc = report_jem(jem_model_create(r->ctx, r->opts, &model));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_create(model, r->images, r->opts, &r->trainer));
+    must(settings_take_shape(r->opts, r->lab->shape));
+    if (r->arg->init != NULL)
+        model = create_model_from_file(r);
+    else
+        must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
+    must_jem(jem_trainer_create(model, r->images, r->opts, &r->trainer));
     jem_model_free(model);
-    return rc;
 }
 
 /* How far the training is, and how far this run should go. */
@@ -236,46 +202,27 @@ static void plan(struct run *r)
         r->limit = r->step + r->arg->steps;
 }
 
-int train_set_up(struct run *r)
+static void release_trainer(void *trainer)
 {
-    const struct train_arguments *a = r->arg;
-    struct checkpoint file = {0};
-    int rc = settings_context(a->backend, a->threads, &r->ctx);
-
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_options_create(r->ctx, &r->opts));
-    if (rc == EXIT_OK && a->resume == NULL)
-        rc = choose_settings(r);
-    if (rc == EXIT_OK && a->resume != NULL)
-        rc = checkpoint_open(a->resume, &file);
-    if (rc == EXIT_OK && a->resume != NULL)
-        rc = checkpoint_settings(&file, r->opts);
-    checkpoint_close(&file);
-    if (rc == EXIT_OK && a->resume != NULL)
-        rc = read_record(r);
-    if (rc == EXIT_OK)
-        rc = open_data(r);
-    if (rc == EXIT_OK)
-        rc = open_folder(r);
-    if (rc == EXIT_OK && a->resume == NULL)
-        rc = create_trainer(r);
-    else if (rc == EXIT_OK)
-        rc = report_jem(jem_trainer_load(r->ctx, r->images, a->resume, &r->trainer));
-    if (rc == EXIT_OK)
-        plan(r);
-    if (rc == EXIT_OK && r->replaces)
-        rc = remove_replaced(r);
-    return rc;
+    jem_trainer_free(trainer);
 }
 
-void train_tear_down(struct run *r)
+void train_set_up(struct run *r)
 {
-    if (r->log != NULL)
-        fclose(r->log);
-    json_decref(r->before);
-    jem_trainer_free(r->trainer);
-    jem_dataset_free(r->images);
-    jem_dataset_free(r->held_out);
-    jem_options_free(r->opts);
-    jem_context_free(r->ctx);
+    const char *resume = r->arg->resume;
+
+    lab_open(r->lab);
+    choose_settings(r);
+    if (resume != NULL)
+        read_record(r);
+    open_data(r);
+    open_folder(r);
+    if (resume == NULL)
+        create_trainer(r);
+    else
+        must_jem(jem_trainer_load(r->lab->ctx, r->images, resume, &r->trainer));
+    lab_keep(r->lab, r->trainer, release_trainer);
+    plan(r);
+    if (r->replaces)
+        remove_replaced(r);
 }

@@ -10,10 +10,7 @@
 #include <stdlib.h>
 
 #include "kit/base/json_log.h"
-#include "kit/base/report.h"
-#include "kit/cli/settings.h"
 #include "kit/images/image.h"
-#include "kit/lab/evaluate.h"
 
 #define EVALUATION_BATCH 100 /* images; changes speed, never a result */
 #define BUFFER_IMAGES    500 /* of the replay buffer, scored at a validation */
@@ -33,7 +30,7 @@ static int read_buffer(const struct run *r, int64_t most, float **x, int64_t *n)
         status = jem_buffer_size(buffer, n);
     *n = *n < most ? *n : most;
     if (status == JEM_OK) {
-        *x = malloc((size_t)(*n * r->shape[0] * r->shape[1] * r->shape[2]) * sizeof **x);
+        *x = malloc((size_t)(*n * r->lab->size) * sizeof **x);
         status = *x == NULL ? JEM_OK : jem_buffer_read(buffer, 0, *n, *x);
     }
     jem_buffer_free(buffer);
@@ -42,36 +39,38 @@ static int read_buffer(const struct run *r, int64_t most, float **x, int64_t *n)
     return report_jem(status);
 }
 
-/* The mean log p(x) of samples, to be held against that of real images. */
-static int score_buffer(const struct run *r, jem_model *model, double *mean)
+/* The mean log p(x) of samples, to be held against that of real images; NaN without any. */
+static double score_buffer(const struct run *r, jem_model *model)
 {
+    double mean = (double)NAN;
     struct evaluation e;
     float *x;
     int64_t n;
-    int rc = read_buffer(r, BUFFER_IMAGES, &x, &n);
 
-    *mean = (double)NAN;
-    if (rc == EXIT_OK && n > 0) {
-        rc = evaluate_images(model, x, n, EVALUATION_BATCH, &e);
-        if (rc == EXIT_OK) {
-            *mean = e.mean_log_px;
-            evaluate_free(&e);
-        }
+    must(read_buffer(r, BUFFER_IMAGES, &x, &n));
+    if (n > 0) {
+        must(evaluate_images(model, x, n, EVALUATION_BATCH, &e));
+        mean = e.mean_log_px;
+        evaluate_free(&e);
     }
     free(x);
-    return rc;
+    return mean;
 }
 
 /* The averaged model where the training keeps one: it is what people will use. */
-static int model_to_judge(const struct run *r, jem_model **model)
+static jem_model *model_to_judge(const struct run *r)
 {
+    jem_model *model = NULL;
+
     if (settings_number(r->opts, "train.ema") > 0)
-        return report_jem(jem_trainer_average_model(r->trainer, model));
-    return report_jem(jem_trainer_model(r->trainer, model));
+        must_jem(jem_trainer_average_model(r->trainer, &model));
+    else
+        must_jem(jem_trainer_model(r->trainer, &model));
+    return model;
 }
 
-static int log_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
-                          int better)
+static void log_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
+                           int better)
 {
     json_t *line = train_new_line(r, "validation");
 
@@ -83,47 +82,45 @@ static int log_validation(struct run *r, const struct evaluation *e, double buff
     json_set_number(line, "gap", e->mean_log_px - buffer_log_px);
     json_object_set_new(line, "best", json_boolean(better));
     if (isnan(buffer_log_px))
-        progress_say(&r->progress, "step %" PRId64 ": validation accuracy %.2f %%%s", r->step,
-                     100 * e->accuracy, better ? ", the best so far" : "");
+        progress_say(&r->lab->progress, "step %" PRId64 ": validation accuracy %.2f %%%s",
+                     r->step, 100 * e->accuracy, better ? ", the best so far" : "");
     else
-        progress_say(&r->progress,
+        progress_say(&r->lab->progress,
                      "step %" PRId64
                      ": validation accuracy %.2f %%%s, log p(x) %.2f, of samples "
                      "%.2f",
                      r->step, 100 * e->accuracy, better ? ", the best so far" : "",
                      e->mean_log_px, buffer_log_px);
-    return json_log_line(r->log, line);
+    must(json_log_line(r->log, line));
 }
 
 /* Without images to validate on, or without labels, the latest model counts as the best. */
-int train_validate(struct run *r)
+void train_validate(struct run *r)
 {
     const double start = progress_clock();
     struct evaluation e = {0};
-    jem_model *model = NULL;
+    jem_model *model = model_to_judge(r);
     double buffer_log_px = (double)NAN;
     int better = 1;
-    int rc = model_to_judge(r, &model);
 
     e.accuracy = e.nll = e.ece = e.mean_log_px = (double)NAN;
-    if (rc == EXIT_OK && r->held_out != NULL)
-        rc = evaluate_data(model, r->held_out, 0, r->validation, EVALUATION_BATCH, &e);
-    if (rc == EXIT_OK && r->held_out != NULL)
-        rc = score_buffer(r, model, &buffer_log_px);
-    if (rc == EXIT_OK && !isnan(e.accuracy))
+    if (r->held_out != NULL) {
+        must(evaluate_data(model, r->held_out, 0, r->validation, EVALUATION_BATCH, &e));
+        buffer_log_px = score_buffer(r, model);
+    }
+    if (!isnan(e.accuracy))
         better = isnan(r->best_accuracy) || e.accuracy > r->best_accuracy;
-    if (rc == EXIT_OK && better) {
+    if (better) {
         r->best_accuracy = e.accuracy;
         r->best_step = r->step;
-        rc = report_jem(jem_model_save(model, r->best));
+        must_jem(jem_model_save(model, r->best));
     }
     r->validate_seconds += progress_clock() - start;
     r->validated_step = r->step;
-    if (rc == EXIT_OK && r->held_out != NULL)
-        rc = log_validation(r, &e, buffer_log_px, better);
+    if (r->held_out != NULL)
+        log_validation(r, &e, buffer_log_px, better);
     evaluate_free(&e);
     jem_model_free(model);
-    return rc;
 }
 
 int train_has_best(const struct run *r)
@@ -141,7 +138,7 @@ int train_draw_samples(const struct run *r)
     if (rc == EXIT_OK && n > 0)
         rc = file_join(path, r->folder, "samples.png");
     if (rc == EXIT_OK && n > 0)
-        rc = image_write_grid(path, x, n, r->shape, GRID_SIDE);
+        rc = image_write_grid(path, x, n, r->lab->shape, GRID_SIDE);
     free(x);
     return rc;
 }
