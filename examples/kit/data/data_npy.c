@@ -186,7 +186,7 @@ static int take_labels(const char *path, const struct npy_array *a, int64_t n, i
     if ((a->type != 'i' && a->type != 'u') || a->dims < 1 || a->count != n || a->shape[0] != n)
         return report_failed("%s: labels must be %" PRId64 " whole numbers, one per image",
                              path, n);
-    *y = malloc((size_t)n * sizeof **y);
+    *y = n > 0 ? malloc((size_t)n * sizeof **y) : NULL;
     if (*y == NULL)
         return report_no_memory();
     TRY(npy_get_i32(a, path, *y));
@@ -217,7 +217,7 @@ static int read_labels(const char *path, int64_t n, int64_t *classes, int32_t **
 static int open_array(jem_context *ctx, const struct npy_array *a, const struct place *place,
                       jem_dataset **out)
 {
-    int64_t shape[4], classes = place->classes;
+    int64_t shape[4] = {0, 0, 0, 0}, classes = place->classes;
     int32_t *y = NULL;
     int last = 0, rc = EXIT_OK;
 

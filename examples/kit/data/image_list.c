@@ -163,7 +163,7 @@ struct pixels {
     uint8_t *bytes;
 };
 
-/* The first image decides the sizes, and how much memory is asked for. */
+/* The first image decides the sizes, and so how much memory is needed; 0: there is not so much. */
 static int begin(const struct image *first, int64_t n, struct pixels *p)
 {
     const size_t size = (size_t)(first->channels * first->height * first->width);
@@ -172,18 +172,16 @@ static int begin(const struct image *first, int64_t n, struct pixels *p)
     p->shape[1] = first->height;
     p->shape[2] = first->width;
     p->bytes = (size_t)n > SIZE_MAX / size ? NULL : malloc((size_t)n * size);
-    if (p->bytes == NULL)
-        return report_failed("out of memory: %" PRId64 " images of %zu bytes; add ,size=N to "
-                             "--data for smaller ones",
-                             n, size);
-    return EXIT_OK;
+    return p->bytes != NULL;
 }
 
 static int take(const struct image *image, const struct image_list *list, int64_t i,
                 struct pixels *p)
 {
-    if (p->bytes == NULL)
-        TRY(begin(image, list->count, p));
+    if (p->bytes == NULL && !begin(image, list->count, p))
+        return report_failed("out of memory: %" PRId64 " images of %" PRId64
+                             " bytes; add ,size=N to --data for smaller ones",
+                             list->count, p->shape[0] * p->shape[1] * p->shape[2]);
     TRY(compare(image, list->path[i], p->shape, list->path[0]));
     store(image, p->bytes + i * p->shape[0] * p->shape[1] * p->shape[2]);
     return EXIT_OK;
