@@ -57,7 +57,7 @@ static const struct cli_option options[] = {
     {NULL, "data", "KIND",
      "images to fit the start to with --set start.kind=gaussian, and names for the "
      "classes: " DATA_HELP,
-     NULL, .text = &lab.data},
+     NULL, .text = &lab.data, .check = data_check},
     {"Settings (the file's, where it has some)", "preset", "NAME",
      "a named set of settings; may be repeated", NULL, .list = &arg.presets},
     {NULL, "set", "NAME=VALUE", "one setting, for example sgld.noise_std=0.005", NULL,

@@ -26,7 +26,8 @@ static const struct cli_option options[] = {
      "floats in [-1, 1] or bytes 0..255; or a PNG or JPEG file of the model's size; more files "
      "may follow",
      NULL, .list = &arg.inputs},
-    {NULL, "data", "KIND", "instead of files: " DATA_HELP, NULL, .text = &lab.data},
+    {NULL, "data", "KIND", "instead of files: " DATA_HELP, NULL, .text = &lab.data,
+     .check = data_check},
     {NULL, "split", "NAME", "of --data: train or test", "test", .text = &arg.split},
     {NULL, "count", "N", "only N images of --data, evenly spaced; 0: all", "0",
      .integer = &lab.count, .max = INT64_MAX},

@@ -7,9 +7,9 @@
  * Above this line nobody knows how a number is stored. Tensor memory is the incomplete type
  * `jem__mem`, so the compiler keeps everybody from looking inside; data goes in with upload and
  * comes out with download. Each operation is fused the way a fast backend wants it: the
- * activation is applied while a convolution *reads* its input, bias and residual are added while it
- * writes, and the sign of what it writes is kept as one bit, which is all that the input
- * gradient of a LeakyReLU network needs (docs/maths.md). A whole SGLD step, noise and
+ * activation is applied while a convolution *reads* its input, bias and residual are added
+ * while it writes, and the sign of what it writes is kept as one bit, which is all that the
+ * input gradient of a LeakyReLU network needs (docs/maths.md). A whole SGLD step, noise and
  * clamps included, is conv_forward ... density ... conv_backward_x ... sgld_step, without a
  * number leaving the backend.
  *
@@ -27,8 +27,8 @@
  *
  *     a(v) = v where v > 0, slope * v elsewhere
  *
- * 1 is none, 0.2 the LeakyReLU of the paper, 0 ReLU. What goes in as NaN or infinite comes out as
- * NaN or infinite, whatever the slope. */
+ * 1 is none, 0.2 the LeakyReLU of the paper, 0 ReLU. What goes in as NaN or infinite comes out
+ * as NaN or infinite, whatever the slope. jem__activates() tells whether there is one. */
 static inline int32_t jem__activates(float slope)
 {
     return slope < 1.0F;
@@ -55,9 +55,9 @@ typedef struct jem__signs {
 } jem__signs;
 
 /* A two-dimensional convolution (cross-correlation, as PyTorch): x is c x h x w, weights are
- * k x c x kh x kw, y is k x oh x ow, oh = (h + 2 pad - kh) / stride + 1. A fully connected layer
- * is the convolution whose kernel is the image: kh = h, kw = w, pad = 0. It reads x through the
- * activation of `slope`. */
+ * k x c x kh x kw, y is k x oh x ow, oh = (h + 2 pad - kh) / stride + 1. A fully connected
+ * layer is the convolution whose kernel is the image: kh = h, kw = w, pad = 0. All read x
+ * through the activation of `slope`. */
 typedef struct jem__conv {
     int64_t c, h, w, k, kh, kw, stride, pad, oh, ow;
     float slope;
@@ -65,8 +65,8 @@ typedef struct jem__conv {
 
 typedef struct jem__queue jem__queue; /* where operations run one after another; never shared */
 
-/* One step of x <- clamp(x + step_size * clamp(g) + noise_std * N(0, I)). A clamp of 0 is off; a
- * gradient that is NaN or infinite makes x NaN, whatever the clamps.
+/* One step of x <- clamp(x + step_size * clamp(g) + noise_std * N(0, I)). A clamp of 0 is off;
+ * a gradient that is NaN or infinite makes x NaN, whatever the clamps.
  * Image i of the batch is chain `first_chain + i`; its noise is
  * jem__rng{key, JEM__RNG_SGLD, step, chain}, element e = position in c, h, w order. */
 typedef struct jem__sgld_step {
@@ -102,9 +102,9 @@ typedef struct jem__density {
 
 /* --- Operations -----------------------------------------------------------------------------
  *
- * Each is a function type, jem__NAME_fn, and a name in the list JEM__OPERATIONS below them, from
- * which the table and each backend's declarations follow. A new operation is declared here and
- * written once per backend, as jem__BACKEND_NAME(). */
+ * Each is a function type, jem__NAME_fn, and a name in the list JEM__OPERATIONS below them,
+ * from which the table and each backend's declarations follow. A new operation is declared
+ * here and written once per backend, as jem__BACKEND_NAME(). */
 
 /* y = conv(a(x), w) + b [+ add]; signs_y of y where wanted. b may be NULL. */
 typedef jem_status jem__conv_forward_fn(jem__queue *queue, const jem__conv *conv,
@@ -188,7 +188,7 @@ typedef jem_status jem__sgd_step_fn(jem__queue *queue, const jem__sgd *what,
     X(adam_step)                                                                               \
     X(sgd_step)
 
-/* --- The table ----------------------------------------------------------------------------- */
+/* --- The table ---------------------------------------------------------------------------- */
 
 typedef struct jem__backend {
     const char *name; /* "cpu" */

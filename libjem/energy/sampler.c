@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -95,16 +96,15 @@ static jem_status check_chain(const jem__chain_call *call, int64_t i)
 {
     const int64_t size = call->sampler->head->image_size;
     const float *x = call->result + i * size;
+    const int64_t at = jem__first_not_finite(x, size);
 
-    for (int64_t j = 0; j < size; j++) {
-        if (!isfinite(x[j]))
-            return jem__fail(JEM_E_NUMERIC,
-                             "%s: chain %" PRIu64 " (image %" PRId64
-                             " of this call) holds %g after %" PRId64 " steps of size %g",
-                             call->caller, call->first_chain + (uint64_t)i, i, (double)x[j],
-                             call->steps, (double)call->sampler->step_size);
-    }
-    return JEM_OK;
+    if (at < 0)
+        return JEM_OK;
+    return jem__fail(JEM_E_NUMERIC,
+                     "%s: chain %" PRIu64 " (image %" PRId64
+                     " of this call) holds %g after %" PRId64 " steps of size %g",
+                     call->caller, call->first_chain + (uint64_t)i, i, (double)x[at],
+                     call->steps, (double)call->sampler->step_size);
 }
 
 int64_t jem__chain_state(const jem__chain_call *call, int64_t step, int64_t first)

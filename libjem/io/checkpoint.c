@@ -15,6 +15,7 @@
 
 #include <jem/version.h>
 
+#include "core/check.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -191,13 +192,12 @@ static jem_status read_parameters(const char *caller, jem__st_file *f, jem_model
         const jem__st_tensor *t;
         JEM__TRY(find_tensor(caller, f, p, &t));
         JEM__TRY(jem__st_read_f32(f, t, host, p->count));
-        for (int64_t e = 0; e < p->count; e++) {
-            if (!isfinite(host[e]))
-                return jem__fail(
-                    JEM_E_NUMERIC,
-                    "%s: %s: parameter \"%s\" is %s at index %" PRId64 ", must be finite",
-                    caller, jem__st_path(f), p->name, isnan(host[e]) ? "NaN" : "infinite", e);
-        }
+        const int64_t bad = jem__first_not_finite(host, p->count);
+        if (bad >= 0)
+            return jem__fail(
+                JEM_E_NUMERIC,
+                "%s: %s: parameter \"%s\" is %s at index %" PRId64 ", must be finite", caller,
+                jem__st_path(f), p->name, isnan(host[bad]) ? "NaN" : "infinite", bad);
         JEM__TRY(jem__model_param_upload(model, &model->params, i, host));
     }
     return JEM_OK;

@@ -11,8 +11,8 @@
 #include "core/error.h"
 #include "nets/network.h"
 
-/* One pass over one layer: the tensors of n images that an operation works on. Those that a pass
- * does not have, or that the layer does not, have mem NULL. */
+/* One pass over one layer: the tensors of n images that an operation works on. Those that a
+ * pass does not have, or that the layer does not, have mem NULL. */
 typedef struct jem__layer_pass {
     const jem__backend *backend;
     jem__queue *queue;
@@ -64,8 +64,8 @@ struct jem__layer_kind {
     /* param += their gradients from in and gy. NULL: a kind without parameters. */
     jem_status (*backward_w)(const jem__layer_pass *pass);
     /* The change of out from the changes in in: forward without biases, with the slopes that
-     * signs_in tells. NULL: none, as for a kind whose passes read values, since the changes take
-     * their places. */
+     * signs_in tells. NULL: none, as for a kind whose passes read values, since the changes
+     * take their places. */
     jem_status (*tangent)(const jem__layer_pass *pass);
 
     jem__layer_input input[JEM__LAYER_INPUTS];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolutions, and fully connected layers, which are the convolution whose kernel is the image:
+/* Convolutions; and fully connected layers: convolutions whose kernel is the image.
  *
  *     out = conv(a(in)) + bias [+ add]
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Building a network: a list of layers, values and parameters.
  *
- * Every size a backend will ever see is checked here and only here: the products that follow from
- * the limits below fit 64 bits, kernels fit their input, added values fit their sum. */
+ * Every size a backend will ever see is checked here and only here: the products that follow
+ * from the limits below fit 64 bits, kernels fit their input, added values fit their sum. */
 
 #include "nets/layer.h"
 
@@ -57,7 +57,8 @@ static jem_status grow(jem_context *ctx, void **items, int32_t used, int32_t mor
     return JEM_OK;
 }
 
-/* Space for one more layer with its value and parameters, so that adding it cannot fail halfway. */
+/* Space for one more layer with its value and parameters, so that adding it cannot fail
+ * halfway. */
 static jem_status reserve(jem__network *net)
 {
     void *layers = net->layers, *params = net->params, *values = net->values;

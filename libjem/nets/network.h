@@ -2,9 +2,9 @@
 #ifndef JEM_NETS_NETWORK_H
 #define JEM_NETS_NETWORK_H
 
-/* A network is a list of layers; each reads one or two earlier values and writes a new one. Running
- * the list forward gives logits, running it backward gives gradients. Values are numbered: 0 is
- * the image, the last one is the logits.
+/* A network is a list of layers; each reads one or two earlier values and writes a new one.
+ * Running the list forward gives logits, running it backward gives gradients. Values are
+ * numbered: 0 is the image, the last one is the logits.
  *
  * Two ways to run it, with different workspaces:
  *   frozen     weights do not change: only sign bits are kept, values share a few blocks.
@@ -51,9 +51,10 @@ typedef struct jem__network {
     int64_t classes;
 } jem__network;
 
-/* Building. Each function adds a layer and returns the number of its output value in *out; sizes
- * are checked here, so that the backends need not. `name` gives NAME.weight and NAME.bias. A
- * slope below 1 is possible only where signs are kept, that is for the output of a convolution. */
+/* Building. Each function adds a layer and returns the number of its output value in *out;
+ * sizes are checked here, so that the backends need not. `name` gives NAME.weight and
+ * NAME.bias. A slope below 1 is possible only where signs are kept, that is for the output of
+ * a convolution. */
 jem_status jem__network_create(jem_context *ctx, int64_t c, int64_t h, int64_t w,
                                jem__network **out);
 /* out = conv(a(in)) + bias [+ add]. add is another value of the same size, but never the image;
@@ -97,9 +98,9 @@ jem__tensor jem__workspace_features(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_grad_logits(const jem__workspace *ws, int64_t n);
 jem__tensor jem__workspace_image_gradient(const jem__workspace *ws, int64_t n);
 
-/* Each pass runs all layers, or, as ..._range(), layers first .. end - 1 alone: forward from what
- * the layers before have written, backward from what the layers behind have. `params` is the flat
- * block (n = 1, c = param_count, h = w = 1). */
+/* Each pass runs all layers, or, as ..._range(), layers first .. end - 1 alone: forward from
+ * what the layers before have written, backward from what the layers behind have. `params` is
+ * the flat block (n = 1, c = param_count, h = w = 1). */
 
 /* logits(image). */
 jem_status jem__network_forward(jem__workspace *ws, jem__queue *queue,
@@ -113,8 +114,8 @@ jem_status jem__network_backward_x(jem__workspace *ws, jem__queue *queue,
 jem_status jem__network_backward_x_range(jem__workspace *ws, jem__queue *queue,
                                          const jem__tensor *params, int64_t n, int32_t first,
                                          int32_t end);
-/* After forward, from grad_logits: grads += parameter gradient (training workspace only); no image
- * gradient is made. `grads` is a flat block like params. */
+/* After forward, from grad_logits: grads += parameter gradient (training workspace only); no
+ * image gradient is made. `grads` is a flat block like params. */
 jem_status jem__network_backward_w(jem__workspace *ws, jem__queue *queue,
                                    const jem__tensor *params, const jem__tensor *grads,
                                    int64_t n);

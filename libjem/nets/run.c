@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a network: its layers one after another, each on its part of the workspace. */
+/* Running a network: its layers one after another, each on its own tensors of the workspace. */
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -26,7 +26,6 @@ static jem__layer_pass pass_of(const jem__workspace *ws, jem__queue *queue, int3
         pass.signs_out = (jem__signs){.mem = ws->bits, .at = signs_out};
     for (int32_t k = 0; k < layer->n_params; k++)
         pass.param[k] = jem__param_tensor(&ws->net->params[layer->param + k], params);
-    pass.gy = jem__workspace_tensor(ws, ws->routes[i].gy, layer->out, n);
     return pass;
 }
 
@@ -46,6 +45,7 @@ static jem_status layer_backward_x(const jem__workspace *ws, jem__queue *queue, 
     jem__layer_pass pass = pass_of(ws, queue, i, params, n);
     const jem__layer *layer = pass.layer;
 
+    pass.gy = jem__workspace_tensor(ws, ws->routes[i].gy, layer->out, n);
     for (int32_t j = 0; j < JEM__LAYER_INPUTS; j++) {
         const int32_t in = layer->in[j];
         const int32_t so_far = ws->routes[i].in[j].so_far, gx = ws->routes[i].in[j].gx;
@@ -62,8 +62,9 @@ static jem_status layer_backward_x(const jem__workspace *ws, jem__queue *queue, 
 static jem_status layer_backward_w(const jem__workspace *ws, jem__queue *queue, int32_t i,
                                    const jem__tensor *grads, int64_t n)
 {
-    const jem__layer_pass pass = pass_of(ws, queue, i, grads, n);
+    jem__layer_pass pass = pass_of(ws, queue, i, grads, n);
 
+    pass.gy = jem__workspace_tensor(ws, ws->routes[i].gy, pass.layer->out, n);
     return pass.layer->kind->backward_w != NULL ? pass.layer->kind->backward_w(&pass) : JEM_OK;
 }
 

@@ -97,7 +97,8 @@ static jem_status plan_input(jem__workspace *ws, int32_t i, int32_t j, int32_t s
     return JEM_OK;
 }
 
-/* The route of one layer; grad[v] is the block of value v's gradient so far, or JEM__NO_BLOCK. */
+/* The route of one layer; grad[v] is the block of value v's gradient so far, or
+ * JEM__NO_BLOCK. */
 static jem_status plan_route(jem__workspace *ws, int32_t i, int32_t *grad)
 {
     const jem__layer *layer = &ws->net->layers[i];
@@ -143,7 +144,8 @@ static jem_status plan_gradients(jem__workspace *ws)
     return status;
 }
 
-/* The lowest place for block b among those in `placed` (by place) that live at the same time. */
+/* The lowest place for block b among those in `placed` (by place) that live at the same
+ * time. */
 static int64_t lowest_place(const jem__block *blocks, const int32_t *placed, int32_t count,
                             const jem__block *b)
 {

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -203,13 +204,12 @@ static jem_status check_shape(const jem__st_file *f, const jem__st_tensor *tenso
 static jem_status read_finite(jem__st_file *f, const jem__st_tensor *tensor, float *out)
 {
     JEM__TRY(jem__st_read_f32(f, tensor, out, tensor->count));
-    for (int64_t i = 0; i < tensor->count; i++) {
-        if (!isfinite(out[i]))
-            return jem__fail(JEM_E_NUMERIC,
-                             LOAD ": %s: number %" PRId64 " of \"%s\" is %g, must be finite",
-                             jem__st_path(f), i, tensor->name, (double)out[i]);
-    }
-    return JEM_OK;
+    const int64_t at = jem__first_not_finite(out, tensor->count);
+    if (at < 0)
+        return JEM_OK;
+    return jem__fail(JEM_E_NUMERIC,
+                     LOAD ": %s: number %" PRId64 " of \"%s\" is %g, must be finite",
+                     jem__st_path(f), at, tensor->name, (double)out[at]);
 }
 
 static jem_status read_counters(jem__st_file *f, int64_t out[N_COUNTERS])

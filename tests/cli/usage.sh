@@ -67,13 +67,21 @@ for program in jem-train jem-score jem-sample jem-demo jem-calibration jem-ood j
 done
 
 # A dry run reads nothing, writes nothing, and says all that would be done.
-expect "a dry run" 0 "would run: jem-ood --model $tmp/none" "$JEM_BIN/jem-ood" --dry-run --model "$tmp/none" --ood "a 'b'" --json "$tmp/new/a.json"
-verdict "it shows defaults, and words as a shell takes them" "$(cat "$tmp/out")" grep -qF -- "--ood 'a '\\''b'\\''' --count-ood 0" "$tmp/out"
+expect "a dry run" 0 "would run: jem-ood --model $tmp/none" "$JEM_BIN/jem-ood" --dry-run --model "$tmp/none" --ood "npy:a 'b'" --json "$tmp/new/a.json"
+verdict "it shows defaults, and words as a shell takes them" "$(cat "$tmp/out")" grep -qF -- "--ood 'npy:a '\\''b'\\''' --count-ood 0" "$tmp/out"
 verdict "it is one line" "$(cat "$tmp/out")" [ "$(wc -l <"$tmp/out")" = 1 ]
 verdict "it makes no folder" "it is there" [ ! -e "$tmp/new" ]
 expect "a dry run, what is missing" 2 "--model FILE is missing" "$JEM_BIN/jem-ood" --dry-run
 expect "a dry run, number that is none" 2 "must be above 0" "$JEM_BIN/jem-ood" --dry-run --model x --temperature 0
 expect "a dry run, unknown setting" 2 "sgld.steps" train --dry-run --out "$tmp/new" --set sgld.step=3
+expect "a dry run, unknown kind of data" 2 "--data nist:x: unknown kind" "$JEM_BIN/jem-ood" --dry-run --model x --data nist:x
+expect "a dry run, data without a place" 2 "the place of the files is missing" score --dry-run --model x --data cifar10
+expect "a dry run, unknown kind of other images" 2 "--ood takes noise" "$JEM_BIN/jem-ood" --dry-run --model x --ood noise --ood nois
+expect "a dry run, unknown backend" 2 "cuda" "$JEM_BIN/jem-ood" --dry-run --model x --backend cuda
+expect "train, unknown kind of data" 2 "--data nist:x: unknown kind" train --dry-run --out "$tmp/new" --data nist:x
+for program in jem-demo jem-sample jem-calibration; do
+    expect "$program, unknown kind of data" 2 "--data nist:x: unknown kind" "$JEM_BIN/$program" --dry-run --model x --data nist:x
+done
 expect "a dry run, full disk" 1 "cannot write" bash -c "'$JEM_BIN/jem-ood' --dry-run --model x >/dev/full"
 
 touch "$tmp/file"

@@ -89,11 +89,33 @@ def cifar_inputs():
     yield "hundred", b"\x13\x63" + pixels
 
 
+def record_inputs():
+    texts = {"name": "set", "title": "images", "kind": "text", "group": True, "right": True}
+    share = {"name": "share", "title": "share", "kind": "number", "decimals": 1, "percent": True}
+    share.update({"unit": " %", "good": 0.9, "bad": 0.5})
+    above = {"name": "high", "kind": "number", "decimals": 1, "join": " to ", "sign": True}
+    shown = {"title": "shown", "kind": "digits", "decimals": 3, "values": [1.5, None]}
+    rows = [{"set": "a", "share": 0.25, "high": 0.5}, {"set": "a", "share": None}]
+    plain = {"name": "results", "title": "T", "note": "n", "rows": ["results"], "hidden": [1]}
+    plain.update({"columns": [texts, share, above, shown], "runs": [0]})
+    yield "rows", {"protocol": "p", "results": rows, "tables": [plain]}
+    score = {"name": "score", "title": "score", "kind": "text", "words": ["S", None, "U"]}
+    wide = {"name": "w", "across": "score", "figure": "n", "rows": ["w"]}
+    wide["columns"] = [texts, score, {"name": "n", "title": "n", "kind": "whole"}]
+    rows = [{"set": s, "score": v, "n": n} for s, v, n in (("a", "s", 1), ("a", "t", 2), ("b", "s", 3))]
+    yield "across", {"w": rows, "tables": [wide]}
+    truth = {"name": "ok", "title": "ok", "kind": "truth"}
+    placed = {"title": "P", "rows": [".", "scaled.all", None], "columns": [truth], "only_page": True}
+    yield "placed", {"ok": True, "scaled": {"all": None}, "tables": [placed]}
+    yield "none", {"program": "jem-ood"}
+
+
 def main():
     here = pathlib.Path(__file__).parent / "corpus"
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here
     makers = {"safetensors": safetensors_inputs, "checkpoint": checkpoint_inputs}
     makers.update({"idx": idx_inputs, "cifar": cifar_inputs})
+    makers["record"] = lambda: ((name, json.dumps(file).encode()) for name, file in record_inputs())
     for target, inputs in makers.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in inputs():

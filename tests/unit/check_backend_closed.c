@@ -295,7 +295,8 @@ START_TEST(first_steps_of_the_optimizers)
     /* Adam's first step is lr times the sign, whatever the size of the gradient */
     static const float zero[3] = {0, 0, 0}, p0[3] = {1, 2, 3}, g0[3] = {1e-3F, -5, 700};
     static const double after_adam[3] = {0.9, 2.1, 2.9};
-    /* SGD: v1 = g, p1 = p0 - v1 / 10; v2 = v1 / 2 + g, p2 = p1 - v2 / 10, with g + p as decay 1 */
+    /* SGD: v1 = g, p1 = p0 - v1 / 10; v2 = v1 / 2 + g, p2 = p1 - v2 / 10, with g + p as decay
+     * 1 */
     static const float g1[3] = {1, -1, 0};
     static const double after_sgd[3] = {1 - 0.2 - 0.1 - 0.18, 2 - 0.1 - 0.05 - 0.09,
                                         3 - 0.3 - 0.15 - 0.27};
@@ -414,8 +415,8 @@ static double dot(const double *a, const float *b, int64_t n)
     return sum;
 }
 
-/* Without activation, bias and add, <gy, conv(x, w)> is linear in x and in w: it equals <gx, x> and
- * <gw, w>. Nothing is shared between the three loops. */
+/* Without activation, bias and add, <gy, conv(x, w)> is linear in x and in w: it equals <gx,
+ * x> and <gw, w>. Nothing is shared between the three loops. */
 START_TEST(reference_gradients_are_adjoints)
 {
     jem_lab_case q = jem_lab_case_at(_i);

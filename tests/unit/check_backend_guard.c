@@ -230,7 +230,8 @@ static void front_release(void *block, int64_t size, void *user)
     munmap((uint8_t *)block - page, (size_t)size + page);
 }
 
-/* Everything but convolutions, once. Class numbers and scores lie before forbidden bytes too. */
+/* Everything but convolutions, once. Class numbers and scores lie before forbidden bytes
+ * too. */
 static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
                       const jem__tensor *a, const jem__tensor *b, const jem__tensor *pooled,
                       const jem__tensor *grad)

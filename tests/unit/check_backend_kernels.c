@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What can only be seen in a kernel set itself. In a file of its own, since both backends define
- * struct jem__queue. */
+/* What can only be seen in a kernel set itself. In a file of its own, since both backends
+ * define struct jem__queue. */
 
 #include "check_backend_lab.h"
 

@@ -503,7 +503,8 @@ jem_lab_case jem_lab_case_at(int i)
         {3, 40, 15, 14, 24, 3, 3, 2, 1, 0.2F, 1, 2},
         {2, 8, 9, 7, 8, 3, 3, 1, 1, 0, 1, 2},
         {2, 24, 32, 32, 8, 3, 3, 2, 1, 0.1F, 1, 0},
-        /* few input channels: every width, groups that are not whole, bands, phases, odd kernels */
+        /* few input channels: every width, groups that are not whole, bands, phases, odd
+         * kernels */
         {5, 1, 28, 28, 16, 3, 3, 1, 1, 1, 1, 0},
         {2, 1, 30, 33, 33, 5, 5, 1, 2, 0.2F, 1, 1},
         {3, 3, 17, 19, 24, 3, 3, 2, 1, 0, 1, 2},

@@ -17,8 +17,8 @@
 #include "backend/backend.h"
 #include "test_support.h"
 
-/* What the tests run on: the reference and, of the CPU backend, each kernel set that this machine
- * has. jem_lab_target_at(0) is the reference, 1 the set that "cpu" chooses. */
+/* What the tests run on: the reference and, of the CPU backend, each kernel set that this
+ * machine has. jem_lab_target_at(0) is the reference, 1 the set that "cpu" chooses. */
 typedef struct jem_lab_target {
     const char *name; /* "cpu:avx2" */
     const jem__backend *backend;
@@ -61,9 +61,8 @@ typedef struct jem_lab {
 /* alloc NULL: the C library's. Give it back also after a failure. */
 void jem_lab_open(jem_lab *lab, const jem_lab_target *target, int32_t threads,
                   jem_alloc_fn alloc, jem_release_fn release, void *user);
-/* How many cases of the common list are run: all that were thought of, and random ones; FEW
- * where each is run several times. Sanitizers make each fork and the reference slow: then all but
- * the largest that were thought of. */
+/* How many cases of the common list are run: all that were thought of, and random ones.
+ * Sanitizers make each fork and the reference slow: then all but the largest of the former. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define JEM_LAB_SLOW
@@ -71,10 +70,8 @@ void jem_lab_open(jem_lab *lab, const jem_lab_target *target, int32_t threads,
 #endif
 #if defined(JEM_LAB_SLOW) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define JEM_LAB_CASES 33
-#define JEM_LAB_FEW   22
 #else
 #define JEM_LAB_CASES 128
-#define JEM_LAB_FEW   40
 #endif
 void jem_lab_close(jem_lab *lab);
 void jem_lab_forget(jem_lab *lab); /* gives the tensors back, keeps the queue */

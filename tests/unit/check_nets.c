@@ -15,7 +15,7 @@
 #include "core/context.h"
 #include "core/error.h"
 
-/* --- Gradients ----------------------------------------------------------------------------- */
+/* --- Gradients ---------------------------------------------------------------------------- */
 
 START_TEST(test_gradients_match_finite_differences)
 {
@@ -166,7 +166,7 @@ START_TEST(test_batch_sizes_outside_the_workspace)
 }
 END_TEST
 
-/* --- The fast backend on whole networks ------------------------------------------------------ */
+/* --- The fast backend on whole networks --------------------------------------------------- */
 
 static void run_all(jem_rig *r, int64_t n, float *out[3])
 {
@@ -214,9 +214,9 @@ static double cpu_error(int64_t c, int64_t h, int64_t w, int64_t n, jem_rig_buil
     return worst;
 }
 
-/* Gradients jump where the input of a LeakyReLU is 0. In a network of a hundred thousand of them
- * one may lie within rounding of it, and then float and double rightly take different sides: other
- * images are tried. A wrong kernel is wrong for all of them. */
+/* Gradients jump where the input of a LeakyReLU is 0. In a network of a hundred thousand of
+ * them one may lie within rounding of it, and then float and double rightly take different
+ * sides: other images are tried. A wrong kernel is wrong for all of them. */
 static void check_cpu(int64_t c, int64_t h, int64_t w, int64_t n, jem_rig_builder build)
 {
     double error = 1;

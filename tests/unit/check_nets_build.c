@@ -33,7 +33,7 @@ static void rig_close(rig *r)
     jem_check_no_leak(&r->memory);
 }
 
-/* --- Structure and memory -------------------------------------------------------------------- */
+/* --- Structure and memory ----------------------------------------------------------------- */
 
 /* Weights in all, without the gaps that align parameters. */
 static int64_t weights_of(const jem__network *net)
@@ -59,7 +59,8 @@ static int64_t weights_of(const jem__network *net)
     return sum;
 }
 
-/* The number of weights of a WRN, from Zagoruyko and Komodakis' table and the paper's biases. */
+/* The number of weights of a WRN, from Zagoruyko and Komodakis' table and the paper's
+ * biases. */
 static int64_t wrn_weights(int64_t depth, int64_t widen, int64_t channels, int64_t classes)
 {
     const int64_t blocks = (depth - 4) / 6;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers by themselves: a network runs in ranges of them, and a kind of layer that nets/ has never
- * heard of works like its own. */
+/* Layers by themselves: a network runs in ranges of them, and a kind of layer that nets/ has
+ * never heard of works like its own. */
 
 #include "check_nets.h"
 #include "check_nets_rig.h"
@@ -153,7 +153,7 @@ START_TEST(test_a_layer_has_the_slope_it_was_given)
 }
 END_TEST
 
-/* --- A foreign kind: out = the larger of two values ------------------------------------------ */
+/* --- A foreign kind: out = the larger of two values --------------------------------------- */
 
 static double *at(const jem__tensor *t)
 {

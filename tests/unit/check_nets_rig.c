@@ -80,7 +80,6 @@ void jem_rig_close(jem_rig *r)
     jem_check_no_leak(&r->memory);
 }
 
-/* A workspace with random images and seeds, images first .. first + n - 1 of a fixed row. */
 jem__workspace *jem_rig_workspace(const jem_rig *r, int64_t max_batch, int32_t training,
                                   int64_t n)
 {
@@ -97,7 +96,7 @@ jem__workspace *jem_rig_workspace(const jem_rig *r, int64_t max_batch, int32_t t
     return ws;
 }
 
-/* --- Networks to test ---------------------------------------------------------------------- */
+/* --- Networks to test --------------------------------------------------------------------- */
 
 static jem_status build_wrn(jem__network *net)
 {
@@ -125,7 +124,7 @@ static jem_status build_two_stems(jem__network *net)
     return jem__network_linear(net, "c", b, 1.0F, 3, &b);
 }
 
-/* Layers that add what they read; the last one adds too, so that the grad is handed on. */
+/* Layers that add what they read; the last one adds too, so that grad_logits is handed on. */
 static jem_status build_adding_end(jem__network *net)
 {
     int32_t a = 0;
@@ -136,7 +135,7 @@ static jem_status build_adding_end(jem__network *net)
 }
 
 /* A residual over three layers at the end: the added value outlives values made after it, and
- * the grad becomes its gradient so far. */
+ * grad_logits becomes its gradient so far. */
 static jem_status build_long_residual(jem__network *net)
 {
     int32_t a = 0, b = 0;
@@ -206,7 +205,7 @@ void jem_rig_open_net(jem_rig *r, const jem__backend *backend, int i)
                  jem_rig_nets[i].build);
 }
 
-/* --- Finite differences --------------------------------------------------------------------- */
+/* --- Finite differences ------------------------------------------------------------------- */
 
 const double *jem_rig_numbers(const jem__tensor *t)
 {
@@ -244,7 +243,8 @@ static double slope(const jem_rig *r, jem__workspace *ws, int64_t n, double *num
     return (double)NAN;
 }
 
-/* Compare `gradient` with finite differences at `samples` numbers from the first to the last. */
+/* Compare `gradient` with finite differences at `samples` numbers from the first to the
+ * last. */
 void jem_rig_check_slopes(const jem_rig *r, jem__workspace *ws, int64_t n, double *point,
                           const double *gradient, int64_t count, int64_t samples,
                           const char *what)

@@ -41,7 +41,7 @@ static const struct cli_option options[] = {
      "instead of these: all of the training split of another data set, or with --validation "
      "what jem-train held out of it; --data idx, npy and others without a training split of "
      "their own have no temperature but with this",
-     NULL, .text = &fit.data},
+     NULL, .text = &fit.data, .check = data_check},
     {NULL, "fit-count", "N", "only N of them, evenly spaced; 0: all", "0",
      .integer = &fit.count, .max = INT64_MAX},
     LAB_OUT(lab, "Results", "folder for reliability.svg and reliability-scaled.svg"),

@@ -38,7 +38,7 @@ static const struct cli_option options[] = {
     LAB_COUNT(lab, "of them"),
     {NULL, "ood", "KIND",
      OUT_SET_HELP "; may be repeated (without it: the four that are made here)", NULL,
-     .list = &arg.ood},
+     .list = &arg.ood, .check = out_set_check},
     {NULL, "count-ood", "N", "only N images of each, evenly spaced; 0: all", "0",
      .integer = &arg.count_ood, .max = INT64_MAX},
     LAB_INPUT_NOISE(lab),

@@ -54,39 +54,40 @@ static const char *find(const char *kind, const char *name, size_t length)
     return NULL;
 }
 
+int digest_md5(const char *path, char md5[DIGEST_MD5_TEXT])
+{
+    if (MD5File(path, md5) == NULL)
+        return report_failed("cannot read %s: %s", path, strerror(errno));
+    return EXIT_OK;
+}
+
 static int md5_unpacked(const char *path, char md5[DIGEST_MD5_TEXT])
 {
     uint8_t *bytes = NULL;
     size_t length = 0;
-    const int rc = file_read(path, &bytes, &length);
 
-    if (rc == EXIT_OK)
-        MD5Data(bytes, length, md5);
+    TRY(file_read(path, &bytes, &length));
+    MD5Data(bytes, length, md5);
     free(bytes);
-    return rc;
+    return EXIT_OK;
 }
 
 int digest_file(const char *kind, const char *path, char md5[DIGEST_MD5_TEXT],
                 enum digest_verdict *verdict)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
+    const char *name = file_name_of(path);
     const size_t length = strlen(name);
     const char *as_is = find(kind, name, length), *unpacked = NULL;
     char inner[DIGEST_MD5_TEXT];
 
     *verdict = DIGEST_UNKNOWN;
-    if (MD5File(path, md5) == NULL)
-        return report_failed("cannot read %s: %s", path, strerror(errno));
+    TRY(digest_md5(path, md5));
     if (file_has_ending(name, ".gz"))
         unpacked = find(kind, name, length - 3);
     if (as_is != NULL && strcmp(as_is, md5) == 0) {
         *verdict = DIGEST_PUBLISHED;
     } else if (unpacked != NULL) {
-        const int rc = md5_unpacked(path, inner);
-
-        if (rc != EXIT_OK)
-            return rc;
+        TRY(md5_unpacked(path, inner));
         *verdict = strcmp(unpacked, inner) == 0 ? DIGEST_REPACKED : DIGEST_DIFFERENT;
     } else if (as_is != NULL) {
         *verdict = file_has_ending(name, ".gz") ? DIGEST_PACKING : DIGEST_DIFFERENT;

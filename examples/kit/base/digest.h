@@ -15,6 +15,8 @@ enum digest_verdict {
     DIGEST_PACKING /* another gzip; what the published one unpacks to is not known */
 };
 
+int digest_md5(const char *path, char md5[DIGEST_MD5_TEXT]);
+
 /* `kind` as in --data. `md5` is that of the file as it lies there. */
 int digest_file(const char *kind, const char *path, char md5[DIGEST_MD5_TEXT],
                 enum digest_verdict *verdict);

@@ -28,44 +28,56 @@ static int gz_failed(gzFile file, const char *path)
     return report_failed("%s: not a sound gzip file: %s", path, text);
 }
 
-static int read_all(gzFile file, const char *path, uint8_t **out, size_t *out_length)
+/* At most `size` more bytes of the file; 0 at its end. */
+static int read_some(gzFile file, const char *path, uint8_t *out, size_t size, size_t *got)
 {
-    size_t room = (size_t)1 << 20, length = 0;
-    uint8_t *bytes = malloc(room);
+    const int count = gzread(file, out, (unsigned)(size < (1u << 30) ? size : 1u << 30));
+    int code = Z_OK;
 
-    if (bytes == NULL)
-        return report_no_memory();
+    if (count < 0 || (count == 0 && (gzerror(file, &code), code != Z_OK)))
+        return gz_failed(file, path);
+    *got = (size_t)count;
+    return EXIT_OK;
+}
+
+/* *out has `space` bytes, and grows with the file; it is the caller's also on failure. */
+static int read_all(gzFile file, const char *path, size_t space, uint8_t **out, size_t *length)
+{
     for (;;) {
-        const size_t wanted = room - length < (1u << 30) ? room - length : 1u << 30;
-        const int got = gzread(file, bytes + length, (unsigned)wanted);
-        int code = Z_OK;
+        size_t got = 0;
 
-        if (got < 0 || (got == 0 && (gzerror(file, &code), code != Z_OK))) {
-            free(bytes);
-            return gz_failed(file, path);
-        }
+        TRY(read_some(file, path, *out + *length, space - *length, &got));
         if (got == 0)
-            break;
-        length += (size_t)got;
-        if (length == room && room < FILE_CAP + 1) {
-            uint8_t *larger = realloc(bytes, room * 2);
-
-            if (larger == NULL) {
-                free(bytes);
-                return report_no_memory();
-            }
-            bytes = larger;
-            room *= 2;
-        }
-        if (length > FILE_CAP) {
-            free(bytes);
+            return EXIT_OK;
+        *length += got;
+        if (*length > FILE_CAP)
             return report_failed("%s: more than %zu bytes when unpacked; refused", path,
                                  FILE_CAP);
+        if (*length == space) {
+            uint8_t *larger = realloc(*out, space * 2);
+
+            if (larger == NULL)
+                return report_no_memory();
+            *out = larger;
+            space *= 2;
         }
     }
-    *out = bytes;
-    *out_length = length;
-    return EXIT_OK;
+}
+
+static int read_open(gzFile file, const char *path, uint8_t **out, size_t *length)
+{
+    const size_t space = (size_t)1 << 20;
+    int rc;
+
+    *out = malloc(space);
+    if (*out == NULL)
+        return report_no_memory();
+    rc = read_all(file, path, space, out, length);
+    if (rc != EXIT_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return rc;
 }
 
 int file_read(const char *path, uint8_t **out, size_t *out_length)
@@ -81,7 +93,7 @@ int file_read(const char *path, uint8_t **out, size_t *out_length)
         return report_failed("cannot open %s: %s", path,
                              errno != 0 ? strerror(errno) : "out of memory");
     gzbuffer(file, 1u << 17);
-    rc = read_all(file, path, out, out_length);
+    rc = read_open(file, path, out, out_length);
     gzclose_r(file);
     return rc;
 }
@@ -93,6 +105,37 @@ int file_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+int file_writer_open(struct file_writer *w, const char *path)
+{
+    const int length = snprintf(w->temporary, sizeof w->temporary, "%s.tmp", path);
+    struct stat about;
+
+    w->path = path;
+    w->stream = NULL;
+    if (length < 0 || length >= FILE_PATH_BYTES)
+        return report_failed("file name too long: %.60s...", path);
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return report_failed("cannot write %s: %s", path,
+                             S_ISDIR(about.st_mode) ? strerror(EISDIR) : "not a regular file");
+    w->stream = fopen(w->temporary, "wb");
+    if (w->stream == NULL)
+        return report_failed("cannot write %s: %s", w->temporary, strerror(errno));
+    return EXIT_OK;
+}
+
+int file_writer_close(struct file_writer *w, int sound)
+{
+    int error = 0;
+
+    sound = !ferror(w->stream) && sound;
+    sound = fclose(w->stream) == 0 && sound;
+    if (sound && rename(w->temporary, w->path) == 0)
+        return EXIT_OK;
+    error = errno;
+    remove(w->temporary);
+    return report_failed("cannot write %s: %s", w->path, strerror(error));
+}
+
 int file_same(const char *a, const char *b)
 {
     struct stat x, y;
@@ -102,18 +145,18 @@ int file_same(const char *a, const char *b)
 
 int file_make_folder(const char *path)
 {
-    char part[FILE_PATH_BYTES];
+    char above[FILE_PATH_BYTES];
     struct stat info;
 
-    if (strlen(path) >= sizeof part || path[0] == '\0')
+    if (strlen(path) >= sizeof above || path[0] == '\0')
         return report_failed("folder name \"%.60s\": empty or too long", path);
     for (size_t i = 1; i <= strlen(path); i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return report_failed("cannot make folder %s: %s", part, strerror(errno));
+        memcpy(above, path, i);
+        above[i] = '\0';
+        if (mkdir(above, 0777) != 0 && errno != EEXIST)
+            return report_failed("cannot make folder %s: %s", above, strerror(errno));
     }
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
         return report_failed("%s is not a folder; name another one", path);
@@ -127,6 +170,13 @@ int file_join(char out[FILE_PATH_BYTES], const char *folder, const char *name)
     if (length < 0 || length >= FILE_PATH_BYTES)
         return report_failed("file name too long: %.60s.../%.60s", folder, name);
     return EXIT_OK;
+}
+
+const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
 }
 
 int file_folder_of(char out[FILE_PATH_BYTES], const char *path)

@@ -52,19 +52,14 @@ void json_set_text(json_t *object, const char *name, const char *text)
 
 int json_write_file(const char *path, json_t *object)
 {
-    char temporary[FILE_PATH_BYTES];
-    const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    int ok = object != NULL && length > 0 && length < FILE_PATH_BYTES;
+    struct file_writer w;
+    int rc = object == NULL ? report_no_memory() : file_writer_open(&w, path);
 
-    ok = ok && json_dump_file(object, temporary, JSON_INDENT(2) | FILE_DIGITS) == 0;
-    ok = ok && rename(temporary, path) == 0;
+    if (rc == EXIT_OK)
+        rc = file_writer_close(&w,
+                               json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) == 0);
     json_decref(object);
-    if (ok)
-        return EXIT_OK;
-    report_failed("cannot write %s: %s", path, strerror(errno));
-    if (length > 0 && length < FILE_PATH_BYTES)
-        remove(temporary);
-    return EXIT_FAILED;
+    return rc;
 }
 
 int json_read_file(const char *path, json_t **out)

@@ -13,6 +13,15 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* Pass a failure on. A function that has to give something back afterwards leaves the steps to an
+ * inner one, and cleans up after it whatever its code. */
+#define TRY(call)                                                                              \
+    do {                                                                                       \
+        const int code_ = (call);                                                              \
+        if (code_ != EXIT_OK)                                                                  \
+            return code_;                                                                      \
+    } while (0)
+
 /* The name that begins every message. */
 void report_program(const char *name);
 const char *report_program_name(void);

@@ -2,9 +2,10 @@
 #ifndef KIT_BASE_SPLITMIX_H
 #define KIT_BASE_SPLITMIX_H
 
-/* SplitMix64 (Steele, Lea and Flood 2014): good enough for noise images, drawn labels and
- * bootstraps, and short. Numbers of libjem itself come from elsewhere. */
+/* The kit's random numbers: SplitMix64 (Steele, Lea and Flood 2014), which is short, and good
+ * enough for noise images, drawn labels and bootstraps. libjem has a generator of its own. */
 
+#include <math.h>
 #include <stdint.h>
 
 static inline uint64_t splitmix_next(uint64_t *state)
@@ -29,6 +30,28 @@ static inline uint64_t splitmix_begin(int64_t seed, uint64_t stream)
 static inline double splitmix_uniform(uint64_t *state)
 {
     return (double)(splitmix_next(state) >> 11) * 0x1p-53;
+}
+
+/* [-1, 1), in steps of 2^-23. */
+static inline float splitmix_symmetric(uint64_t *state)
+{
+    return (float)(splitmix_next(state) >> 40) * 0x1p-23F - 1.0F;
+}
+
+/* 0 to bound - 1. (The remainder favours small numbers by less than bound / 2^64.) */
+static inline int64_t splitmix_below(uint64_t *state, int64_t bound)
+{
+    return (int64_t)(splitmix_next(state) % (uint64_t)bound);
+}
+
+/* Two normal numbers of the given standard deviation (Box and Muller 1958). */
+static inline void splitmix_normal(uint64_t *state, double std, double out[2])
+{
+    const double radius = std * sqrt(-2 * log(1 - splitmix_uniform(state)));
+    const double angle = 6.283185307179586 * splitmix_uniform(state);
+
+    out[0] = radius * cos(angle);
+    out[1] = radius * sin(angle);
 }
 
 #endif

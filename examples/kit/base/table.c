@@ -15,23 +15,23 @@
 struct table {
     int columns;
     int *right; /* per column: right-aligned */
-    int64_t cells, room;
+    int64_t cells, space;
     char (*text)[CELL_BYTES]; /* headings first */
     int broken;               /* memory ran out */
 };
 
 static char *new_cell(struct table *t)
 {
-    if (t->cells == t->room) {
-        const int64_t room = t->room * 2 + 64;
-        char(*text)[CELL_BYTES] = realloc(t->text, (size_t)room * sizeof t->text[0]);
+    if (t->cells == t->space) {
+        const int64_t space = t->space * 2 + 64;
+        char(*text)[CELL_BYTES] = realloc(t->text, (size_t)space * sizeof t->text[0]);
 
         if (text == NULL) {
             t->broken = 1;
             return NULL;
         }
         t->text = text;
-        t->room = room;
+        t->space = space;
     }
     return t->text[t->cells++];
 }

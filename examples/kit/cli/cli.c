@@ -302,24 +302,32 @@ static int parse_words(const struct cli *cli, const struct option *table, int ar
 static int check_folder(const struct cli_option *option)
 {
     char folder[FILE_PATH_BYTES];
-    int rc = file_folder_of(folder, *option->text);
 
-    if (rc == EXIT_OK)
-        rc = file_make_folder(folder);
-    if (rc == EXIT_OK && access(folder, W_OK | X_OK) != 0)
+    TRY(file_folder_of(folder, *option->text));
+    TRY(file_make_folder(folder));
+    if (access(folder, W_OK | X_OK) != 0)
         return report_failed("--%s %s: cannot write to the folder %s: %s", option->name,
                              *option->text, folder, strerror(errno));
-    return rc == EXIT_OK ? CLI_GO : rc;
+    return CLI_GO;
+}
+
+static int check_value(const struct cli_option *o)
+{
+    if (o->required && *o->text == NULL)
+        return report_usage("--%s %s is missing", o->name, o->arg);
+    if (o->check == NULL)
+        return EXIT_OK;
+    if (o->text != NULL)
+        return *o->text == NULL ? EXIT_OK : o->check(*o->text);
+    for (int64_t i = 0; i < o->list->count; i++)
+        TRY(o->check(o->list->items[i]));
+    return EXIT_OK;
 }
 
 static int check_values(const struct cli *cli)
 {
-    for (int i = 0; i < cli->count; i++) {
-        const struct cli_option *o = &cli->options[i];
-
-        if (o->required && *o->text == NULL)
-            return report_usage("--%s %s is missing", o->name, o->arg);
-    }
+    for (int i = 0; i < cli->count; i++)
+        TRY(check_value(&cli->options[i]));
     return cli->check == NULL ? CLI_GO : cli->check();
 }
 
@@ -370,15 +378,24 @@ static const struct cli_list *list_named(const struct cli *cli, const char *name
     return &none;
 }
 
-/* Are --preset and --set what libjem knows? */
+/* What --backend says, in a program that has it. */
+static const char *backend_named(const struct cli *cli)
+{
+    for (int i = 0; i < cli->count; i++)
+        if (strcmp(cli->options[i].name, "backend") == 0 && *cli->options[i].text != NULL)
+            return *cli->options[i].text;
+    return "reference";
+}
+
+/* Are --backend, --preset and --set what libjem knows? */
 static int check_settings(const struct cli *cli)
 {
     jem_context *ctx = NULL;
     jem_options *opts = NULL;
-    int rc = report_jem(jem_context_create("reference", &ctx));
+    int rc;
 
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_options_create(ctx, &opts));
+    TRY(settings_context(backend_named(cli), 1, &ctx));
+    rc = report_jem(jem_options_create(ctx, &opts));
     if (rc == EXIT_OK)
         rc = settings_apply(opts, list_named(cli, "preset"), list_named(cli, "set"));
     jem_options_free(opts);
@@ -389,10 +406,7 @@ static int check_settings(const struct cli *cli)
 /* What would be done: the whole command, with all defaults. */
 static int print_dry_run(const struct cli *cli)
 {
-    const int rc = check_settings(cli);
-
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(check_settings(cli));
     printf("would run: %s", cli->program);
     for (int i = 0; i < cli->count; i++)
         print_value(&cli->options[i]);

@@ -36,6 +36,10 @@ struct cli_option {
     int written;      /* of a text: a file that will be written: its folder is made first */
     int required;     /* of a text: must be given */
     int above_zero;   /* of a real */
+
+    /* Of a text, or of every item of a list: EXIT_OK, or EXIT_USAGE after reporting. Like the
+     * check below it reads and writes no file. NULL: any text will do. */
+    int (*check)(const char *value);
 };
 
 struct cli {

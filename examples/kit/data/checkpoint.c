@@ -92,58 +92,75 @@ static int read_floats(const struct checkpoint *c, int64_t begin, int64_t count,
     return report_failed("cannot read %s: %s", c->path, strerror(errno));
 }
 
+/* What the header says of a tensor: zeros and NULL where it does not say it. */
+struct entry {
+    const char *type;
+    const json_t *sizes;
+    int64_t begin, end; /* of its values, behind the header */
+};
+
+static struct entry find_entry(const struct checkpoint *c, const char *name)
+{
+    const json_t *tensor = json_object_get(c->header, name);
+    const json_t *offsets = json_object_get(tensor, "data_offsets");
+
+    return (struct entry){.type = json_string_value(json_object_get(tensor, "dtype")),
+                          .sizes = json_object_get(tensor, "shape"),
+                          .begin = json_integer_value(json_array_get(offsets, 0)),
+                          .end = json_integer_value(json_array_get(offsets, 1))};
+}
+
+static int64_t size_at(const struct entry *e, int i)
+{
+    return json_integer_value(json_array_get(e->sizes, (size_t)i));
+}
+
+/* Is it `count` floats that lie in the file? */
+static int holds_floats(const struct checkpoint *c, const struct entry *e, int64_t count)
+{
+    return e->type != NULL && strcmp(e->type, "F32") == 0 && e->begin >= 0 &&
+           e->end >= e->begin && e->end <= c->size - c->data_at &&
+           e->end - e->begin == count * 4;
+}
+
 int checkpoint_tensor(const struct checkpoint *c, const char *name, int dims,
                       const int64_t *shape, float **values)
 {
-    const json_t *tensor = json_object_get(c->header, name);
-    const json_t *sizes = json_object_get(tensor, "shape");
-    const json_t *offsets = json_object_get(tensor, "data_offsets");
-    const char *type = json_string_value(json_object_get(tensor, "dtype"));
-    const int64_t begin = json_integer_value(json_array_get(offsets, 0));
-    const int64_t end = json_integer_value(json_array_get(offsets, 1));
+    const struct entry e = find_entry(c, name);
+    int fits = json_array_size(e.sizes) == (size_t)dims;
     int64_t count = 1;
-    int fits =
-        type != NULL && strcmp(type, "F32") == 0 && json_array_size(sizes) == (size_t)dims;
 
     *values = NULL;
-    if (tensor == NULL)
+    if (json_object_get(c->header, name) == NULL)
         return report_failed("%s holds no tensor \"%s\"", c->path, name);
     for (int i = 0; i < dims; i++) {
-        fits = fits && json_integer_value(json_array_get(sizes, (size_t)i)) == shape[i];
+        fits = fits && size_at(&e, i) == shape[i];
         count *= shape[i];
     }
-    if (!fits || begin < 0 || end < begin || end - begin != count * 4 ||
-        end > c->size - c->data_at)
+    if (!fits || !holds_floats(c, &e, count))
         return report_failed("%s: type, shape or place of the tensor \"%s\" is not what it "
                              "should be: %" PRId64 " floats (F32) in %d dimensions",
                              c->path, name, count, dims);
-    return read_floats(c, begin, count, values);
+    return read_floats(c, e.begin, count, values);
 }
 
 /* Where the values of the buffer begin, and how many images there are. */
 static int find_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t *begin,
                        int64_t *n)
 {
-    const json_t *tensor = json_object_get(c->header, "replay_buffer");
-    const json_t *sizes = json_object_get(tensor, "shape");
-    const json_t *offsets = json_object_get(tensor, "data_offsets");
-    const char *type = json_string_value(json_object_get(tensor, "dtype"));
+    const struct entry e = find_entry(c, "replay_buffer");
     const int64_t image = shape[0] * shape[1] * shape[2];
-    int64_t end;
 
-    if (tensor == NULL)
+    if (json_object_get(c->header, "replay_buffer") == NULL)
         return report_failed("%s holds no replay buffer; give a training's last.safetensors",
                              c->path);
-    *begin = json_integer_value(json_array_get(offsets, 0));
-    end = json_integer_value(json_array_get(offsets, 1));
-    *n = json_integer_value(json_array_get(sizes, 0));
-    for (size_t i = 0; i < 3; i++)
-        if (json_integer_value(json_array_get(sizes, i + 1)) != shape[i])
+    *begin = e.begin;
+    *n = size_at(&e, 0);
+    for (int i = 0; i < 3; i++)
+        if (size_at(&e, i + 1) != shape[i])
             return report_failed("%s: its replay buffer is not of the model's image size",
                                  c->path);
-    if (type == NULL || strcmp(type, "F32") != 0 || *n < 1 || *n > INT64_MAX / 4 / image ||
-        *begin < 0 || end < *begin || end > c->size - c->data_at ||
-        end - *begin != *n * image * 4)
+    if (*n < 1 || *n > INT64_MAX / 4 / image || !holds_floats(c, &e, *n * image))
         return report_failed("%s: type, shape and place of its replay buffer do not agree",
                              c->path);
     return EXIT_OK;
@@ -154,13 +171,11 @@ int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_
 {
     const int64_t size = shape[0] * shape[1] * shape[2];
     int64_t begin = 0;
-    int rc = find_buffer(c, shape, &begin, of);
 
     *x = NULL;
+    TRY(find_buffer(c, shape, &begin, of));
     *n = *of < most ? *of : most;
-    if (rc == EXIT_OK)
-        rc = read_floats(c, begin, *of * size, x);
-    if (rc == EXIT_OK)
-        image_spread(*x, *of, *n, size);
-    return rc;
+    TRY(read_floats(c, begin, *of * size, x));
+    image_spread(*x, *of, *n, size);
+    return EXIT_OK;
 }

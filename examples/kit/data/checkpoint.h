@@ -2,9 +2,8 @@
 #ifndef KIT_DATA_CHECKPOINT_H
 #define KIT_DATA_CHECKPOINT_H
 
-/* A look into libjem's files, which are ordinary safetensors files: the settings that a
- * training noted in the metadata, and its replay buffer. (To use a model, load it with
- * jem_model_load(); this is for what a program wants to know besides.) */
+/* A look into libjem's files, which are ordinary safetensors files, for what jem_model_load() does
+ * not give: the settings that a training noted in the metadata, and its replay buffer. */
 
 #include <stdio.h>
 
@@ -22,16 +21,15 @@ struct checkpoint {
 int checkpoint_open(const char *path, struct checkpoint *out);
 void checkpoint_close(struct checkpoint *c);
 
-/* Take the noted settings over into a bag; what the file does not name stays. */
+/* Set the options that the file names; the others stay as they are. */
 int checkpoint_settings(const struct checkpoint *c, jem_options *opts);
 
 /* The floats of a tensor that must have this shape (free()). */
 int checkpoint_tensor(const struct checkpoint *c, const char *name, int dims,
                       const int64_t *shape, float **values);
 
-/* The replay buffer: *x gets n images of the given shape (free()), at most `most` of the *of that
- * are stored, evenly spaced, because they may be sorted by class. Fails with a clear text when the
- * file holds none. */
+/* The replay buffer: *x gets *n images of the given shape (free()), at most `most` of the *of that
+ * are stored, evenly spaced. A file without a buffer is an error. */
 int checkpoint_buffer(const struct checkpoint *c, const int64_t shape[3], int64_t most,
                       float **x, int64_t *n, int64_t *of);
 

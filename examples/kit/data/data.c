@@ -69,32 +69,30 @@ static const struct data_kind *find_kind(const char *spec)
     return NULL;
 }
 
-/* folder/name or folder/name.gz, whichever exists. */
 int data_find_file(const struct data_kind *kind, const char *folder, const char *name,
                    char out[FILE_PATH_BYTES])
 {
     char packed[64];
-    int rc = file_join(out, folder, name);
 
-    if (rc != EXIT_OK || file_exists(out))
-        return rc;
+    TRY(file_join(out, folder, name));
+    if (file_exists(out))
+        return EXIT_OK;
     snprintf(packed, sizeof packed, "%s.gz", name);
-    rc = file_join(out, folder, packed);
-    if (rc != EXIT_OK || file_exists(out))
-        return rc;
+    TRY(file_join(out, folder, packed));
+    if (file_exists(out))
+        return EXIT_OK;
     return report_failed("--data %s: %s/%s (or %s.gz) does not exist; %s", kind->name, folder,
                          name, name, kind->advice);
 }
 
-/* The kind, and the place of its files; NULL after reporting an error, whose code is *rc. */
+/* The kind, and the place of its files; NULL after reporting an error. */
 static const struct data_kind *parse_spec(const char *spec, const char *split,
-                                          const char **where, int *rc)
+                                          const char **where)
 {
     const struct data_kind *kind = find_kind(spec);
     const char *colon = strchr(spec, ':');
     int known = strcmp(split, "train") == 0 || strcmp(split, "test") == 0;
 
-    *rc = EXIT_USAGE;
     if (kind == NULL) {
         report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
         return NULL;
@@ -109,29 +107,33 @@ static const struct data_kind *parse_spec(const char *spec, const char *split,
         report_usage("--data %s: the place of the files is missing; %s", spec, kind->advice);
         return NULL;
     }
-    *rc = EXIT_OK;
     return kind;
+}
+
+int data_check(const char *spec)
+{
+    const char *where;
+
+    return parse_spec(spec, "test", &where) != NULL ? EXIT_OK : EXIT_USAGE;
 }
 
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
 {
-    const char *where = NULL;
-    int rc;
-    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, split, &where);
 
     *out = NULL;
-    return kind != NULL ? kind->open(ctx, kind, where, split, out) : rc;
+    return kind != NULL ? kind->open(ctx, kind, where, split, out) : EXIT_USAGE;
 }
 
 int data_own_splits(const char *spec, int *own)
 {
-    const char *where = NULL;
-    int rc;
-    const struct data_kind *kind = parse_spec(spec, "train", &where, &rc);
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, "train", &where);
 
     *own = 1;
     if (kind == NULL)
-        return rc;
+        return EXIT_USAGE;
     if (kind->open == data_open_folder)
         return data_folder_splits(kind, where, own);
     *own = kind->open != data_open_idx && kind->open != data_open_npy &&
@@ -141,13 +143,12 @@ int data_own_splits(const char *spec, int *own)
 
 int data_list_files(const char *spec, const char *split, struct data_files *out)
 {
-    const char *where = NULL;
-    int rc;
-    const struct data_kind *kind = parse_spec(spec, split, &where, &rc);
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, split, &where);
 
     out->count = 0;
     if (kind == NULL)
-        return rc;
+        return EXIT_USAGE;
     if (kind->open == data_open_mnist)
         return data_mnist_files(kind, where, split, out);
     if (kind->open == data_open_cifar)

@@ -39,14 +39,17 @@
 /* The list of jem-data --kinds, on stdout. */
 int data_print_kinds(void);
 
+/* Is it a known kind, with a place where one is needed? Reads nothing: for option tables. */
+int data_check(const char *spec);
+
 /* `split` is "train" or "test". Errors say what to install or to download. */
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out);
 
-/* *own = 0 where training and test split are the same images, so that what is fitted or trained
- * on the one must not be tested on the other. */
+/* *own = 0 where both splits are the same images: what is fitted to the one says nothing when it
+ * is tested on the other. */
 int data_own_splits(const char *spec, int *own);
 
-/* The files of a data set, for kinds whose files have names of their own; others: count 0. */
+/* The files of a data set, for kinds whose files have fixed names; count 0 for others. */
 #define DATA_FILES 5
 struct data_files {
     int count;
@@ -54,8 +57,7 @@ struct data_files {
 };
 int data_list_files(const char *spec, const char *split, struct data_files *out);
 
-/* The name of class y in the data set, or NULL where none is known. It may be overwritten by the
- * next call. */
+/* The name of class y in the data set; NULL: not known. The next call may overwrite it. */
 const char *data_class_name(const char *spec, int64_t y);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* CelebA, the aligned and cropped version: JPEG files of 178 x 218 pixels, and text files with a
- * line per image. Faces are cut to the middle 178 x 178 and then made smaller. (Resizing the
- * shorter side alone would give 32 x 39; a network for 32 x 32 does not see the lower rows.) */
+ * line per image. Faces are cut to the middle 178 x 178 and then made smaller; resizing the
+ * shorter side alone would give 32 x 39, of which a network for 32 x 32 sees no lower rows. */
 
 #include "kit/data/data_kind.h"
 
@@ -23,15 +23,14 @@ struct text {
     uint8_t *bytes;
     size_t length, at;
     int64_t line;
-    char now[LINE_BYTES]; /* the line, without its end */
+    char now[LINE_BYTES]; /* the line, without the line feed */
 };
 
 static int text_open(const struct data_kind *kind, const char *folder, const char *name,
                      struct text *t)
 {
-    const int rc = data_find_file(kind, folder, name, t->path);
-
-    return rc == EXIT_OK ? file_read(t->path, &t->bytes, &t->length) : rc;
+    TRY(data_find_file(kind, folder, name, t->path));
+    return file_read(t->path, &t->bytes, &t->length);
 }
 
 static int bad_line(const struct text *t, const char *what)
@@ -39,7 +38,7 @@ static int bad_line(const struct text *t, const char *what)
     return report_failed("%s, line %" PRId64 ": %s", t->path, t->line, what);
 }
 
-/* 1: there is a line, and it is in `now`. */
+/* Go on to the next line; 0: there is none. */
 static int next_line(struct text *t)
 {
     size_t length = 0;
@@ -68,7 +67,7 @@ static char *next_word(char **at)
     return word;
 }
 
-/* Goes past the two lines at the top; the number of the column, from 0. */
+/* The number of the attribute's column, from 0. Reads the two lines at the top. */
 static int find_attribute(struct text *t, const char *name, int64_t *column)
 {
     char names[LINE_BYTES], *at = names, *word;
@@ -104,64 +103,70 @@ static int read_label(struct text *t, const char *image, int64_t column, int32_t
     return EXIT_OK;
 }
 
-/* The images of part `wanted`, with labels where `attributes` is given. */
-static int read_lists(struct text *parts, struct text *attributes, int64_t column,
-                      const char *folder, char wanted, struct image_list *out)
+/* The lists of a folder. */
+struct lists {
+    struct text partition, attributes;
+    int labelled; /* by column `column` of the attributes */
+    int64_t column;
+    char images[FILE_PATH_BYTES]; /* the folder with the files */
+    struct image_list list;       /* those of the split */
+};
+
+/* The image of the partition's present line, if it is in the split. */
+static int add_image(struct lists *l, char split)
 {
-    int rc = EXIT_OK;
+    char *at = l->partition.now, path[FILE_PATH_BYTES];
+    const char *name = next_word(&at), *of = next_word(&at);
+    int32_t label = -1;
 
-    while (rc == EXIT_OK && next_line(parts)) {
-        char *at = parts->now, path[FILE_PATH_BYTES];
-        const char *name = next_word(&at), *part = next_word(&at);
-        int32_t label = -1;
+    if (name[0] == '\0')
+        return EXIT_OK;
+    if (strchr(name, '/') != NULL || strlen(of) != 1 || strchr("012", of[0]) == NULL)
+        return bad_line(&l->partition, "must be the name of an image and 0, 1 or 2");
+    if (l->labelled)
+        TRY(read_label(&l->attributes, name, l->column, &label));
+    if (of[0] != split)
+        return EXIT_OK;
+    TRY(file_join(path, l->images, name));
+    return image_list_add(&l->list, path, label);
+}
 
-        if (name[0] == '\0')
-            continue;
-        if (strchr(name, '/') != NULL || strlen(part) != 1 || strchr("012", part[0]) == NULL)
-            return bad_line(parts, "must be the name of an image and 0, 1 or 2");
-        if (attributes != NULL)
-            rc = read_label(attributes, name, column, &label);
-        if (rc == EXIT_OK && part[0] == wanted)
-            rc = file_join(path, folder, name);
-        if (rc == EXIT_OK && part[0] == wanted)
-            rc = image_list_add(out, path, label);
+static int read_lists(struct lists *l, const struct data_kind *kind,
+                      const struct image_options *how, char split)
+{
+    char folder[FILE_PATH_BYTES];
+
+    TRY(file_join(folder, how->folder, kind->inside));
+    if (!file_exists(folder))
+        snprintf(folder, sizeof folder, "%s", how->folder);
+    TRY(file_join(l->images, folder, "img_align_celeba"));
+    TRY(text_open(kind, folder, "list_eval_partition.txt", &l->partition));
+    l->labelled = how->attr[0] != '\0';
+    if (l->labelled) {
+        TRY(text_open(kind, folder, "list_attr_celeba.txt", &l->attributes));
+        TRY(find_attribute(&l->attributes, how->attr, &l->column));
     }
-    if (rc == EXIT_OK && out->count == 0)
-        rc = report_failed("%s: no image is in part %c", parts->path, wanted);
-    return rc;
+    while (next_line(&l->partition))
+        TRY(add_image(l, split));
+    if (l->list.count == 0)
+        return report_failed("%s: no image is in part %c", l->partition.path, split);
+    return EXIT_OK;
 }
 
 int data_open_celeba(jem_context *ctx, const struct data_kind *kind, const char *where,
                      const char *split, jem_dataset **out)
 {
     struct image_options how = {.crop = {178, 178}, .size = {32, 32}, .square = 1};
-    const char part = strcmp(split, "train") == 0 ? '0' : '2';
-    char folder[FILE_PATH_BYTES], images[FILE_PATH_BYTES];
-    struct text parts = {.bytes = NULL}, attributes = {.bytes = NULL};
-    struct image_list list = {0};
-    int64_t column = 0;
-    int with, rc = image_options_read(kind, where, &how);
+    struct lists l = {.labelled = 0};
+    int rc;
 
-    with = how.attr[0] != '\0';
+    TRY(image_options_read(kind, where, &how));
+    rc = read_lists(&l, kind, &how, strcmp(split, "train") == 0 ? '0' : '2');
     if (rc == EXIT_OK)
-        rc = file_join(folder, how.folder, kind->inside);
-    if (rc == EXIT_OK && !file_exists(folder))
-        snprintf(folder, sizeof folder, "%s", how.folder);
-    if (rc == EXIT_OK)
-        rc = file_join(images, folder, "img_align_celeba");
-    if (rc == EXIT_OK)
-        rc = text_open(kind, folder, "list_eval_partition.txt", &parts);
-    if (rc == EXIT_OK && with)
-        rc = text_open(kind, folder, "list_attr_celeba.txt", &attributes);
-    if (rc == EXIT_OK && with)
-        rc = find_attribute(&attributes, how.attr, &column);
-    if (rc == EXIT_OK)
-        rc = read_lists(&parts, with ? &attributes : NULL, column, images, part, &list);
-    if (rc == EXIT_OK)
-        rc = image_list_read(ctx, &list, with ? 2 : 1, &how, out);
-    image_list_free(&list);
-    free(parts.bytes);
-    free(attributes.bytes);
+        rc = image_list_read(ctx, &l.list, l.labelled ? 2 : 1, &how, out);
+    image_list_free(&l.list);
+    free(l.partition.bytes);
+    free(l.attributes.bytes);
     return rc;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* CIFAR-10 and CIFAR-100, in the binary version, whose records libjem checks, and in the Python
- * version, as torchvision leaves it: pickles of a dictionary with an array and labels. */
+/* CIFAR-10 and CIFAR-100: the binary version, whose records libjem checks, and the Python version
+ * that torchvision downloads, pickles of a dictionary with an array and labels. */
 
 #include "kit/data/data_kind.h"
 
@@ -19,7 +19,7 @@
 struct version {
     const char *kind;
     const char *folder; /* within the official archive */
-    const char *labels; /* of a pickle: the key of its labels; NULL: the binary version */
+    const char *labels; /* the key of a pickle's labels; NULL: the binary version */
     int classes;
     const char *train[DATA_FILES + 1], *test[2]; /* ended by NULL */
 };
@@ -93,15 +93,15 @@ static int holds(const struct version *v, const char *where, const char *split,
     return 0;
 }
 
-/* Which version is there, and its files. Where both are, the binary one is read; where none is,
- * its first file is what is missing. */
+/* Which version is there, and its files. The binary one goes first; if there is none, its first
+ * file is the one that is missing. */
 static int find(const struct data_kind *kind, const char *where, const char *split,
                 const struct version **version, struct data_files *out)
 {
     char folder[FILE_PATH_BYTES];
     const struct version *v = NULL;
     const char *const *names;
-    int found = 0, rc = EXIT_OK;
+    int found = 0;
 
     for (int i = 0; i < VERSIONS && !found; i++) {
         if (strcmp(versions[i].kind, kind->name) != 0)
@@ -113,10 +113,10 @@ static int find(const struct data_kind *kind, const char *where, const char *spl
         return report_failed("--data %s: unknown to data_cifar.c", kind->name);
     *version = v;
     names = names_of(v, split);
-    for (out->count = 0; names[out->count] != NULL && rc == EXIT_OK; out->count++)
-        rc = data_find_file(kind, found ? folder : where, names[out->count],
-                            out->path[out->count]);
-    return rc;
+    for (out->count = 0; names[out->count] != NULL; out->count++)
+        TRY(data_find_file(kind, found ? folder : where, names[out->count],
+                           out->path[out->count]));
+    return EXIT_OK;
 }
 
 /* An array that was saved in Fortran order, image by image. Returns NULL without memory. */
@@ -157,6 +157,20 @@ static int check_batch(const char *path, const char *key, const struct pickle_va
     return EXIT_OK;
 }
 
+static int take_labels(const char *path, const struct version *v,
+                       const struct pickle_value *labels, int64_t n, int32_t *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t label = -1;
+
+        if (!pickle_integer_at(labels, i, &label) || label < 0 || label >= v->classes)
+            return report_failed("%s: label %" PRId64 " is not a whole number from 0 to %d",
+                                 path, i, v->classes - 1);
+        y[i] = (int32_t)label;
+    }
+    return EXIT_OK;
+}
+
 static int take_batch(jem_context *ctx, const char *path, const struct version *v,
                       const struct pickle_value *root, jem_dataset **out)
 {
@@ -164,26 +178,18 @@ static int take_batch(jem_context *ctx, const char *path, const struct version *
     const struct pickle_value *data = pickle_get(root, "data");
     const struct pickle_value *labels = pickle_get(root, v->labels);
     const struct pickle_array *a;
-    uint8_t *copy = NULL;
-    int32_t *y = NULL;
-    int rc = check_batch(path, v->labels, data, labels);
+    uint8_t *copy;
+    int32_t *y;
+    int rc;
 
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(check_batch(path, v->labels, data, labels));
     a = data->as.array;
-    y = malloc((size_t)a->shape[0] * sizeof y[0]);
+    y = malloc((size_t)a->shape[0] * sizeof *y);
     copy = a->fortran ? rows_first(a) : NULL;
     if (y == NULL || (a->fortran && copy == NULL))
         rc = report_no_memory();
-    for (int64_t i = 0; i < a->shape[0] && rc == EXIT_OK; i++) {
-        int64_t label = -1;
-
-        if (!pickle_integer_at(labels, i, &label) || label < 0 || label >= v->classes)
-            rc = report_failed("%s: label %" PRId64 " is not a whole number from 0 to %d", path,
-                               i, v->classes - 1);
-        else
-            y[i] = (int32_t)label;
-    }
+    else
+        rc = take_labels(path, v, labels, a->shape[0], y);
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_from_u8(ctx, copy != NULL ? copy : a->values, y,
                                             a->shape[0], shape, v->classes, out));
@@ -192,23 +198,31 @@ static int take_batch(jem_context *ctx, const char *path, const struct version *
     return rc;
 }
 
+static int open_pickle(jem_context *ctx, const char *path, const struct version *v,
+                       const uint8_t *bytes, size_t count, jem_dataset **out)
+{
+    struct pickle *p = NULL;
+    int rc = pickle_read(path, bytes, count, &p);
+
+    if (rc == EXIT_OK)
+        rc = take_batch(ctx, path, v, pickle_root(p), out);
+    pickle_free(p);
+    return rc;
+}
+
 static int open_file(jem_context *ctx, const char *path, const struct version *v,
                      jem_dataset **out)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
-    struct pickle *p = NULL;
-    int rc = file_read(path, &bytes, &count);
+    int rc;
 
-    if (rc == EXIT_OK && v->labels == NULL) {
+    TRY(file_read(path, &bytes, &count));
+    if (v->labels == NULL)
         rc = report_jem(
             jem_dataset_from_bytes(ctx, v->kind, path, bytes, (int64_t)count, NULL, 0, out));
-    } else if (rc == EXIT_OK) {
-        rc = pickle_read(path, bytes, count, &p);
-        if (rc == EXIT_OK)
-            rc = take_batch(ctx, path, v, pickle_root(p), out);
-    }
-    pickle_free(p);
+    else
+        rc = open_pickle(ctx, path, v, bytes, count, out);
     free(bytes);
     return rc;
 }
@@ -221,23 +235,30 @@ int data_cifar_files(const struct data_kind *kind, const char *where, const char
     return find(kind, where, split, &version, out);
 }
 
+/* The data sets of all files, which are the caller's also on failure, become one. */
+static int open_files(jem_context *ctx, const struct version *v, const struct data_files *files,
+                      jem_dataset *each[DATA_FILES], jem_dataset **out)
+{
+    for (int i = 0; i < files->count; i++)
+        TRY(open_file(ctx, files->path[i], v, &each[i]));
+    if (files->count > 1)
+        return report_jem(jem_dataset_concat(each, files->count, out));
+    *out = each[0];
+    each[0] = NULL;
+    return EXIT_OK;
+}
+
 int data_open_cifar(jem_context *ctx, const struct data_kind *kind, const char *where,
                     const char *split, jem_dataset **out)
 {
     const struct version *version = NULL;
     struct data_files files;
-    jem_dataset *parts[DATA_FILES] = {NULL};
-    int rc = find(kind, where, split, &version, &files);
+    jem_dataset *each[DATA_FILES] = {NULL};
+    int rc;
 
-    for (int i = 0; rc == EXIT_OK && i < files.count; i++)
-        rc = open_file(ctx, files.path[i], version, &parts[i]);
-    if (rc == EXIT_OK && files.count == 1) {
-        *out = parts[0];
-        return EXIT_OK;
-    }
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_concat(parts, files.count, out));
+    TRY(find(kind, where, split, &version, &files));
+    rc = open_files(ctx, version, &files, each, out);
     for (int i = 0; i < DATA_FILES; i++)
-        jem_dataset_free(parts[i]);
+        jem_dataset_free(each[i]);
     return rc;
 }

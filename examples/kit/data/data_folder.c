@@ -31,8 +31,8 @@ static void listing_free(struct listing *l)
     image_list_free(&l->files);
 }
 
-/* Is it an image file? What torchvision would read and libjem's programs do not is refused:
- * leaving it out would quietly make another data set. */
+/* Is it an image file? A kind that torchvision reads and this kit does not is refused: without
+ * such files it would quietly be another data set. */
 static int check_ending(const char *path, int *is_image)
 {
     static const char *const read[] = {".png", ".jpg", ".jpeg"};
@@ -52,21 +52,28 @@ static int list_entry(const char *folder, const char *name, struct listing *out)
 {
     char path[FILE_PATH_BYTES];
     struct stat info;
-    int is_image = 0, rc;
+    int is_image = 0;
 
     if (name[0] == '.')
         return EXIT_OK;
-    rc = file_join(path, folder, name);
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(file_join(path, folder, name));
     if (stat(path, &info) != 0)
         return report_failed("cannot look at %s: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode))
         return image_list_add(&out->folders, path, -1);
     if (!S_ISREG(info.st_mode))
         return EXIT_OK;
-    rc = check_ending(path, &is_image);
-    return rc == EXIT_OK && is_image ? image_list_add(&out->files, path, -1) : rc;
+    TRY(check_ending(path, &is_image));
+    return is_image ? image_list_add(&out->files, path, -1) : EXIT_OK;
+}
+
+static int list_entries(DIR *dir, const char *folder, struct listing *out)
+{
+    const struct dirent *entry;
+
+    while ((entry = readdir(dir)) != NULL)
+        TRY(list_entry(folder, entry->d_name, out));
+    return EXIT_OK;
 }
 
 static int by_text(const void *a, const void *b)
@@ -78,41 +85,26 @@ static int by_text(const void *a, const void *b)
 static int list_folder(const char *folder, struct listing *out)
 {
     DIR *dir = opendir(folder);
-    int rc = EXIT_OK;
+    int rc;
 
     memset(out, 0, sizeof *out);
     if (dir == NULL)
         return report_failed("cannot open folder %s: %s", folder, strerror(errno));
-    for (;;) {
-        const struct dirent *entry = readdir(dir);
-
-        if (entry == NULL)
-            break;
-        rc = list_entry(folder, entry->d_name, out);
-        if (rc != EXIT_OK)
-            break;
-    }
+    rc = list_entries(dir, folder, out);
     closedir(dir);
-    if (rc == EXIT_OK && out->folders.count > 1)
-        qsort(out->folders.path, (size_t)out->folders.count, sizeof out->folders.path[0],
-              by_text);
     if (rc != EXIT_OK)
         listing_free(out);
+    else if (out->folders.count > 1)
+        qsort(out->folders.path, (size_t)out->folders.count, sizeof *out->folders.path,
+              by_text);
     return rc;
-}
-
-static const char *last_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == NULL ? path : slash + 1;
 }
 
 /* ImageFolder's order of files: by folder first, then by name. ('-' sorts before '/'.) */
 static int by_folder_and_name(const void *a, const void *b)
 {
     const char *x = *(char *const *)a, *y = *(char *const *)b;
-    const size_t n = (size_t)(last_name(x) - x) - 1, m = (size_t)(last_name(y) - y) - 1;
+    const size_t n = (size_t)(file_name_of(x) - x) - 1, m = (size_t)(file_name_of(y) - y) - 1;
     const int order = memcmp(x, y, n < m ? n : m);
 
     if (order != 0)
@@ -128,6 +120,18 @@ static void sort_files(struct image_list *list, int64_t first)
               by_folder_and_name);
 }
 
+static int walk(const char *folder, int32_t label, int depth, struct image_list *out);
+
+static int walk_entries(const struct listing *here, int32_t label, int depth,
+                        struct image_list *out)
+{
+    for (int64_t i = 0; i < here->files.count; i++)
+        TRY(image_list_add(out, here->files.path[i], label));
+    for (int64_t i = 0; i < here->folders.count; i++)
+        TRY(walk(here->folders.path[i], label, depth + 1, out));
+    return EXIT_OK;
+}
+
 /* All images below a folder. */
 static int walk(const char *folder, int32_t label, int depth, struct image_list *out)
 {
@@ -138,11 +142,8 @@ static int walk(const char *folder, int32_t label, int depth, struct image_list 
         return report_failed("%s: more than %d folders in each other; does a link lead in "
                              "circles?",
                              folder, MAX_DEPTH);
-    rc = list_folder(folder, &here);
-    for (int64_t i = 0; i < here.files.count && rc == EXIT_OK; i++)
-        rc = image_list_add(out, here.files.path[i], label);
-    for (int64_t i = 0; i < here.folders.count && rc == EXIT_OK; i++)
-        rc = walk(here.folders.path[i], label, depth + 1, out);
+    TRY(list_folder(folder, &here));
+    rc = walk_entries(&here, label, depth, out);
     listing_free(&here);
     return rc;
 }
@@ -154,19 +155,16 @@ static int is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* Where the folders of the classes are: those whose names count, and those of the split. */
+/* The folder whose subfolders name the classes, and the one with the images of the split. */
 static int find_split(const char *folder, const char *split, char classes[FILE_PATH_BYTES],
                       char images[FILE_PATH_BYTES])
 {
     char test[FILE_PATH_BYTES];
-    int rc = file_join(classes, folder, "train");
 
-    if (rc == EXIT_OK)
-        rc = file_join(test, folder, "test");
-    if (rc == EXIT_OK && !is_folder(test))
-        rc = file_join(test, folder, "val");
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(file_join(classes, folder, "train"));
+    TRY(file_join(test, folder, "test"));
+    if (!is_folder(test))
+        TRY(file_join(test, folder, "val"));
     if (!is_folder(classes) || !is_folder(test)) {
         snprintf(classes, FILE_PATH_BYTES, "%s", folder);
         snprintf(images, FILE_PATH_BYTES, "%s", folder);
@@ -180,56 +178,69 @@ static int find_split(const char *folder, const char *split, char classes[FILE_P
 static int32_t find_class(const struct image_list *classes, const char *name)
 {
     for (int64_t i = 0; i < classes->count; i++)
-        if (strcmp(last_name(classes->path[i]), name) == 0)
+        if (strcmp(file_name_of(classes->path[i]), name) == 0)
             return (int32_t)i;
     return -1;
 }
 
-/* The images of one class, which has some: an empty folder would be a class that is never
- * seen. */
+/* The images of one class. There must be some: a class that is never seen is a mistake. */
 static int add_class(const char *folder, const struct image_list *classes,
                      struct image_list *out)
 {
-    const int32_t label = find_class(classes, last_name(folder));
+    const int32_t label = find_class(classes, file_name_of(folder));
     const int64_t first = out->count;
-    int rc;
 
     if (label < 0)
         return report_failed("%s: there is no class of this name among the training images",
                              folder);
-    rc = walk(folder, label, 1, out);
-    if (rc == EXIT_OK && out->count == first)
+    TRY(walk(folder, label, 1, out));
+    if (out->count == first)
         return report_failed("%s: the folder of a class without a .png, .jpg or .jpeg file",
                              folder);
     sort_files(out, first);
-    return rc;
+    return EXIT_OK;
+}
+
+/* What is found on the way to the images of a split. */
+struct search {
+    struct image_options how;
+    struct listing classes, here; /* in the folder that names them, and in that of the split */
+    struct image_list images;
+};
+
+static void search_free(struct search *s)
+{
+    image_list_free(&s->images);
+    listing_free(&s->classes);
+    listing_free(&s->here);
+}
+
+static int search_classes(struct search *s, const struct data_kind *kind, const char *where,
+                          const char *split)
+{
+    char classes[FILE_PATH_BYTES], images[FILE_PATH_BYTES];
+
+    TRY(image_options_read(kind, where, &s->how));
+    TRY(find_split(s->how.folder, split, classes, images));
+    TRY(list_folder(classes, &s->classes));
+    TRY(list_folder(images, &s->here));
+    if (s->here.folders.count == 0)
+        return report_failed("--data %s: %s has no folders of classes; %s", kind->name, images,
+                             kind->advice);
+    for (int64_t i = 0; i < s->here.folders.count; i++)
+        TRY(add_class(s->here.folders.path[i], &s->classes.folders, &s->images));
+    return EXIT_OK;
 }
 
 int data_open_folder(jem_context *ctx, const struct data_kind *kind, const char *where,
                      const char *split, jem_dataset **out)
 {
-    char class_folder[FILE_PATH_BYTES], image_folder[FILE_PATH_BYTES];
-    struct image_options how = {.channels = 0};
-    struct listing classes = {{0}, {0}}, here = {{0}, {0}};
-    struct image_list list = {0};
-    int rc = image_options_read(kind, where, &how);
+    struct search s = {.how = {.channels = 0}};
+    int rc = search_classes(&s, kind, where, split);
 
     if (rc == EXIT_OK)
-        rc = find_split(how.folder, split, class_folder, image_folder);
-    if (rc == EXIT_OK)
-        rc = list_folder(class_folder, &classes);
-    if (rc == EXIT_OK)
-        rc = list_folder(image_folder, &here);
-    if (rc == EXIT_OK && here.folders.count == 0)
-        rc = report_failed("--data %s: %s has no folders of classes; %s", kind->name,
-                           image_folder, kind->advice);
-    for (int64_t i = 0; i < here.folders.count && rc == EXIT_OK; i++)
-        rc = add_class(here.folders.path[i], &classes.folders, &list);
-    if (rc == EXIT_OK)
-        rc = image_list_read(ctx, &list, classes.folders.count, &how, out);
-    image_list_free(&list);
-    listing_free(&classes);
-    listing_free(&here);
+        rc = image_list_read(ctx, &s.images, s.classes.folders.count, &s.how, out);
+    search_free(&s);
     return rc;
 }
 
@@ -237,12 +248,12 @@ int data_folder_splits(const struct data_kind *kind, const char *where, int *own
 {
     char train[FILE_PATH_BYTES], test[FILE_PATH_BYTES];
     struct image_options how = {.channels = 0};
-    int rc = image_options_read(kind, where, &how);
 
-    if (rc == EXIT_OK)
-        rc = find_split(how.folder, "test", train, test);
-    *own = rc == EXIT_OK && strcmp(train, test) != 0;
-    return rc;
+    *own = 0;
+    TRY(image_options_read(kind, where, &how));
+    TRY(find_split(how.folder, "test", train, test));
+    *own = strcmp(train, test) != 0;
+    return EXIT_OK;
 }
 
 const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y)
@@ -255,30 +266,34 @@ const char *data_folder_class(const struct data_kind *kind, const char *where, i
 
     if (image_options_read(kind, where, &how) == EXIT_OK &&
         find_split(how.folder, "train", class_folder, ignored) == EXIT_OK &&
-        list_folder(class_folder, &classes) == EXIT_OK && y < classes.folders.count) {
-        snprintf(text, sizeof text, "%s", last_name(classes.folders.path[y]));
+        list_folder(class_folder, &classes) == EXIT_OK && y >= 0 && y < classes.folders.count) {
+        snprintf(text, sizeof text, "%s", file_name_of(classes.folders.path[y]));
         name = text;
     }
     listing_free(&classes);
     return name;
 }
 
+static int search_images(struct search *s, const struct data_kind *kind, const char *where)
+{
+    TRY(image_options_read(kind, where, &s->how));
+    TRY(list_folder(s->how.folder, &s->here));
+    if (s->here.files.count == 0)
+        return report_failed("--data %s: %s has no .png, .jpg or .jpeg file; %s", kind->name,
+                             s->how.folder, kind->advice);
+    sort_files(&s->here.files, 0);
+    return EXIT_OK;
+}
+
 int data_open_images(jem_context *ctx, const struct data_kind *kind, const char *where,
                      const char *split, jem_dataset **out)
 {
-    struct image_options how = {.channels = 0};
-    struct listing here = {{0}, {0}};
-    int rc = image_options_read(kind, where, &how);
+    struct search s = {.how = {.channels = 0}};
+    int rc = search_images(&s, kind, where);
 
     (void)split;
     if (rc == EXIT_OK)
-        rc = list_folder(how.folder, &here);
-    if (rc == EXIT_OK && here.files.count == 0)
-        rc = report_failed("--data %s: %s has no .png, .jpg or .jpeg file; %s", kind->name,
-                           how.folder, kind->advice);
-    sort_files(&here.files, 0);
-    if (rc == EXIT_OK)
-        rc = image_list_read(ctx, &here.files, 1, &how, out);
-    listing_free(&here);
+        rc = image_list_read(ctx, &s.here.files, 1, &s.how, out);
+    search_free(&s);
     return rc;
 }

@@ -2,9 +2,9 @@
 #ifndef KIT_DATA_DATA_KIND_H
 #define KIT_DATA_DATA_KIND_H
 
-/* What data.c knows about a kind of data set. Each family of formats has a file of its own,
- * data_NAME.c, which finds the files, takes them apart as far as libjem does not, and says what
- * to install or to download where they are missing. */
+/* What data.c knows about a kind of data set. Each family of formats has a file, data_NAME.c,
+ * which finds the files, reads what libjem cannot read, and says what to install or to download
+ * when they are missing. */
 
 #include <jem/jem.h>
 
@@ -42,8 +42,7 @@ int data_open_svhn(jem_context *ctx, const struct data_kind *kind, const char *w
 int data_open_npy(jem_context *ctx, const struct data_kind *kind, const char *where,
                   const char *split, jem_dataset **out);
 
-/* The files that the functions above would read, for kinds whose files have names of their
- * own. */
+/* The files that the functions above would read, for kinds whose files have fixed names. */
 int data_mnist_files(const struct data_kind *kind, const char *where, const char *split,
                      struct data_files *out);
 int data_cifar_files(const struct data_kind *kind, const char *where, const char *split,
@@ -54,7 +53,7 @@ int data_svhn_files(const struct data_kind *kind, const char *where, const char 
 /* data_own_splits() of a folder. */
 int data_folder_splits(const struct data_kind *kind, const char *where, int *own);
 
-/* data_class_name() of kinds that say in their folder or options what the classes are; y >= 0. */
+/* data_class_name() of kinds whose folder or options name the classes; y >= 0. */
 const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y);
 const char *data_celeba_class(const struct data_kind *kind, const char *where, int64_t y);
 

@@ -10,46 +10,52 @@
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 
+/* The bytes of the two files. */
+struct pair {
+    uint8_t *images, *labels;
+    size_t image_bytes, label_bytes;
+};
+
+static int read_pair(jem_context *ctx, const char *images, const char *labels, struct pair *p,
+                     jem_dataset **out)
+{
+    TRY(file_read(images, &p->images, &p->image_bytes));
+    TRY(file_read(labels, &p->labels, &p->label_bytes));
+    return report_jem(jem_dataset_from_bytes(ctx, "idx", images, p->images,
+                                             (int64_t)p->image_bytes, p->labels,
+                                             (int64_t)p->label_bytes, out));
+}
+
 static int open_pair(jem_context *ctx, const char *images, const char *labels,
                      jem_dataset **out)
 {
-    uint8_t *image_bytes = NULL, *label_bytes = NULL;
-    size_t image_count = 0, label_count = 0;
-    int rc = file_read(images, &image_bytes, &image_count);
+    struct pair p = {.images = NULL};
+    const int rc = read_pair(ctx, images, labels, &p, out);
 
-    if (rc == EXIT_OK)
-        rc = file_read(labels, &label_bytes, &label_count);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_from_bytes(ctx, "idx", images, image_bytes,
-                                               (int64_t)image_count, label_bytes,
-                                               (int64_t)label_count, out));
-    free(image_bytes);
-    free(label_bytes);
+    free(p.images);
+    free(p.labels);
     return rc;
 }
 
 int data_mnist_files(const struct data_kind *kind, const char *where, const char *split,
                      struct data_files *out)
 {
-    const int test = strcmp(split, "test") == 0;
-    int rc = data_find_file(
-        kind, where, test ? "t10k-images-idx3-ubyte" : "train-images-idx3-ubyte", out->path[0]);
+    static const char *const train[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"};
+    static const char *const test[] = {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+    const char *const *names = strcmp(split, "test") == 0 ? test : train;
 
-    if (rc == EXIT_OK)
-        rc = data_find_file(kind, where,
-                            test ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte",
-                            out->path[1]);
     out->count = 2;
-    return rc;
+    TRY(data_find_file(kind, where, names[0], out->path[0]));
+    return data_find_file(kind, where, names[1], out->path[1]);
 }
 
 int data_open_mnist(jem_context *ctx, const struct data_kind *kind, const char *where,
                     const char *split, jem_dataset **out)
 {
     struct data_files files;
-    const int rc = data_mnist_files(kind, where, split, &files);
 
-    return rc == EXIT_OK ? open_pair(ctx, files.path[0], files.path[1], out) : rc;
+    TRY(data_mnist_files(kind, where, split, &files));
+    return open_pair(ctx, files.path[0], files.path[1], out);
 }
 
 int data_open_idx(jem_context *ctx, const struct data_kind *kind, const char *where,

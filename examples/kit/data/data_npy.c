@@ -20,8 +20,9 @@ struct place {
     int64_t classes;                                       /* 0: not said */
 };
 
-/* Take the text up to the next comma; *text goes behind it, or becomes NULL at the end. */
-static int next_part(const char **text, char out[FILE_PATH_BYTES])
+/* Take the text up to the next comma; *text goes behind it, or becomes NULL at the end. 0: there
+ * is no text, or too much. */
+static int next_word(const char **text, char out[FILE_PATH_BYTES])
 {
     const size_t length = strcspn(*text, ",");
 
@@ -35,26 +36,26 @@ static int next_part(const char **text, char out[FILE_PATH_BYTES])
 
 static int parse_place(const struct data_kind *kind, const char *where, struct place *out)
 {
-    char part[FILE_PATH_BYTES];
+    char word[FILE_PATH_BYTES];
     const char *rest = where;
 
     memset(out, 0, sizeof *out);
-    if (!next_part(&rest, out->images))
+    if (!next_word(&rest, out->images))
         return report_usage("--data npy:%s: a file is missing; %s", where, kind->advice);
     while (rest != NULL) {
         char *end = NULL;
 
-        if (!next_part(&rest, part))
+        if (!next_word(&rest, word))
             return report_usage("--data npy:%s: nothing between two commas; %s", where,
                                 kind->advice);
-        if (strncmp(part, "classes=", 8) == 0) {
-            out->classes = strtoll(part + 8, &end, 10);
-            if (end == part + 8 || *end != '\0' || out->classes < 1 ||
+        if (strncmp(word, "classes=", 8) == 0) {
+            out->classes = strtoll(word + 8, &end, 10);
+            if (end == word + 8 || *end != '\0' || out->classes < 1 ||
                 out->classes > CLASSES_MAX)
                 return report_usage("--data npy:%s: classes must be 1 to %d", where,
                                     CLASSES_MAX);
         } else if (out->labels[0] == '\0' && out->classes == 0) {
-            memcpy(out->labels, part, sizeof part);
+            memcpy(out->labels, word, sizeof word);
         } else {
             return report_usage("--data npy:%s: too many parts; %s", where, kind->advice);
         }
@@ -143,54 +144,93 @@ static int channels_first(float **x, const int64_t shape[4])
     return EXIT_OK;
 }
 
+static int check_floats(const char *path, const float *x, int64_t n, int64_t size)
+{
+    for (int64_t k = 0; k < n * size; k++)
+        if (!(fabsf(x[k]) <= 1))
+            return report_failed("%s: image %" PRId64 " has the value %g; floats must lie in "
+                                 "[-1, 1], where a byte v is v / 127.5 - 1",
+                                 path, k / size, (double)x[k]);
+    return EXIT_OK;
+}
+
+/* *x is N x C x H x W in the end. */
+static int take_floats(const char *path, const struct npy_array *a, const int64_t shape[4],
+                       int last, float **x)
+{
+    TRY(npy_get_f32(a, path, *x));
+    TRY(check_floats(path, *x, shape[0], shape[1] * shape[2] * shape[3]));
+    return last ? channels_first(x, shape) : EXIT_OK;
+}
+
 static int open_floats(jem_context *ctx, const char *path, const struct npy_array *a,
                        const int32_t *y, const int64_t shape[4], int last, int64_t classes,
                        jem_dataset **out)
 {
-    const int64_t size = shape[1] * shape[2] * shape[3];
-    float *x = malloc((size_t)a->count * sizeof x[0]);
-    int rc = x == NULL ? report_no_memory() : npy_get_f32(a, path, x);
+    float *x = malloc((size_t)a->count * sizeof *x);
+    int rc = x == NULL ? report_no_memory() : take_floats(path, a, shape, last, &x);
 
-    for (int64_t i = 0; i < shape[0] && rc == EXIT_OK; i++)
-        for (int64_t k = 0; k < size && rc == EXIT_OK; k++)
-            if (!(fabsf(x[i * size + k]) <= 1))
-                rc = report_failed("%s: image %" PRId64 " has the value %g; floats must lie in "
-                                   "[-1, 1], where a byte v is v / 127.5 - 1",
-                                   path, i, (double)x[i * size + k]);
-    if (rc == EXIT_OK && last)
-        rc = channels_first(&x, shape);
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_from_f32(ctx, x, y, shape[0], shape + 1, classes, out));
     free(x);
     return rc;
 }
 
-static int read_labels(const char *path, int64_t n, int64_t *classes, int32_t **out)
+/* *classes, if it is 0, becomes what the largest label needs. *y is the caller's, also on
+ * failure. */
+static int take_labels(const char *path, const struct npy_array *a, int64_t n, int64_t *classes,
+                       int32_t **y)
 {
     const int64_t limit = *classes > 0 ? *classes : CLASSES_MAX;
-    struct npy_array a;
-    int rc = npy_read(path, &a);
 
-    if (rc == EXIT_OK &&
-        ((a.type != 'i' && a.type != 'u') || a.dims < 1 || a.count != n || a.shape[0] != n))
-        rc = report_failed("%s: labels must be %" PRId64 " whole numbers, one per image", path,
-                           n);
-    *out = n > 0 ? malloc((size_t)n * sizeof **out) : NULL;
-    if (rc == EXIT_OK && *out == NULL)
-        rc = report_no_memory();
-    if (rc == EXIT_OK)
-        rc = npy_get_i32(&a, path, *out);
-    for (int64_t i = 0; i < n && rc == EXIT_OK; i++) {
-        const int32_t v = (*out)[i];
+    if ((a->type != 'i' && a->type != 'u') || a->dims < 1 || a->count != n || a->shape[0] != n)
+        return report_failed("%s: labels must be %" PRId64 " whole numbers, one per image",
+                             path, n);
+    *y = n > 0 ? malloc((size_t)n * sizeof **y) : NULL;
+    if (*y == NULL)
+        return report_no_memory();
+    TRY(npy_get_i32(a, path, *y));
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t v = (*y)[i];
 
         if (v < -1 || v >= limit)
-            rc = report_failed("%s: label %" PRId64 " is %" PRId32
-                               "; must be -1 (none) to %" PRId64,
-                               path, i, v, limit - 1);
-        else if (v >= *classes)
+            return report_failed("%s: label %" PRId64 " is %" PRId32
+                                 "; must be -1 (none) to %" PRId64,
+                                 path, i, v, limit - 1);
+        if (v >= *classes)
             *classes = (int64_t)v + 1;
     }
+    return EXIT_OK;
+}
+
+static int read_labels(const char *path, int64_t n, int64_t *classes, int32_t **y)
+{
+    struct npy_array a;
+    int rc;
+
+    TRY(npy_read(path, &a));
+    rc = take_labels(path, &a, n, classes, y);
     npy_free(&a);
+    return rc;
+}
+
+static int open_array(jem_context *ctx, const struct npy_array *a, const struct place *place,
+                      jem_dataset **out)
+{
+    int64_t shape[4] = {0, 0, 0, 0}, classes = place->classes;
+    int32_t *y = NULL;
+    int last = 0, rc = EXIT_OK;
+
+    TRY(image_shape(place->images, a, shape, &last));
+    if (place->labels[0] != '\0')
+        rc = read_labels(place->labels, shape[0], &classes, &y);
+    if (classes == 0)
+        classes = 1; /* nobody named one */
+    if (rc == EXIT_OK && a->type == 'u')
+        rc = open_bytes(ctx, a, y, shape, last, classes, out);
+    else if (rc == EXIT_OK)
+        rc = open_floats(ctx, place->images, a, y, shape, last, classes, out);
+    free(y);
     return rc;
 }
 
@@ -199,25 +239,12 @@ int data_open_npy(jem_context *ctx, const struct data_kind *kind, const char *wh
 {
     struct place place;
     struct npy_array a;
-    int64_t shape[4] = {0, 0, 0, 0};
-    int32_t *y = NULL;
-    int last = 0, rc = parse_place(kind, where, &place);
+    int rc;
 
     (void)split;
-    if (rc != EXIT_OK)
-        return rc;
-    rc = npy_read(place.images, &a);
-    if (rc == EXIT_OK)
-        rc = image_shape(place.images, &a, shape, &last);
-    if (rc == EXIT_OK && place.labels[0] != '\0')
-        rc = read_labels(place.labels, shape[0], &place.classes, &y);
-    if (place.classes == 0)
-        place.classes = 1; /* nobody named one */
-    if (rc == EXIT_OK && a.type == 'u')
-        rc = open_bytes(ctx, &a, y, shape, last, place.classes, out);
-    else if (rc == EXIT_OK)
-        rc = open_floats(ctx, place.images, &a, y, shape, last, place.classes, out);
-    free(y);
+    TRY(parse_place(kind, where, &place));
+    TRY(npy_read(place.images, &a));
+    rc = open_array(ctx, &a, &place, out);
     npy_free(&a);
     return rc;
 }

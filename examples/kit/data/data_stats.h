@@ -16,8 +16,7 @@ struct data_stats {
     struct data_channel *channel;
     int64_t *per_class;
     int64_t unlabelled;
-    char sha256
-        [65]; /* of all pixels (bytes, or floats as they are) and then all labels (int32) */
+    char sha256[65]; /* of all pixels (bytes or else floats), then all labels (int32) */
 };
 
 /* `quiet`: no progress on stderr. */

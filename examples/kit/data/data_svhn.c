@@ -15,7 +15,8 @@
 
 #define SIDE 32
 
-/* From columns to rows, in place: a second copy of a gigabyte would be one too many. */
+/* From columns to rows, in place: the whole set can be a gigabyte, which need not be there
+ * twice. */
 static void transpose(uint8_t *x, int64_t planes)
 {
     for (int64_t p = 0; p < planes; p++, x += SIDE * SIDE) {
@@ -30,26 +31,22 @@ static void transpose(uint8_t *x, int64_t planes)
     }
 }
 
+/* *x is the caller's, also on failure. */
 static int read_images(struct mat_file *file, const char *path, uint8_t **x, int64_t *n)
 {
     struct mat_array a;
-    int rc = mat_find(file, "X", &a);
 
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(mat_find(file, "X", &a));
     *n = a.dims == 4 ? a.shape[3] : 1; /* MATLAB drops a last 1 */
     if (!a.bytes || a.dims < 3 || a.shape[0] != SIDE || a.shape[1] != SIDE || a.shape[2] != 3 ||
         *n < 1)
-        rc = report_failed("%s: X is not 32 x 32 x 3 x N of class uint8", path);
-    if (rc == EXIT_OK)
-        *x = malloc((size_t)a.count);
-    if (rc == EXIT_OK && *x == NULL)
-        rc = report_no_memory();
-    if (rc == EXIT_OK)
-        rc = mat_read_bytes(file, &a, *x);
-    if (rc == EXIT_OK)
-        transpose(*x, *n * 3);
-    return rc;
+        return report_failed("%s: X is not 32 x 32 x 3 x N of class uint8", path);
+    *x = malloc((size_t)a.count);
+    if (*x == NULL)
+        return report_no_memory();
+    TRY(mat_read_bytes(file, &a, *x));
+    transpose(*x, *n * 3);
+    return EXIT_OK;
 }
 
 static int take_labels(const char *path, const double *values, int64_t n, int32_t *y)
@@ -66,25 +63,23 @@ static int take_labels(const char *path, const double *values, int64_t n, int32_
     return EXIT_OK;
 }
 
+/* *y is the caller's, also on failure. */
 static int read_labels(struct mat_file *file, const char *path, int64_t n, int32_t **y)
 {
     struct mat_array a;
-    double *values = NULL;
-    int rc = mat_find(file, "y", &a);
+    double *values;
+    int rc;
 
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(mat_find(file, "y", &a));
     if (a.count != n || a.dims != 2 || (a.shape[0] != 1 && a.shape[1] != 1))
-        rc = report_failed("%s: y has %" PRId64 " numbers for %" PRId64
-                           " images; it must be N x 1",
-                           path, a.count, n);
-    if (rc == EXIT_OK) {
-        values = malloc((size_t)n * sizeof values[0]);
-        *y = malloc((size_t)n * sizeof **y);
-        if (values == NULL || *y == NULL)
-            rc = report_no_memory();
-    }
-    if (rc == EXIT_OK)
+        return report_failed("%s: y has %" PRId64 " numbers for %" PRId64
+                             " images; it must be N x 1",
+                             path, a.count, n);
+    *y = malloc((size_t)n * sizeof **y);
+    values = malloc((size_t)n * sizeof *values);
+    if (*y == NULL || values == NULL)
+        rc = report_no_memory();
+    else
         rc = mat_read_doubles(file, &a, values);
     if (rc == EXIT_OK)
         rc = take_labels(path, values, n, *y);
@@ -102,28 +97,34 @@ int data_svhn_files(const struct data_kind *kind, const char *where, const char 
     return data_find_file(kind, where, name, out->path[0]);
 }
 
+struct digits {
+    struct mat_file *file;
+    uint8_t *x;
+    int32_t *y;
+    int64_t n;
+};
+
+static int read_digits(const char *path, struct digits *d)
+{
+    TRY(mat_open(path, &d->file));
+    TRY(read_images(d->file, path, &d->x, &d->n));
+    return read_labels(d->file, path, d->n, &d->y);
+}
+
 int data_open_svhn(jem_context *ctx, const struct data_kind *kind, const char *where,
                    const char *split, jem_dataset **out)
 {
     static const int64_t shape[3] = {3, SIDE, SIDE};
     struct data_files files;
-    const char *path = files.path[0];
-    struct mat_file *file = NULL;
-    uint8_t *x = NULL;
-    int32_t *y = NULL;
-    int64_t n = 0;
-    int rc = data_svhn_files(kind, where, split, &files);
+    struct digits d = {NULL, NULL, NULL, 0};
+    int rc;
 
+    TRY(data_svhn_files(kind, where, split, &files));
+    rc = read_digits(files.path[0], &d);
+    mat_close(d.file); /* before libjem copies the images */
     if (rc == EXIT_OK)
-        rc = mat_open(path, &file);
-    if (rc == EXIT_OK)
-        rc = read_images(file, path, &x, &n);
-    if (rc == EXIT_OK)
-        rc = read_labels(file, path, n, &y);
-    mat_close(file);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_from_u8(ctx, x, y, n, shape, 10, out));
-    free(x);
-    free(y);
+        rc = report_jem(jem_dataset_from_u8(ctx, d.x, d.y, d.n, shape, 10, out));
+    free(d.x);
+    free(d.y);
     return rc;
 }

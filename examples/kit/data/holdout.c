@@ -34,17 +34,15 @@ int holdout_find(const char *model, const int64_t *count, const int64_t *split_s
 {
     char path[FILE_PATH_BYTES], folder[FILE_PATH_BYTES];
     json_t *record = NULL;
-    int rc = file_folder_of(folder, model);
 
-    if (rc == EXIT_OK)
-        rc = file_join(path, folder, "train.json");
-    if (rc == EXIT_OK)
-        rc = json_read_file(path, &record);
+    TRY(file_folder_of(folder, model));
+    TRY(file_join(path, folder, "train.json"));
+    TRY(json_read_file(path, &record));
     out->assumed = 0;
     out->count =
         choose(count, json_object_get(record, "validation"), holdout_default(n), &out->assumed);
     out->split_seed = choose(split_seed, json_object_get(record, "split_seed"),
                              HOLDOUT_SPLIT_SEED, &out->assumed);
     json_decref(record);
-    return rc;
+    return EXIT_OK;
 }

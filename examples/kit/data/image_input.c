@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Brings images of every source into the one form that libjem takes, and says with both sizes
- * what does not fit the model. */
+/* Images of every source in the form that libjem takes. An error about what does not fit the model
+ * has both sizes. */
 
 #include "kit/data/image_input.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/evenly.h"
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 #include "kit/base/splitmix.h"
@@ -68,8 +69,8 @@ static const char *sizes_text(int dims, const int64_t *shape, char out[128])
     return out;
 }
 
-/* The number of images in an array, or -1 when its shape is not the model's. The shape is read
- * from its end; what is missing at its front must be 1. */
+/* The number of images in an array; -1: its shape is not the model's. Sizes that are missing at
+ * the front of the shape count as 1. */
 static int64_t count_images(const struct npy_array *a, const int64_t shape[4])
 {
     int64_t full[4] = {1, 1, 1, 1};
@@ -92,7 +93,6 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
     const int64_t n = count_images(a, shape), image = shape[0] * shape[1] * shape[2];
     char have[128], want[128];
     float largest = 0;
-    int rc;
 
     if (n < 0)
         return report_failed(
@@ -103,10 +103,9 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
         return report_failed("%s holds %s of %d byte(s); images are floats in [-1, 1] or "
                              "bytes 0..255 (save with .astype(numpy.uint8))",
                              path, a->type == 'b' ? "bools" : "integers", a->item);
-    rc = allocate(n, shape, out);
-    if (rc == EXIT_OK)
-        rc = npy_get_f32(a, path, out->x);
-    for (int64_t i = 0; i < n * image && rc == EXIT_OK; i++) {
+    TRY(allocate(n, shape, out));
+    TRY(npy_get_f32(a, path, out->x));
+    for (int64_t i = 0; i < n * image; i++) {
         if (!isfinite(out->x[i]))
             return report_failed("%s: image %" PRId64 " has a value that is NaN or infinite",
                                  path, i / image);
@@ -115,22 +114,33 @@ static int take_array(const char *path, const struct npy_array *a, const int64_t
         else
             largest = fmaxf(largest, fabsf(out->x[i]));
     }
-    if (rc == EXIT_OK && largest > 2)
+    if (largest > 2)
         report_note(
             "%s: values as large as %g; models are trained on values in [-1, 1], where a "
             "byte v is v / 127.5 - 1",
             path, (double)largest);
-    return rc;
+    return EXIT_OK;
 }
 
 static int read_array(const char *path, const int64_t shape[4], struct image_input *out)
 {
     struct npy_array a;
-    int rc = npz_read_named(path, &a);
+    int rc;
 
-    if (rc == EXIT_OK)
-        rc = take_array(path, &a, shape, out);
+    TRY(npz_read_named(path, &a));
+    rc = take_array(path, &a, shape, out);
     npy_free(&a);
+    return rc;
+}
+
+static int read_image(const char *path, const int64_t shape[4], float *out)
+{
+    struct image image;
+    int rc;
+
+    TRY(image_read(path, &image));
+    rc = image_to_floats(&image, path, shape, out);
+    image_free(&image);
     return rc;
 }
 
@@ -138,27 +148,19 @@ static int read_images(const struct cli_list *paths, const int64_t shape[4],
                        struct image_input *out)
 {
     const int64_t size = shape[0] * shape[1] * shape[2];
-    int rc = allocate(paths->count, shape, out);
 
-    if (rc != EXIT_OK)
-        return rc;
-    out->name = malloc((size_t)paths->count * sizeof out->name[0]);
+    TRY(allocate(paths->count, shape, out));
+    out->name = malloc((size_t)paths->count * sizeof *out->name);
     if (out->name == NULL)
         return report_no_memory();
-    for (int64_t i = 0; i < paths->count && rc == EXIT_OK; i++) {
-        const char *slash = strrchr(paths->items[i], '/');
-        struct image image;
-
+    for (int64_t i = 0; i < paths->count; i++) {
         if (npz_names_array(paths->items[i]))
             return report_usage("%s: one array at a time, and not together with images",
                                 paths->items[i]);
-        out->name[i] = slash == NULL ? paths->items[i] : slash + 1;
-        rc = image_read(paths->items[i], &image);
-        if (rc == EXIT_OK)
-            rc = image_to_floats(&image, paths->items[i], shape, out->x + i * size);
-        image_free(&image);
+        out->name[i] = file_name_of(paths->items[i]);
+        TRY(read_image(paths->items[i], shape, out->x + i * size));
     }
-    return rc;
+    return EXIT_OK;
 }
 
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
@@ -186,45 +188,47 @@ static int is_labelled(const struct image_input *in)
 
 int64_t image_input_number(const struct image_input *in, int64_t i)
 {
-    return i * in->of / in->n;
+    return evenly(i, in->n, in->of);
 }
 
 static int read_spread(const jem_dataset *data, int64_t size, struct image_input *in)
 {
-    int rc = EXIT_OK;
-
     if (in->n == in->of)
         return report_jem(jem_dataset_read(data, 0, in->n, in->x, in->labels));
-    for (int64_t i = 0; i < in->n && rc == EXIT_OK; i++)
-        rc = report_jem(jem_dataset_read(data, image_input_number(in, i), 1, in->x + i * size,
-                                         in->labels + i));
-    return rc;
+    for (int64_t i = 0; i < in->n; i++)
+        TRY(report_jem(jem_dataset_read(data, image_input_number(in, i), 1, in->x + i * size,
+                                        in->labels + i)));
+    return EXIT_OK;
+}
+
+static int read_dataset(const jem_dataset *data, const char *spec, int64_t count,
+                        const int64_t shape[4], struct image_input *out)
+{
+    int64_t d[4], n = 0;
+    char have[128], want[128];
+
+    TRY(report_jem(jem_dataset_shape(data, d)));
+    TRY(report_jem(jem_dataset_size(data, &n)));
+    if (memcmp(d, shape, 3 * sizeof *d) != 0)
+        return report_failed("--data %s: its images are %s, the model reads %s (channels x "
+                             "height x width)",
+                             spec, sizes_text(3, d, have), sizes_text(3, shape, want));
+    TRY(allocate(count > 0 && count < n ? count : n, shape, out));
+    out->of = n;
+    TRY(read_spread(data, shape[0] * shape[1] * shape[2], out));
+    if (shape[3] > 0 && d[3] != shape[3] && is_labelled(out))
+        return report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
+                             d[3], shape[3]);
+    return EXIT_OK;
 }
 
 int image_input_dataset(const jem_dataset *data, const char *spec, int64_t count,
                         const int64_t shape[4], struct image_input *out)
 {
-    int64_t d[4], n = 0;
-    char have[128], want[128];
-    int rc = report_jem(jem_dataset_shape(data, d));
+    int rc;
 
     memset(out, 0, sizeof *out);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_size(data, &n));
-    if (rc == EXIT_OK && memcmp(d, shape, 3 * sizeof d[0]) != 0)
-        rc =
-            report_failed("--data %s: its images are %s, the model reads %s (channels x height "
-                          "x width)",
-                          spec, sizes_text(3, d, have), sizes_text(3, shape, want));
-    if (rc == EXIT_OK)
-        rc = allocate(count > 0 && count < n ? count : n, shape, out);
-    if (rc == EXIT_OK) {
-        out->of = n;
-        rc = read_spread(data, shape[0] * shape[1] * shape[2], out);
-    }
-    if (rc == EXIT_OK && shape[3] > 0 && d[3] != shape[3] && is_labelled(out))
-        rc = report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
-                           d[3], shape[3]);
+    rc = read_dataset(data, spec, count, shape, out);
     if (rc != EXIT_OK)
         image_input_free(out);
     return rc;
@@ -234,28 +238,26 @@ int image_input_data(jem_context *ctx, const char *spec, const char *split, int6
                      const int64_t shape[4], struct image_input *out)
 {
     jem_dataset *data = NULL;
-    int rc = data_open(ctx, spec, split, &data);
+    int rc;
 
     memset(out, 0, sizeof *out);
-    if (rc == EXIT_OK)
-        rc = image_input_dataset(data, spec, count, shape, out);
+    TRY(data_open(ctx, spec, split, &data));
+    rc = image_input_dataset(data, spec, count, shape, out);
     jem_dataset_free(data);
     return rc;
 }
 
-/* Box and Muller (1958), two values of each pair of numbers. */
 void image_input_add_noise(struct image_input *in, int64_t size, double std, int64_t seed,
                            uint64_t stream)
 {
-    const double turn = 6.283185307179586;
     uint64_t state = splitmix_begin(seed, stream);
 
     for (int64_t i = 0; i < in->n * size && std > 0; i += 2) {
-        const double radius = std * sqrt(-2 * log(1 - splitmix_uniform(&state)));
-        const double angle = turn * splitmix_uniform(&state);
+        double noise[2];
 
-        in->x[i] += (float)(radius * cos(angle));
+        splitmix_normal(&state, std, noise);
+        in->x[i] += (float)noise[0];
         if (i + 1 < in->n * size)
-            in->x[i + 1] += (float)(radius * sin(angle));
+            in->x[i + 1] += (float)noise[1];
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The files of a list become one array of bytes, channel after channel. All images must agree in
- * size and channels; the error for one that does not says which option brings them together. */
+ * size and channels; the error for one that does not names the option that makes it fit. */
 
 #include "kit/data/image_list.h"
 
@@ -64,7 +64,6 @@ int image_options_read(const struct data_kind *kind, const char *where,
                        struct image_options *out)
 {
     size_t length = strcspn(where, ",");
-    int rc = EXIT_OK;
 
     if (length == 0)
         return report_usage("--data %s:%s: the folder is missing; %s", kind->name, where,
@@ -73,32 +72,32 @@ int image_options_read(const struct data_kind *kind, const char *where,
         return report_failed("--data %s: file name too long: %.60s...", kind->name, where);
     memcpy(out->folder, where, length);
     out->folder[length] = '\0';
-    while (rc == EXIT_OK && where[length] == ',') {
+    while (where[length] == ',') {
         char text[48];
 
         where += length + 1;
         length = strcspn(where, ",");
         snprintf(text, sizeof text, "%.*s", (int)(length < 48 ? length : 48), where);
-        rc = read_option(kind, text, out);
+        TRY(read_option(kind, text, out));
     }
-    return rc;
+    return EXIT_OK;
 }
 
 int image_list_add(struct image_list *list, const char *path, int32_t label)
 {
-    if (list->count == list->room) {
-        const int64_t room = list->room == 0 ? 1024 : 2 * list->room;
-        char **paths = realloc(list->path, (size_t)room * sizeof paths[0]);
+    if (list->count == list->space) {
+        const int64_t space = list->space == 0 ? 1024 : 2 * list->space;
+        char **paths = realloc(list->path, (size_t)space * sizeof paths[0]);
         int32_t *labels;
 
         if (paths == NULL)
             return report_no_memory();
         list->path = paths;
-        labels = realloc(list->label, (size_t)room * sizeof labels[0]);
+        labels = realloc(list->label, (size_t)space * sizeof labels[0]);
         if (labels == NULL)
             return report_no_memory();
         list->label = labels;
-        list->room = room;
+        list->space = space;
     }
     list->path[list->count] = strdup(path);
     if (list->path[list->count] == NULL)
@@ -118,20 +117,18 @@ void image_list_free(struct image_list *list)
 
 static int read_one(const char *path, const struct image_options *how, struct image *image)
 {
-    int rc = image_read(path, image);
-
-    if (rc == EXIT_OK && how->channels > 0)
-        rc = image_convert(image, how->channels);
-    if (rc == EXIT_OK && how->crop[0] > 0)
-        rc = image_crop(image, path, how->crop[0], how->crop[1]);
-    if (rc == EXIT_OK && how->size[0] > 0 && how->square) {
-        rc = image_resize_shorter(image, path, how->size[0]);
-        if (rc == EXIT_OK)
-            rc = image_crop(image, path, how->size[0], how->size[1]);
-    } else if (rc == EXIT_OK && how->size[0] > 0) {
-        rc = image_resize(image, path, how->size[0], how->size[1]);
+    TRY(image_read(path, image));
+    if (how->channels > 0)
+        TRY(image_convert(image, how->channels));
+    if (how->crop[0] > 0)
+        TRY(image_crop(image, path, how->crop[0], how->crop[1]));
+    if (how->size[0] > 0 && !how->square)
+        return image_resize(image, path, how->size[0], how->size[1]);
+    if (how->size[0] > 0) {
+        TRY(image_resize_shorter(image, path, how->size[0]));
+        return image_crop(image, path, how->size[0], how->size[1]);
     }
-    return rc;
+    return EXIT_OK;
 }
 
 /* Is the image like the first one? */
@@ -160,19 +157,52 @@ static void store(const struct image *image, uint8_t *out)
             out[c * area + i] = image->pixels[i * image->channels + c];
 }
 
-/* Sizes are those of the first image, and so is the memory asked for. */
-static int begin(const struct image *first, int64_t n, int64_t shape[3], uint8_t **out)
-{
-    const size_t bytes = (size_t)(first->channels * first->height * first->width);
+/* All images as bytes, and the shape of one. */
+struct pixels {
+    int64_t shape[3];
+    uint8_t *bytes;
+};
 
-    shape[0] = first->channels;
-    shape[1] = first->height;
-    shape[2] = first->width;
-    *out = (size_t)n > SIZE_MAX / bytes ? NULL : malloc((size_t)n * bytes);
-    if (*out == NULL)
-        return report_failed("out of memory: %" PRId64 " images of %zu bytes; add ,size=N to "
-                             "--data for smaller ones",
-                             n, bytes);
+/* The first image decides the sizes, and so how much memory is needed; 0: there is not so much. */
+static int begin(const struct image *first, int64_t n, struct pixels *p)
+{
+    const size_t size = (size_t)(first->channels * first->height * first->width);
+
+    p->shape[0] = first->channels;
+    p->shape[1] = first->height;
+    p->shape[2] = first->width;
+    p->bytes = (size_t)n > SIZE_MAX / size ? NULL : malloc((size_t)n * size);
+    return p->bytes != NULL;
+}
+
+static int take(const struct image *image, const struct image_list *list, int64_t i,
+                struct pixels *p)
+{
+    if (p->bytes == NULL && !begin(image, list->count, p))
+        return report_failed("out of memory: %" PRId64 " images of %" PRId64
+                             " bytes; add ,size=N to --data for smaller ones",
+                             list->count, p->shape[0] * p->shape[1] * p->shape[2]);
+    TRY(compare(image, list->path[i], p->shape, list->path[0]));
+    store(image, p->bytes + i * p->shape[0] * p->shape[1] * p->shape[2]);
+    return EXIT_OK;
+}
+
+static int read_all(const struct image_list *list, const struct image_options *how,
+                    struct progress *progress, struct pixels *p)
+{
+    for (int64_t i = 0; i < list->count; i++) {
+        struct image image = {0, 0, 0, NULL};
+        int rc;
+
+        if (progress_due(progress))
+            progress_show(progress, "reading image %" PRId64 " of %" PRId64, i + 1,
+                          list->count);
+        rc = read_one(list->path[i], how, &image);
+        if (rc == EXIT_OK)
+            rc = take(&image, list, i, p);
+        image_free(&image);
+        TRY(rc);
+    }
     return EXIT_OK;
 }
 
@@ -180,32 +210,17 @@ int image_list_read(jem_context *ctx, const struct image_list *list, int64_t cla
                     const struct image_options *how, jem_dataset **out)
 {
     struct progress progress;
-    uint8_t *bytes = NULL;
-    int64_t shape[3] = {0, 0, 0};
-    int rc = EXIT_OK;
+    struct pixels p = {.bytes = NULL};
+    int rc;
 
     progress_start(&progress, 0);
     progress.quiet = !progress.terminal;
     progress.standing = progress.terminal; /* a line of the caller's */
-    for (int64_t i = 0; i < list->count && rc == EXIT_OK; i++) {
-        struct image image = {0, 0, 0, NULL};
-
-        if (progress_due(&progress))
-            progress_show(&progress, "reading image %" PRId64 " of %" PRId64, i + 1,
-                          list->count);
-        rc = read_one(list->path[i], how, &image);
-        if (rc == EXIT_OK && bytes == NULL)
-            rc = begin(&image, list->count, shape, &bytes);
-        if (rc == EXIT_OK)
-            rc = compare(&image, list->path[i], shape, list->path[0]);
-        if (rc == EXIT_OK)
-            store(&image, bytes + i * shape[0] * shape[1] * shape[2]);
-        image_free(&image);
-    }
+    rc = read_all(list, how, &progress, &p);
     progress_clear(&progress);
     if (rc == EXIT_OK)
         rc = report_jem(
-            jem_dataset_from_u8(ctx, bytes, list->label, list->count, shape, classes, out));
-    free(bytes);
+            jem_dataset_from_u8(ctx, p.bytes, list->label, list->count, p.shape, classes, out));
+    free(p.bytes);
     return rc;
 }

@@ -9,7 +9,7 @@
 
 #include "kit/data/data_kind.h"
 
-/* What follows the folder in a --data, after commas (data.h). 0: not asked for. */
+/* The options behind the folder of a --data (data.h); 0: not given. */
 struct image_options {
     char folder[FILE_PATH_BYTES];
     int64_t channels; /* 1 grey, 3 colour */
@@ -19,12 +19,12 @@ struct image_options {
     char attr[48]; /* celeba only */
 };
 
-/* Reads `where`, over what `out` holds as defaults. */
+/* Read `where`; what it does not say stays as it is in `out`. */
 int image_options_read(const struct data_kind *kind, const char *where,
                        struct image_options *out);
 
 struct image_list {
-    int64_t count, room;
+    int64_t count, space;
     char **path;
     int32_t *label; /* -1 unknown */
 };
@@ -32,8 +32,7 @@ struct image_list {
 int image_list_add(struct image_list *list, const char *path, int32_t label);
 void image_list_free(struct image_list *list);
 
-/* Read all files, in this order, as a data set. Holds the bytes of all images and one image as
- * it is in its file. Shows on a terminal how far it is. */
+/* Read all files, in this order, as a data set. Shows on a terminal how far it is. */
 int image_list_read(jem_context *ctx, const struct image_list *list, int64_t classes,
                     const struct image_options *how, jem_dataset **out);
 

@@ -14,11 +14,6 @@ const struct outlier_kind outlier_kinds[] = {
 };
 const int outlier_count = (int)(sizeof outlier_kinds / sizeof outlier_kinds[0]);
 
-static float next_value(uint64_t *state)
-{
-    return (float)(splitmix_next(state) >> 40) * 0x1p-23F - 1.0F;
-}
-
 void outliers_make(int kind, const float *x, int64_t n, const int64_t shape[3], int64_t seed,
                    float *out)
 {
@@ -26,11 +21,12 @@ void outliers_make(int kind, const float *x, int64_t n, const int64_t shape[3], 
     uint64_t state = (uint64_t)seed * 4 + (uint64_t)kind;
 
     for (int64_t i = 0; i < n; i++, out += size) {
-        const int64_t j = (int64_t)(splitmix_next(&state) % (uint64_t)n);
-        float value = 0.0F;
+        const int64_t j = splitmix_below(&state, n);
+        float value = 0;
+
         for (int64_t e = 0; e < size; e++) {
             if (kind == 0 || (kind == 1 && e % pixels == 0))
-                value = next_value(&state);
+                value = splitmix_symmetric(&state);
             else if (kind == 2)
                 value = -x[i * size + e];
             else if (kind == 3)

@@ -11,19 +11,13 @@
 #include "kit/base/report.h"
 #include "kit/draw/plot.h"
 #include "kit/draw/svg_file.h"
+#include "kit/stats/sorted.h"
 
 #define BINS   60
-#define BEYOND 0.01 /* share of a set that may lie beyond the range, on either side */
+#define BEYOND 0.01 /* share of a set that may lie beyond either end of the range */
 #define HIGH   40.0 /* percent: a single bin may be higher, and is cut */
 
-static int compare_values(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Widen the range until it holds the set, but for the share BEYOND at each end. */
+/* Widen the range until it holds all of the set but the share BEYOND at each end. */
 static int widen(const struct histogram *h, double *low, double *high)
 {
     float *sorted = malloc((size_t)h->n * sizeof *sorted);
@@ -32,7 +26,7 @@ static int widen(const struct histogram *h, double *low, double *high)
     if (sorted == NULL)
         return report_no_memory();
     memcpy(sorted, h->values, (size_t)h->n * sizeof *sorted);
-    qsort(sorted, (size_t)h->n, sizeof *sorted, compare_values);
+    sort_floats(sorted, h->n);
     *low = fmin(*low, (double)sorted[out]);
     *high = fmax(*high, (double)sorted[h->n - 1 - out]);
     free(sorted);
@@ -69,12 +63,9 @@ int histogram_draw(FILE *out, const char *title, const char *axis, const struct 
 {
     double low = HUGE_VAL, high = -HUGE_VAL, top, share[BINS];
     plot p;
-    int rc = EXIT_OK;
 
-    for (size_t i = 0; i < count && rc == EXIT_OK; i++)
-        rc = widen(&sets[i], &low, &high);
-    if (rc != EXIT_OK)
-        return rc;
+    for (size_t i = 0; i < count; i++)
+        TRY(widen(&sets[i], &low, &high));
     if (!(high > low))
         high = low + 1;
     top = fmin(1.3 * highest(sets, count, low, high, 0, BINS), HIGH);
@@ -93,10 +84,9 @@ int histogram_write(const char *folder, const char *name, const char *title, con
                     const struct histogram *sets, size_t count)
 {
     struct svg_file s;
-    int rc = svg_open(&s, folder, name, 1), closed;
+    int rc, closed;
 
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(svg_open(&s, folder, name, 1));
     svg_begin_plot(&s);
     rc = histogram_draw(s.out, title, axis, sets, count);
     svg_end_plot(&s);

@@ -72,10 +72,8 @@ int html_picture(FILE *out, const char *path, const char *alt)
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
-    const int code = file_read(path, &bytes, &n);
 
-    if (code != EXIT_OK)
-        return code;
+    TRY(file_read(path, &bytes, &n));
     fputs("<img alt=\"", out);
     html_text(out, alt);
     fputs("\" src=\"data:image/png;base64,", out);
@@ -89,12 +87,13 @@ int html_svg(FILE *out, const char *path)
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
-    int code = file_read(path, &bytes, &n);
+    int whole;
 
-    if (code == EXIT_OK && fwrite(bytes, 1, n, out) != n)
-        code = report_failed("%s does not go into the page: the disk may be full", path);
+    TRY(file_read(path, &bytes, &n));
+    whole = fwrite(bytes, 1, n, out) == n;
     free(bytes);
-    return code;
+    return whole ? EXIT_OK
+                 : report_failed("%s does not go into the page: the disk may be full", path);
 }
 
 void html_tile(FILE *out, const char *name, const char *format, double value,

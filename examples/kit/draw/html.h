@@ -12,10 +12,10 @@ void html_end(FILE *out);
 /* A PNG file as an inline picture. Returns an exit code, after reporting an error. */
 int html_picture(FILE *out, const char *path, const char *alt);
 
-/* An SVG file of ours (svg_file.h), inline. */
+/* A file of svg_file.h, inline. */
 int html_svg(FILE *out, const char *path);
 
-/* A tile with one number. `format`: a digit, the decimals, and then the unit: "1 %". */
+/* A tile with one number. `format` is the number of decimals, one digit, and the unit: "1 %". */
 void html_tile(FILE *out, const char *name, const char *format, double value,
                const char *remark);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Inline SVG plots; see plot.h. The colours are a set that people with colour-blindness can tell
- * apart (Okabe and Ito 2008). */
+/* Inline SVG plots; see plot.h. People with colour-blindness can tell the colours apart (Okabe and
+ * Ito 2008). */
 
 #include "kit/draw/plot.h"
 
@@ -89,6 +89,7 @@ static void axes(const plot *p)
 
     for (int i = first_tick(p->x0, step); i <= last_tick(p->x1, step); i++) {
         const double x = i * step;
+
         snprintf(words, sizeof words, "%g", x);
         fprintf(p->out,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
@@ -98,6 +99,7 @@ static void axes(const plot *p)
     step = tick_step(p->y1 - p->y0, 5);
     for (int i = first_tick(p->y0, step); i <= last_tick(p->y1, step); i++) {
         const double y = i * step;
+
         snprintf(words, sizeof words, "%g", y);
         fprintf(p->out,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",

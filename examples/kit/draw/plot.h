@@ -2,8 +2,8 @@
 #ifndef KIT_DRAW_PLOT_H
 #define KIT_DRAW_PLOT_H
 
-/* Small plots as inline SVG: axes with round tick values and units, curves, histograms, bars. A
- * plot is begun with its ranges, drawn into, and ended; everything goes straight to `out`. */
+/* Small plots as inline SVG: axes with round tick values and units, curves, histograms, bars.
+ * Begin a plot with its ranges, draw into it, end it; everything goes straight to `out`. */
 
 #include <stddef.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #define PLOT_WIDTH  520 /* of the picture, in its own units */
 #define PLOT_HEIGHT 300
 
-/* The rules that a page or file with plots has in its <style>. */
+/* A page or file with plots needs these rules in its <style>. */
 extern const char plot_style[];
 
 typedef struct plot {
@@ -19,7 +19,7 @@ typedef struct plot {
     double x0, x1, y0, y1;           /* data ranges */
     double left, right, top, bottom; /* pixels of the drawing area */
     int legend;                      /* entries so far */
-    int legend_left;                 /* set after plot_begin(): where the curves leave room */
+    int legend_left; /* may be set after plot_begin(): the legend is on the left */
 } plot;
 
 /* An empty range is widened. Labels carry the units: "SGLD step size (1)", "time (s)". */
@@ -30,7 +30,7 @@ void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, cons
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
                const char *name);
 
-/* A horizontal or slanted helper line, grey and dashed. */
+/* A grey dashed line for orientation. */
 void plot_guide(plot *p, double x0, double y0, double x1, double y1);
 
 /* A filled step curve of `bins` equal bins from x0 to x1. */
@@ -46,15 +46,15 @@ void plot_box(plot *p, double x0, double x1, double y0, double y1, int colour, d
 /* Small words that begin at (x, y) and run upwards. */
 void plot_upright(plot *p, double x, double y, const char *words);
 
-/* An entry of a legend at (x, y). */
-void plot_note(plot *p, double x, double y, int colour, const char *words);
-
-/* An entry of the legend by itself. */
+/* An entry of the legend, for what was drawn without a name. */
 void plot_legend(plot *p, int colour, const char *name);
+
+/* An entry that stands at (x, y) instead. */
+void plot_note(plot *p, double x, double y, int colour, const char *words);
 
 void plot_end(plot *p);
 
-/* Text with <, >, & and " made harmless. */
+/* Text with <, >, & and " escaped. */
 void html_text(FILE *out, const char *text);
 
 #endif

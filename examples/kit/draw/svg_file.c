@@ -15,11 +15,9 @@
 int svg_open(struct svg_file *s, const char *folder, const char *name, int plots)
 {
     const int height = plots * PLOT_HEIGHT;
-    const int rc = file_join(s->path, folder, name);
 
     s->next = 0;
-    if (rc != EXIT_OK)
-        return rc;
+    TRY(file_join(s->path, folder, name));
     s->out = fopen(s->path, "w");
     if (s->out == NULL)
         return report_failed("cannot write %s: %s", s->path, strerror(errno));

@@ -11,13 +11,13 @@
 struct svg_file {
     FILE *out; /* where plot_begin() draws to */
     char path[FILE_PATH_BYTES];
-    int next; /* plot */
+    int next; /* the number of the next plot */
 };
 
-/* Begin folder/name, with room for `plots` plots. */
+/* Begin the file folder/name, which is as high as `plots` plots. */
 int svg_open(struct svg_file *s, const char *folder, const char *name, int plots);
 
-/* Before plot_begin(), and after its plot_end(). */
+/* Around each plot: before plot_begin() and after plot_end(). */
 void svg_begin_plot(struct svg_file *s);
 void svg_end_plot(struct svg_file *s);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
+/* See features.h. */
+
 #include "kit/features/features.h"
 
 #include <inttypes.h>
@@ -7,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/evenly.h"
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
@@ -16,8 +19,6 @@
 static int open_inception(jem_context *ctx, const char *path, const int64_t shape[4],
                           struct features *f)
 {
-    int rc;
-
     f->name = "inception (pool_3)";
     f->d = INCEPTION_FEATURES;
     f->classes = INCEPTION_CLASSES;
@@ -31,33 +32,36 @@ static int open_inception(jem_context *ctx, const char *path, const int64_t shap
             "examples/convert/inception2safetensors.py from pytorch-fid's "
             "pt_inception-2015-12-05-6726825d.pth; --features MODEL does without it",
             path);
-    rc = inception_open(path, (int)jem_context_threads(ctx), &f->inception);
-    if (rc == EXIT_OK)
-        f->distance =
-            inception_is_published(f->inception) ? "FID" : "FD-inception (other weights)";
-    return rc;
+    TRY(inception_open(path, (int)jem_context_threads(ctx), &f->inception));
+    f->distance = inception_is_published(f->inception) ? "FID" : "FD-inception (other weights)";
+    return EXIT_OK;
+}
+
+static int take_classifier(jem_model *model, const char *path, const int64_t shape[4],
+                           struct features *f)
+{
+    int64_t m[4];
+
+    TRY(report_jem(jem_model_shape(model, m)));
+    if (memcmp(m, shape, 3 * sizeof *m) != 0)
+        return report_failed(
+            "--features %s reads images of %" PRId64 " x %" PRId64 " x %" PRId64
+            " (channels x height x width), --model reads %" PRId64 " x %" PRId64 " x %" PRId64,
+            path, m[0], m[1], m[2], shape[0], shape[1], shape[2]);
+    TRY(report_jem(jem_head_create(model, BLOCK, &f->head)));
+    return report_jem(jem_model_features(model, &f->d));
 }
 
 static int open_classifier(jem_context *ctx, const char *path, const int64_t shape[4],
                            struct features *f)
 {
     jem_model *model = NULL;
-    int64_t m[4];
-    int rc = report_jem(jem_model_load(ctx, path, &model));
+    int rc;
 
     f->name = "classifier (last hidden layer)";
     f->distance = "FD-clf";
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_model_shape(model, m));
-    if (rc == EXIT_OK && memcmp(m, shape, 3 * sizeof m[0]) != 0)
-        rc = report_failed("--features %s reads images of %" PRId64 " x %" PRId64 " x %" PRId64
-                           " (channels x height x width), --model reads %" PRId64 " x %" PRId64
-                           " x %" PRId64,
-                           path, m[0], m[1], m[2], shape[0], shape[1], shape[2]);
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_head_create(model, BLOCK, &f->head));
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_model_features(model, &f->d));
+    TRY(report_jem(jem_model_load(ctx, path, &model)));
+    rc = take_classifier(model, path, shape, f);
     jem_model_free(model); /* the head keeps it */
     return rc;
 }
@@ -94,29 +98,28 @@ static int allocate(const struct features *f, const char *what, int64_t n,
     out->features = malloc((size_t)(n * f->d + 1) * sizeof out->features[0]);
     if (f->classes > 0)
         out->logits = malloc((size_t)(n * f->classes + 1) * sizeof out->logits[0]);
-    if (out->features == NULL || (f->classes > 0 && out->logits == NULL))
-        return report_no_memory();
-    return EXIT_OK;
+    if (out->features != NULL && (f->classes == 0 || out->logits != NULL))
+        return EXIT_OK;
+    feature_set_free(out);
+    return report_no_memory();
 }
 
 int feature_set_pick(const struct features *f, const struct feature_set *set, const char *what,
                      int64_t from, int64_t step, int64_t most, struct feature_set *out)
 {
     const int64_t have = (set->n - from + step - 1) / step, n = most < have ? most : have;
-    int rc = allocate(f, what, n, out);
 
-    for (int64_t i = 0; i < n && rc == EXIT_OK; i++) {
-        const int64_t row = from + i * have / n * step;
+    TRY(allocate(f, what, n, out));
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t row = from + evenly(i, n, have) * step;
 
         memcpy(out->features + i * f->d, set->features + row * f->d,
-               (size_t)f->d * sizeof out->features[0]);
+               (size_t)f->d * sizeof *out->features);
         if (f->classes > 0)
             memcpy(out->logits + i * f->classes, set->logits + row * f->classes,
-                   (size_t)f->classes * sizeof out->logits[0]);
+                   (size_t)f->classes * sizeof *out->logits);
     }
-    if (rc != EXIT_OK)
-        feature_set_free(out);
-    return rc;
+    return EXIT_OK;
 }
 
 void feature_set_keep(const struct features *f, struct feature_set *set, const int64_t *kept,
@@ -149,7 +152,7 @@ static uint8_t to_byte(float x)
     return (uint8_t)lround(fmin(fmax(((double)x + 1) / 2, 0), 1) * 255);
 }
 
-/* m images of the block into the set's rows from `first` on. */
+/* m images of a block into the set's rows from `first` on. */
 static int look_at_block(struct features *f, const float *x, int64_t m, int64_t first,
                          uint8_t *bytes, float *seen, struct feature_set *out)
 {
@@ -182,55 +185,65 @@ static void show_progress(const struct features *f, const struct feature_set *se
                             left));
 }
 
-/* Images first .. first + m - 1 of n that are evenly spaced in `data`. */
-static int read_block(const jem_dataset *data, int64_t first, int64_t m, int64_t n,
-                      int64_t size, float *x)
-{
-    int64_t of = 0;
-    int rc = report_jem(jem_dataset_size(data, &of));
+/* Where images come from: `x`, or `data` where that is NULL. */
+struct source {
+    const float *x;
+    const jem_dataset *data;
+    int64_t n, of; /* n of the data set's, evenly spaced */
+};
 
-    for (int64_t i = 0; i < m && rc == EXIT_OK; i++)
-        rc = report_jem(jem_dataset_read(data, (first + i) * of / n, 1, x + i * size, NULL));
-    return rc;
+/* Memory for a block: as it is read, as bytes, and as the classifier sees it. */
+struct block {
+    float *read, *seen;
+    uint8_t *bytes;
+};
+
+static int read_block(const struct source *from, int64_t first, int64_t m, int64_t size,
+                      float *x)
+{
+    for (int64_t i = 0; i < m; i++)
+        TRY(report_jem(jem_dataset_read(from->data, evenly(first + i, from->n, from->of), 1,
+                                        x + i * size, NULL)));
+    return EXIT_OK;
 }
 
-/* The images come from `x`, or from `data` where that is NULL. */
-static int look(struct features *f, const float *x, const jem_dataset *data,
-                struct feature_set *out)
+static int look_at_all(struct features *f, const struct source *from, struct block *block,
+                       struct feature_set *out)
 {
     const double start = progress_clock();
     const int64_t size = image_size(f);
-    float *read = malloc((size_t)(BLOCK * size) * sizeof *read);
-    float *seen = malloc((size_t)(BLOCK * size) * sizeof *seen);
-    uint8_t *bytes = malloc((size_t)(BLOCK * size));
-    int rc = EXIT_OK;
 
-    if (read == NULL || seen == NULL || bytes == NULL)
-        rc = report_no_memory();
-    for (int64_t first = 0; first < out->n && rc == EXIT_OK; first += BLOCK) {
+    if (block->read == NULL || block->seen == NULL || block->bytes == NULL)
+        return report_no_memory();
+    for (int64_t first = 0; first < out->n; first += BLOCK) {
         const int64_t m = out->n - first < BLOCK ? out->n - first : BLOCK;
+        const float *x = from->x == NULL ? block->read : from->x + first * size;
 
         show_progress(f, out, first, start);
-        if (x == NULL)
-            rc = read_block(data, first, m, out->n, size, read);
-        if (rc == EXIT_OK)
-            rc = look_at_block(f, x == NULL ? read : x + first * size, m, first, bytes, seen,
-                               out);
+        if (from->x == NULL)
+            TRY(read_block(from, first, m, size, block->read));
+        TRY(look_at_block(f, x, m, first, block->bytes, block->seen, out));
     }
-    progress_clear(f->progress);
     f->images += out->n;
     f->seconds += progress_clock() - start;
-    free(read);
-    free(seen);
-    free(bytes);
-    return rc;
+    return EXIT_OK;
 }
 
-static int finish(struct features *f, const float *x, const jem_dataset *data,
-                  struct feature_set *out, int rc)
+static int look(struct features *f, const char *what, const struct source *from,
+                struct feature_set *out)
 {
-    if (rc == EXIT_OK)
-        rc = look(f, x, data, out);
+    const size_t values = (size_t)(BLOCK * image_size(f));
+    struct block block;
+    int rc;
+
+    TRY(allocate(f, what, from->n, out));
+    block = (struct block){malloc(values * sizeof *block.read),
+                           malloc(values * sizeof *block.seen), malloc(values)};
+    rc = look_at_all(f, from, &block, out);
+    progress_clear(f->progress);
+    free(block.read);
+    free(block.seen);
+    free(block.bytes);
     if (rc != EXIT_OK)
         feature_set_free(out);
     return rc;
@@ -239,11 +252,15 @@ static int finish(struct features *f, const float *x, const jem_dataset *data,
 int features_of_images(struct features *f, const char *what, const float *x, int64_t n,
                        struct feature_set *out)
 {
-    return finish(f, x, NULL, out, allocate(f, what, n, out));
+    return look(f, what, &(struct source){.x = x, .n = n}, out);
 }
 
 int features_of_data(struct features *f, const char *what, const jem_dataset *data, int64_t n,
                      struct feature_set *out)
 {
-    return finish(f, NULL, data, out, allocate(f, what, n, out));
+    struct source from = {.data = data, .n = n};
+
+    memset(out, 0, sizeof *out);
+    TRY(report_jem(jem_dataset_size(data, &from.of)));
+    return look(f, what, &from, out);
 }

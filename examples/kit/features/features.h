@@ -5,8 +5,7 @@
 /* What a second network sees in images: Inception-v3, for FID and IS, or a classifier that libjem
  * trained on the same data, for a distance of the same form.
  *
- * Whatever the images are, they are looked at as the bytes that a picture file would hold:
- * round(clip((x + 1) / 2, 0, 1) * 255). */
+ * Images first become the bytes of a picture file: round(clip((x + 1) / 2, 0, 1) * 255). */
 
 #include <jem/jem.h>
 
@@ -24,8 +23,8 @@ struct features {
 
     int64_t image[3]; /* channels, height, width of the images */
     struct progress *progress;
-    int64_t images; /* how many were looked at, and how long it took */
-    double seconds;
+    int64_t images; /* how many were looked at so far, */
+    double seconds; /* and how long it took */
 };
 
 /* Exactly one of the paths is given. A classifier must read images of this shape. */
@@ -43,8 +42,11 @@ struct feature_set {
 
 int features_of_images(struct features *f, const char *what, const float *x, int64_t n,
                        struct feature_set *out);
+
+/* n images of the data set, evenly spaced. */
 int features_of_data(struct features *f, const char *what, const jem_dataset *data, int64_t n,
-                     struct feature_set *out); /* n images, evenly spaced */
+                     struct feature_set *out);
+
 /* At most `most` of the rows from, from + step, ..., evenly spaced among them, as a copy. */
 int feature_set_pick(const struct features *f, const struct feature_set *set, const char *what,
                      int64_t from, int64_t step, int64_t most, struct feature_set *out);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The trace of (S1 S2)^(1/2) without a product S1 S2, which is not symmetric, and without the
- * square root of eigenvalues that are rounding errors: with S = A A',
+/* With S = A A',
  *
  *     tr (S1 S2)^(1/2) = tr (A1' S2 A1)^(1/2) = sum of the singular values of A1' A2
  *
- * so an error of 1e-16 stays one, where sqrt(1e-16) = 1e-8 for each of thousands of directions
- * without variance would add up. The same set twice gives 0. */
+ * which needs neither the product S1 S2, which is not symmetric, nor square roots of eigenvalues
+ * that are rounding errors: sqrt(1e-16) = 1e-8 would add up over thousands of directions without
+ * variance. The same set twice gives 0. */
 
 #include "kit/features/frechet.h"
 
@@ -48,7 +48,7 @@ static int find_mean(const float *x, const char *what, struct frechet_gaussian *
     return EXIT_OK;
 }
 
-/* The covariance's upper triangle (column-major), around the known mean, where its factor will be. */
+/* The upper triangle (column-major) of the covariance, in the place of its factor. */
 static void find_covariance(const float *x, const struct frechet_gaussian *g, double *rows)
 {
     const int d = (int)g->d;
@@ -65,7 +65,7 @@ static void find_covariance(const float *x, const struct frechet_gaussian *g, do
 }
 
 /* From the covariance to its factor, in place: eigenvectors times roots of eigenvalues, without
- * those that are zero but for rounding. */
+ * the eigenvalues that are only rounding. */
 static int find_factor(const char *what, struct frechet_gaussian *g)
 {
     double *eigenvalues = malloc((size_t)g->d * sizeof *eigenvalues);
@@ -95,6 +95,19 @@ static int find_factor(const char *what, struct frechet_gaussian *g)
     return EXIT_OK;
 }
 
+/* `rows` is scratch memory for BLOCK rows. */
+static int fit(const float *features, const char *what, struct frechet_gaussian *g,
+               double *rows)
+{
+    g->mean = malloc((size_t)g->d * sizeof *g->mean);
+    g->factor = malloc((size_t)(g->d * g->d) * sizeof *g->factor);
+    if (g->mean == NULL || g->factor == NULL || rows == NULL)
+        return report_no_memory();
+    TRY(find_mean(features, what, g));
+    find_covariance(features, g, rows);
+    return find_factor(what, g);
+}
+
 int frechet_fit(const float *features, int64_t n, int64_t d, const char *what,
                 struct frechet_gaussian *out)
 {
@@ -110,48 +123,47 @@ int frechet_fit(const float *features, int64_t n, int64_t d, const char *what,
                              d, LARGEST_WIDTH);
     out->n = n;
     out->d = d;
-    out->mean = malloc((size_t)d * sizeof out->mean[0]);
     rows = malloc((size_t)(BLOCK * d) * sizeof *rows);
-    out->factor = malloc((size_t)(d * d) * sizeof out->factor[0]);
-    if (out->mean == NULL || rows == NULL || out->factor == NULL)
-        rc = report_no_memory();
-    else
-        rc = find_mean(features, what, out);
-    if (rc == EXIT_OK) {
-        find_covariance(features, out, rows);
-        rc = find_factor(what, out);
-    }
+    rc = fit(features, what, out, rows);
     free(rows);
     if (rc != EXIT_OK)
         frechet_free(out);
     return rc;
 }
 
-/* The sum of the singular values of A1' A2. */
+/* The singular values of A1' A2, which `product` is scratch memory for. */
+static int singular_values(const struct frechet_gaussian *a, const struct frechet_gaussian *b,
+                           double *product, double *values)
+{
+    const int d = (int)a->d, rows = (int)a->rank, columns = (int)b->rank;
+    double none[1];
+
+    if (product == NULL || values == NULL)
+        return report_no_memory();
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, rows, columns, d, 1.0, a->factor, d,
+                b->factor, d, 0.0, product, rows);
+    if (LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', rows, columns, product, rows, values, none, 1,
+                       none, 1) != 0)
+        return report_failed("Frechet distance: no singular values of %d x %d numbers: "
+                             "LAPACK's dgesdd failed",
+                             rows, columns);
+    return EXIT_OK;
+}
+
+/* Their sum. */
 static int overlap(const struct frechet_gaussian *a, const struct frechet_gaussian *b,
                    double *out)
 {
     const int64_t rank = a->rank < b->rank ? a->rank : b->rank;
-    const int d = (int)a->d, rows = (int)a->rank, columns = (int)b->rank;
-    double *product, *values, none[1];
-    int rc = EXIT_OK;
+    double *product, *values;
+    int rc;
 
     *out = 0;
     if (rank == 0)
         return EXIT_OK;
     product = malloc((size_t)(a->rank * b->rank) * sizeof *product);
     values = malloc((size_t)rank * sizeof *values);
-    if (product == NULL || values == NULL) {
-        rc = report_no_memory();
-    } else {
-        cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, rows, columns, d, 1.0, a->factor,
-                    d, b->factor, d, 0.0, product, rows);
-        if (LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', rows, columns, product, rows, values, none, 1,
-                           none, 1) != 0)
-            rc = report_failed("Frechet distance: no singular values of %d x %d numbers: "
-                               "LAPACK's dgesdd failed",
-                               rows, columns);
-    }
+    rc = singular_values(a, b, product, values);
     for (int64_t i = 0; i < rank && rc == EXIT_OK; i++)
         *out += values[i];
     free(product);
@@ -163,14 +175,13 @@ int frechet_distance(const struct frechet_gaussian *a, const struct frechet_gaus
                      double *out)
 {
     double shift = 0, common = 0;
-    int rc;
 
     if (a->d != b->d)
         return report_failed("Frechet distance: %" PRId64 " features against %" PRId64, a->d,
                              b->d);
-    rc = overlap(a, b, &common);
+    TRY(overlap(a, b, &common));
     for (int64_t j = 0; j < a->d; j++)
         shift += (a->mean[j] - b->mean[j]) * (a->mean[j] - b->mean[j]);
     *out = fmax(0, shift + a->trace + b->trace - 2 * common); /* rounding, not a distance < 0 */
-    return rc;
+    return EXIT_OK;
 }

@@ -2,8 +2,8 @@
 #ifndef KIT_FEATURES_FRECHET_H
 #define KIT_FEATURES_FRECHET_H
 
-/* The Frechet distance of two Gaussians (Dowson and Landau 1982), fitted to features of two sets
- * of images. With the features of Inception-v3 it is FID (Heusel et al. 2017):
+/* The Frechet distance of two Gaussians (Dowson and Landau 1982) that are fitted to the features of
+ * two sets of images. With the features of Inception-v3 it is FID (Heusel et al. 2017):
  *
  *     |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2)
  *
@@ -19,8 +19,8 @@ struct frechet_gaussian {
     double *factor; /* rank columns of d values; factor factor' = covariance */
 };
 
-/* Mean and covariance (divided by n - 1) of n rows of d features. `what` is what errors call the
- * images; two or more are needed. */
+/* Mean and covariance (divided by n - 1) of n >= 2 rows of d features. `what` is what errors call
+ * the images. */
 int frechet_fit(const float *features, int64_t n, int64_t d, const char *what,
                 struct frechet_gaussian *out);
 

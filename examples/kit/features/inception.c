@@ -20,8 +20,9 @@
 
 #define LAYERS 128
 #define BN_EPS 0.001 /* of the batch normalisation */
-#define PUBLISHED                                                                              \
-    "6726825d" /* how the SHA-256 of the published file begins; it is in its name */
+
+/* How the SHA-256 of the published file begins, and what its name ends with. */
+#define PUBLISHED "6726825d"
 
 struct inception {
     struct dnn *dnn;
@@ -33,19 +34,19 @@ struct inception {
 struct builder {
     struct dnn *dnn;
     struct checkpoint file;
-    const char *block; /* the part of names before the dot; "" outside blocks */
+    const char *block; /* what names begin with, before a dot; "" outside blocks */
     int rc;
 };
 
-/* A tensor of the layer `name` in the present block. */
-static float *read_part(struct builder *b, const char *name, const char *part, int dims,
-                        const int64_t *shape)
+/* A tensor of layer `name` of the block; NULL after an error, which is noted in the builder. */
+static float *read_tensor(struct builder *b, const char *name, const char *tensor, int dims,
+                          const int64_t *shape)
 {
     char full[96];
     float *values = NULL;
 
     snprintf(full, sizeof full, "%s%s%s.%s", b->block, b->block[0] == '\0' ? "" : ".", name,
-             part);
+             tensor);
     if (b->rc == EXIT_OK)
         b->rc = checkpoint_tensor(&b->file, full, dims, shape, &values);
     return values;
@@ -86,11 +87,11 @@ static int conv(struct builder *b, int x, const char *name, int64_t channels,
         return DNN_NONE;
     dnn_shape(b->dnn, x, in);
     shape[1] = in[0];
-    weights = read_part(b, name, "conv.weight", 4, shape);
-    gamma = read_part(b, name, "bn.weight", 1, shape);
-    beta = read_part(b, name, "bn.bias", 1, shape);
-    mean = read_part(b, name, "bn.running_mean", 1, shape);
-    var = read_part(b, name, "bn.running_var", 1, shape);
+    weights = read_tensor(b, name, "conv.weight", 4, shape);
+    gamma = read_tensor(b, name, "bn.weight", 1, shape);
+    beta = read_tensor(b, name, "bn.bias", 1, shape);
+    mean = read_tensor(b, name, "bn.running_mean", 1, shape);
+    var = read_tensor(b, name, "bn.running_var", 1, shape);
     if (b->rc == EXIT_OK)
         b->rc = fold(b, name, shape, weights, gamma, beta, mean, var);
     if (b->rc == EXIT_OK)
@@ -135,83 +136,83 @@ static int halve(struct builder *b, int x)
 /* 35 x 35: "InceptionA". */
 static int block_a(struct builder *b, const char *name, int x, int64_t pooled)
 {
-    int five, three, part[4];
+    int five, three, branch[4];
 
     b->block = name;
-    part[0] = one(b, x, "branch1x1", 64);
+    branch[0] = one(b, x, "branch1x1", 64);
     five = one(b, x, "branch5x5_1", 48);
-    part[1] = same(b, five, "branch5x5_2", 64, 5, 5);
+    branch[1] = same(b, five, "branch5x5_2", 64, 5, 5);
     three = one(b, x, "branch3x3dbl_1", 64);
     three = same(b, three, "branch3x3dbl_2", 96, 3, 3);
-    part[2] = same(b, three, "branch3x3dbl_3", 96, 3, 3);
-    part[3] = one(b, pool(b, x, DNN_MEAN), "branch_pool", pooled);
-    return dnn_join(b->dnn, part, 4);
+    branch[2] = same(b, three, "branch3x3dbl_3", 96, 3, 3);
+    branch[3] = one(b, pool(b, x, DNN_MEAN), "branch_pool", pooled);
+    return dnn_join(b->dnn, branch, 4);
 }
 
 /* 35 x 35 to 17 x 17: "InceptionB". */
 static int block_b(struct builder *b, const char *name, int x)
 {
-    int three, part[3];
+    int three, branch[3];
 
     b->block = name;
-    part[0] = inner(b, x, "branch3x3", 384, 2);
+    branch[0] = inner(b, x, "branch3x3", 384, 2);
     three = one(b, x, "branch3x3dbl_1", 64);
     three = same(b, three, "branch3x3dbl_2", 96, 3, 3);
-    part[1] = inner(b, three, "branch3x3dbl_3", 96, 2);
-    part[2] = halve(b, x);
-    return dnn_join(b->dnn, part, 3);
+    branch[1] = inner(b, three, "branch3x3dbl_3", 96, 2);
+    branch[2] = halve(b, x);
+    return dnn_join(b->dnn, branch, 3);
 }
 
 /* 17 x 17: "InceptionC". */
 static int block_c(struct builder *b, const char *name, int x, int64_t width)
 {
-    int seven, twice, part[4];
+    int seven, twice, branch[4];
 
     b->block = name;
-    part[0] = one(b, x, "branch1x1", 192);
+    branch[0] = one(b, x, "branch1x1", 192);
     seven = one(b, x, "branch7x7_1", width);
     seven = same(b, seven, "branch7x7_2", width, 1, 7);
-    part[1] = same(b, seven, "branch7x7_3", 192, 7, 1);
+    branch[1] = same(b, seven, "branch7x7_3", 192, 7, 1);
     twice = one(b, x, "branch7x7dbl_1", width);
     twice = same(b, twice, "branch7x7dbl_2", width, 7, 1);
     twice = same(b, twice, "branch7x7dbl_3", width, 1, 7);
     twice = same(b, twice, "branch7x7dbl_4", width, 7, 1);
-    part[2] = same(b, twice, "branch7x7dbl_5", 192, 1, 7);
-    part[3] = one(b, pool(b, x, DNN_MEAN), "branch_pool", 192);
-    return dnn_join(b->dnn, part, 4);
+    branch[2] = same(b, twice, "branch7x7dbl_5", 192, 1, 7);
+    branch[3] = one(b, pool(b, x, DNN_MEAN), "branch_pool", 192);
+    return dnn_join(b->dnn, branch, 4);
 }
 
 /* 17 x 17 to 8 x 8: "InceptionD". */
 static int block_d(struct builder *b, const char *name, int x)
 {
-    int seven, part[3];
+    int seven, branch[3];
 
     b->block = name;
-    part[0] = inner(b, one(b, x, "branch3x3_1", 192), "branch3x3_2", 320, 2);
+    branch[0] = inner(b, one(b, x, "branch3x3_1", 192), "branch3x3_2", 320, 2);
     seven = one(b, x, "branch7x7x3_1", 192);
     seven = same(b, seven, "branch7x7x3_2", 192, 1, 7);
     seven = same(b, seven, "branch7x7x3_3", 192, 7, 1);
-    part[1] = inner(b, seven, "branch7x7x3_4", 192, 2);
-    part[2] = halve(b, x);
-    return dnn_join(b->dnn, part, 3);
+    branch[1] = inner(b, seven, "branch7x7x3_4", 192, 2);
+    branch[2] = halve(b, x);
+    return dnn_join(b->dnn, branch, 3);
 }
 
 /* 8 x 8: "InceptionE". */
 static int block_e(struct builder *b, const char *name, int x, enum dnn_pool kind)
 {
-    int three, twice, part[6];
+    int three, twice, branch[6];
 
     b->block = name;
-    part[0] = one(b, x, "branch1x1", 320);
+    branch[0] = one(b, x, "branch1x1", 320);
     three = one(b, x, "branch3x3_1", 384);
-    part[1] = same(b, three, "branch3x3_2a", 384, 1, 3);
-    part[2] = same(b, three, "branch3x3_2b", 384, 3, 1);
+    branch[1] = same(b, three, "branch3x3_2a", 384, 1, 3);
+    branch[2] = same(b, three, "branch3x3_2b", 384, 3, 1);
     twice = one(b, x, "branch3x3dbl_1", 448);
     twice = same(b, twice, "branch3x3dbl_2", 384, 3, 3);
-    part[3] = same(b, twice, "branch3x3dbl_3a", 384, 1, 3);
-    part[4] = same(b, twice, "branch3x3dbl_3b", 384, 3, 1);
-    part[5] = one(b, pool(b, x, kind), "branch_pool", 192);
-    return dnn_join(b->dnn, part, 6);
+    branch[3] = same(b, twice, "branch3x3dbl_3a", 384, 1, 3);
+    branch[4] = same(b, twice, "branch3x3dbl_3b", 384, 3, 1);
+    branch[5] = one(b, pool(b, x, kind), "branch_pool", 192);
+    return dnn_join(b->dnn, branch, 6);
 }
 
 /* The last layer, without its bias. */
@@ -223,7 +224,7 @@ static int classify(struct builder *b, int x)
     int layer = DNN_NONE;
 
     b->block = "";
-    weights = read_part(b, "fc", "weight", 2, shape);
+    weights = read_tensor(b, "fc", "weight", 2, shape);
     if (b->rc == EXIT_OK)
         layer = dnn_conv(b->dnn, x, INCEPTION_CLASSES, (struct dnn_window){1, 1, 1, 0, 0},
                          weights, no_bias, 0);
@@ -259,33 +260,36 @@ static void build(struct builder *b, struct inception *net)
     net->logits = classify(b, x);
 }
 
+static int build_from(struct builder *b, int threads, struct inception *net)
+{
+    const json_t *metadata = json_object_get(b->file.header, "__metadata__");
+    const char *source = json_string_value(json_object_get(metadata, "source_sha256"));
+
+    snprintf(net->source, sizeof net->source, "%s", source == NULL ? "" : source);
+    net->dnn = b->dnn = dnn_create(LAYERS, INCEPTION_BATCH, threads);
+    if (b->dnn == NULL)
+        return EXIT_FAILED;
+    build(b, net);
+    TRY(b->rc);
+    return dnn_ready(net->dnn);
+}
+
 int inception_open(const char *path, int threads, struct inception **out)
 {
-    struct inception *net = calloc(1, sizeof *net);
+    struct inception *net;
     struct builder b = {0};
-    const char *source;
+    int rc;
 
     *out = NULL;
-    if (net == NULL)
-        return report_no_memory();
-    b.rc = checkpoint_open(path, &b.file);
-    if (b.rc == EXIT_OK) {
-        source = json_string_value(
-            json_object_get(json_object_get(b.file.header, "__metadata__"), "source_sha256"));
-        snprintf(net->source, sizeof net->source, "%s", source == NULL ? "" : source);
-        net->dnn = b.dnn = dnn_create(LAYERS, INCEPTION_BATCH, threads);
-        b.rc = b.dnn == NULL ? EXIT_FAILED : EXIT_OK;
-    }
-    if (b.rc == EXIT_OK)
-        build(&b, net);
-    if (b.rc == EXIT_OK)
-        b.rc = dnn_ready(net->dnn);
+    TRY(checkpoint_open(path, &b.file));
+    net = calloc(1, sizeof *net);
+    rc = net == NULL ? report_no_memory() : build_from(&b, threads, net);
     checkpoint_close(&b.file);
-    if (b.rc == EXIT_OK)
+    if (rc == EXIT_OK)
         *out = net;
     else
         inception_free(net);
-    return b.rc;
+    return rc;
 }
 
 void inception_free(struct inception *net)
@@ -324,14 +328,11 @@ int inception_run(struct inception *net, const uint8_t *pixels, int64_t n, int64
 {
     for (int64_t first = 0; first < n; first += INCEPTION_BATCH) {
         const int64_t m = n - first < INCEPTION_BATCH ? n - first : INCEPTION_BATCH;
-        int rc;
 
         for (int64_t i = 0; i < m; i++)
             put(net, i, pixels + (first + i) * channels * height * width, channels, height,
                 width);
-        rc = dnn_run(net->dnn); /* places beyond m keep older images; nobody reads them */
-        if (rc != EXIT_OK)
-            return rc;
+        TRY(dnn_run(net->dnn)); /* places beyond m keep older images; nobody reads them */
         memcpy(features + first * INCEPTION_FEATURES, dnn_values(net->dnn, net->features),
                (size_t)(m * INCEPTION_FEATURES) * sizeof features[0]);
         if (logits != NULL)

@@ -20,9 +20,11 @@ struct inception;
 int inception_open(const char *path, int threads, struct inception **out);
 void inception_free(struct inception *net);
 
-/* The SHA-256 of the PyTorch file that the weights came from, as the converter noted it; NULL when
- * it noted none. And: is it the published one? */
+/* The SHA-256 of the PyTorch file that the weights came from, as the converter noted it; NULL: it
+ * noted none. */
 const char *inception_source(const struct inception *net);
+
+/* Is it the published file? */
 int inception_is_published(const struct inception *net);
 
 /* n images of height x width x channels bytes, 1 channel (which is repeated) or 3: resized as by

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* oneDNN 2. All values lie channels last, where its kernels are as fast as in their own layouts;
- * weights are brought into the layout that a kernel asks for. */
+/* oneDNN 2. Values are stored channels last, which costs its kernels no speed; weights are brought
+ * into the layout that a kernel asks for. */
 
 #include "kit/features/inception_dnn.h"
 
@@ -13,10 +13,10 @@
 
 #include "kit/base/report.h"
 
-/* Of the OpenMP runtime that oneDNN is built on; clang brings no omp.h of its own. */
+/* From the OpenMP runtime that oneDNN is built on. clang brings no omp.h. */
 void omp_set_num_threads(int threads);
 
-#define ARGUMENTS (DNN_PARTS + 1)
+#define ARGUMENTS (DNN_JOINED + 1)
 
 struct layer {
     int64_t shape[3];
@@ -33,7 +33,7 @@ struct dnn {
     dnnl_stream_t stream;
     int64_t batch;
     struct layer *layers;
-    int count, room;
+    int count, most;
     int rc;
 };
 
@@ -61,7 +61,7 @@ struct dnn *dnn_create(int layers, int64_t batch, int threads)
         return NULL;
     }
     net->batch = batch;
-    net->room = layers;
+    net->most = layers;
     omp_set_num_threads(threads);
     if (failed(net, dnnl_engine_create(&net->engine, dnnl_cpu, 0), "engine") ||
         failed(net, dnnl_stream_create(&net->stream, net->engine, dnnl_stream_default_flags),
@@ -105,10 +105,10 @@ static struct layer *add(struct dnn *net, int64_t channels, int64_t height, int6
 
     if (net->rc != EXIT_OK)
         return NULL;
-    if (net->count == net->room || channels < 1 || height < 1 || width < 1) {
+    if (net->count == net->most || channels < 1 || height < 1 || width < 1) {
         net->rc = report_failed("layer %d of %d, %" PRId64 " x %" PRId64 " x %" PRId64
                                 ": not possible",
-                                net->count, net->room, channels, height, width);
+                                net->count, net->most, channels, height, width);
         return NULL;
     }
     net->count++;
@@ -130,7 +130,7 @@ static void give(struct layer *l, int name, dnnl_memory_t memory)
     l->args[l->arg_count++].memory = memory;
 }
 
-/* Makes the layer's step of a description, and gives the description back. */
+/* The layer's step, by a description that is freed here. */
 static int make_step(struct dnn *net, struct layer *l, dnnl_primitive_desc_t desc)
 {
     failed(net, dnnl_primitive_create(&l->step, desc), "kernel");
@@ -289,7 +289,7 @@ int dnn_pool(struct dnn *net, int from, enum dnn_pool kind, struct dnn_window wi
 
 int dnn_join(struct dnn *net, const int *from, int count)
 {
-    dnnl_memory_desc_t formats[DNN_PARTS];
+    dnnl_memory_desc_t formats[DNN_JOINED];
     dnnl_primitive_desc_t desc = NULL;
     struct layer *l;
     int64_t channels = 0;

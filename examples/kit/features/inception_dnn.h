@@ -2,11 +2,12 @@
 #ifndef KIT_FEATURES_INCEPTION_DNN_H
 #define KIT_FEATURES_INCEPTION_DNN_H
 
-/* A network of convolutions and poolings that only runs forward, on oneDNN, which this hides.
+/* A network of convolutions and poolings that only runs forward. oneDNN is behind it and nowhere
+ * else.
  *
- * A layer is added by a call that names the layer it reads, and is known by the number the call
- * returns. DNN_NONE is the result of a call that failed, and passes through every later one, so
- * that a network is written down like a formula and checked once, by dnn_ready(). */
+ * A call adds a layer, names the one that it reads, and returns the new one's number. A call that
+ * fails returns DNN_NONE, and so do all that are given DNN_NONE; a network is thus written down
+ * like a formula and checked once, by dnn_ready(). */
 
 #include <stdint.h>
 
@@ -14,8 +15,8 @@
 
 struct dnn;
 
-/* Room for `layers` layers; every run takes `batch` images. NULL after an error. `threads` is
- * that of OpenMP in the whole process. */
+/* At most `layers` layers; every run takes `batch` images. NULL after reporting an error. `threads`
+ * becomes OpenMP's number for the whole process. */
 struct dnn *dnn_create(int layers, int64_t batch, int threads);
 void dnn_free(struct dnn *net);
 
@@ -35,8 +36,8 @@ int dnn_conv(struct dnn *net, int from, int64_t channels, struct dnn_window wind
 enum dnn_pool { DNN_MAX, DNN_MEAN }; /* neither counts padding */
 int dnn_pool(struct dnn *net, int from, enum dnn_pool kind, struct dnn_window window);
 
-/* The channels of `count` layers, at most DNN_PARTS, one after the other. */
-#define DNN_PARTS 6
+/* The channels of `count` layers, at most DNN_JOINED, one after the other. */
+#define DNN_JOINED 6
 int dnn_join(struct dnn *net, const int *from, int count);
 
 /* Call it when the network is complete: EXIT_OK, or what failed (it was reported). */
@@ -45,8 +46,8 @@ int dnn_ready(const struct dnn *net);
 /* Channels, height, width of a layer. */
 void dnn_shape(const struct dnn *net, int layer, int64_t shape[3]);
 
-/* The values of a layer in the last run: batch x height x width x channels. To be written for the
- * input before a run, to be read for others after it. */
+/* The values of a layer, batch x height x width x channels: write those of the input before a run,
+ * read those of others after it. */
 float *dnn_values(const struct dnn *net, int layer);
 
 int dnn_run(struct dnn *net);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kit/base/report.h"
+#include "kit/stats/logits.h"
 
 /* The Mersenne Twister MT19937 (Matsumoto and Nishimura 1998), because published scores were
  * shuffled by NumPy's. */
@@ -75,24 +76,8 @@ static void put_in_order(int64_t *order, int64_t n, int64_t seed)
     }
 }
 
-/* p = softmax f, and the sum of p log p. */
-static double soften(const float *f, int64_t classes, double *p)
-{
-    double largest = (double)f[0], sum = 0, score = 0;
-
-    for (int64_t k = 1; k < classes; k++)
-        largest = fmax(largest, (double)f[k]);
-    for (int64_t k = 0; k < classes; k++)
-        sum += p[k] = exp((double)f[k] - largest);
-    for (int64_t k = 0; k < classes; k++) {
-        p[k] /= sum;
-        score += p[k] * ((double)f[k] - largest - log(sum));
-    }
-    return score;
-}
-
-/* exp of the mean of KL(p_i || p), by sum p_i log p_i and the entropy of p: with p the mean of
- * the p_i, the sums over p_i log p are all in it. */
+/* exp of the mean of KL(p_i || p). As p is the mean of the p_i, that mean is the mean of
+ * sum p_i log p_i plus the entropy of p. */
 static double score_split(const float *logits, int64_t classes, const int64_t *order, int64_t n,
                           double *p, double *mean)
 {
@@ -100,7 +85,7 @@ static double score_split(const float *logits, int64_t classes, const int64_t *o
 
     memset(mean, 0, (size_t)classes * sizeof *mean);
     for (int64_t i = 0; i < n; i++) {
-        divergence += soften(logits + order[i] * classes, classes, p) / (double)n;
+        divergence += logits_probabilities(logits + order[i] * classes, classes, p) / (double)n;
         for (int64_t k = 0; k < classes; k++)
             mean[k] += p[k] / (double)n;
     }
@@ -132,7 +117,6 @@ int inception_score(const float *logits, int64_t n, int64_t classes, int64_t spl
         const int64_t first = i * n / splits, end = (i + 1) * n / splits;
         const double score =
             score_split(logits, classes, order + first, end - first, p, p + classes);
-
         const double step = score - *mean;
 
         *mean += step / (double)(i + 1); /* Welford's update */

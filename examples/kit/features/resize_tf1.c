@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
-/* After tensorflow/core/kernels/resize_bilinear_op.cc: all in float, in its order, so that the
- * bits are its bits. (The build keeps the compiler from contracting a * b + c.) */
+/* After tensorflow/core/kernels/resize_bilinear_op.cc: all in float and in its order, for the same
+ * bits. (The build keeps the compiler from contracting a * b + c.) */
 
 #include "kit/features/resize_tf1.h"
 
-/* Where a new pixel looks along one axis: between `low` and `high`, `part` of the way. */
+/* Where a new pixel looks along one axis: between `low` and `high`, a share of the way. */
 struct place {
     int64_t low, high;
-    float part;
+    float share;
 };
 
 static struct place look(int64_t at, int64_t from, int64_t to)
@@ -19,9 +19,9 @@ static struct place look(int64_t at, int64_t from, int64_t to)
     return (struct place){low, low + 1 < from ? low + 1 : from - 1, place - (float)low};
 }
 
-static float between(float a, float b, float part)
+static float between(float a, float b, float share)
 {
-    return a + (b - a) * part;
+    return a + (b - a) * share;
 }
 
 void resize_tf1(const uint8_t *in, int64_t height, int64_t width, int64_t channels,
@@ -38,8 +38,8 @@ void resize_tf1(const uint8_t *in, int64_t height, int64_t width, int64_t channe
 
             for (int64_t c = 0; c < channels; c++)
                 *out++ = between(
-                    between((float)upper[left + c], (float)upper[right + c], x.part),
-                    between((float)lower[left + c], (float)lower[right + c], x.part), y.part);
+                    between((float)upper[left + c], (float)upper[right + c], x.share),
+                    between((float)lower[left + c], (float)lower[right + c], x.share), y.share);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 /* The bilinear resize of TensorFlow 1, which FID was published with: tf.image.resize_bilinear
  * without align_corners. No antialiasing, no half-pixel centres: the new pixel i looks at the old
- * place i * old / new. (For good pictures take resize.h.) */
+ * place i * old / new. For pictures that people look at there is resize.h. */
 
 #include <stdint.h>
 

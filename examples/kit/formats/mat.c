@@ -21,10 +21,11 @@
 
 #include "kit/base/report.h"
 
-#define HEADER_BYTES 128
-#define NAME_BYTES   64   /* longer names than MATLAB's 63 characters match nothing */
-#define DEFLATE_MAX  1032 /* zlib packs at most so many bytes into one */
-#define INPUT_BYTES  32768
+#define HEADER_BYTES  128
+#define NAME_BYTES    64   /* longer names than MATLAB's 63 characters match nothing */
+#define DEFLATE_MAX   1032 /* zlib packs at most so many bytes into one */
+#define INPUT_BYTES   32768
+#define SKIPPED_BYTES 256
 
 enum element { INT8 = 1, UINT8, INT16, UINT16, INT32, UINT32, SINGLE, DOUBLE = 9 };
 enum { MATRIX = 14, PACKED = 15 };
@@ -49,6 +50,7 @@ struct mat_file {
     struct tag numbers;
     z_stream z;
     uint8_t input[INPUT_BYTES];
+    uint8_t skipped[SKIPPED_BYTES]; /* nobody reads them */
 };
 
 static int damaged(const struct mat_file *f, const char *what)
@@ -90,8 +92,8 @@ static int unpack(struct mat_file *f)
     while (f->z.avail_out > 0 && !f->ended) {
         int code;
 
-        if (f->z.avail_in == 0 && f->in_file > 0 && refill(f) != EXIT_OK)
-            return EXIT_FAILED;
+        if (f->z.avail_in == 0 && f->in_file > 0)
+            TRY(refill(f));
         code = inflate(&f->z, Z_NO_FLUSH);
         if (code == Z_STREAM_END)
             f->ended = 1;
@@ -105,33 +107,30 @@ static int unpack(struct mat_file *f)
 
 static int unpack_bytes(struct mat_file *f, uint8_t *out, size_t size)
 {
-    int rc = EXIT_OK;
-
     f->z.next_out = out;
-    while (size > 0 && rc == EXIT_OK) {
-        const uInt part = size < (1u << 30) ? (uInt)size : 1u << 30;
+    while (size > 0) {
+        const uInt step = size < (1u << 30) ? (uInt)size : 1u << 30;
 
-        f->z.avail_out = part;
-        rc = unpack(f);
-        if (rc == EXIT_OK && f->z.avail_out > 0)
+        f->z.avail_out = step;
+        TRY(unpack(f));
+        if (f->z.avail_out > 0)
             return damaged(f, "the packed array ends too early");
-        size -= part;
+        size -= step;
     }
-    return rc;
+    return EXIT_OK;
 }
 
 /* The end of the packed array, where its checksum is. */
 static int unpack_end(struct mat_file *f)
 {
     uint8_t more;
-    int rc;
 
     f->z.next_out = &more;
     f->z.avail_out = 1;
-    rc = unpack(f);
-    if (rc == EXIT_OK && f->z.avail_out == 0)
+    TRY(unpack(f));
+    if (f->z.avail_out == 0)
         return damaged(f, "the packed array goes on behind its end");
-    return rc;
+    return EXIT_OK;
 }
 
 /* The next `size` bytes of the array. */
@@ -147,19 +146,16 @@ static int take(struct mat_file *f, void *out, size_t size)
 
 static int skip(struct mat_file *f, uint32_t size)
 {
-    uint8_t lost[256];
-    int rc = EXIT_OK;
+    while (size > 0) {
+        const uint32_t step = size < SKIPPED_BYTES ? size : SKIPPED_BYTES;
 
-    while (size > 0 && rc == EXIT_OK) {
-        const uint32_t part = size < sizeof lost ? size : (uint32_t)sizeof lost;
-
-        rc = take(f, lost, part);
-        size -= part;
+        TRY(take(f, f->skipped, step));
+        size -= step;
     }
-    return rc;
+    return EXIT_OK;
 }
 
-/* Bytes that fill an element up to a multiple of 8. */
+/* How many bytes fill an element up to a multiple of 8. */
 static uint32_t padding(const struct tag *t)
 {
     return t->small ? 0 : -t->bytes & 7;
@@ -169,8 +165,7 @@ static int take_tag(struct mat_file *f, struct tag *out)
 {
     uint8_t b[8] = {0};
 
-    if (take(f, b, sizeof b) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take(f, b, sizeof b));
     out->type = number(f, b);
     out->bytes = number(f, b + 4);
     out->small = out->type >> 16 != 0;
@@ -186,22 +181,20 @@ static int take_tag(struct mat_file *f, struct tag *out)
 
 static int expect_tag(struct mat_file *f, uint32_t type, const char *what, struct tag *out)
 {
-    if (take_tag(f, out) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_tag(f, out));
     return out->type == type ? EXIT_OK : damaged(f, what);
 }
 
-/* The bytes of a tag's element, which are at most `room`, and what fills them up. */
-static int take_element(struct mat_file *f, const struct tag *t, void *out, size_t room)
+/* The bytes of a tag's element, at most `most`, and its padding. */
+static int take_element(struct mat_file *f, const struct tag *t, void *out, size_t most)
 {
-    if (t->bytes > room)
+    if (t->bytes > most)
         return damaged(f, "an element is longer than it can be");
     if (t->small) {
         memcpy(out, t->data, t->bytes < sizeof t->data ? t->bytes : sizeof t->data);
         return EXIT_OK;
     }
-    if (take(f, out, t->bytes) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take(f, out, t->bytes));
     return skip(f, padding(t));
 }
 
@@ -218,8 +211,7 @@ static int read_header(struct mat_file *f)
     if (f->bytes < HEADER_BYTES)
         return report_failed("%s: not a MAT-file: %" PRId64 " bytes, its header alone has %d",
                              f->path, f->bytes, HEADER_BYTES);
-    if (read_file(f, h, sizeof h) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(read_file(f, h, sizeof h));
     f->big = h[126] == 'M' && h[127] == 'I';
     if (!f->big && (h[126] != 'I' || h[127] != 'M'))
         return report_failed("%s: not a MAT-file of version 5", f->path);
@@ -287,8 +279,7 @@ static int begin_array(struct mat_file *f, int packed, uint32_t bytes)
     f->unpacking = 1;
     f->in_file = bytes;
     f->left = 8; /* the tag of what is packed */
-    if (take_tag(f, &inner) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_tag(f, &inner));
     if (inner.type != MATRIX || inner.small)
         return damaged(f, "what is packed is no array");
     if (inner.bytes / DEFLATE_MAX > bytes)
@@ -304,37 +295,28 @@ static int take_head(struct mat_file *f, uint32_t *flags, int32_t dims[MAT_DIMS]
 {
     uint8_t b[4 * MAT_DIMS] = {0};
     struct tag t;
-    int rc;
 
-    if (expect_tag(f, UINT32, "an array without its flags", &t) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(expect_tag(f, UINT32, "an array without its flags", &t));
     if (t.bytes != 8)
         return damaged(f, "the flags of an array are not 8 bytes");
-    if (take_element(f, &t, b, sizeof b) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_element(f, &t, b, sizeof b));
     *flags = number(f, b);
-    if (expect_tag(f, INT32, "an array without its sizes", &t) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(expect_tag(f, INT32, "an array without its sizes", &t));
     *rank = t.bytes / 4;
     if (t.bytes <= sizeof b) {
-        if (take_element(f, &t, b, sizeof b) != EXIT_OK)
-            return EXIT_FAILED;
+        TRY(take_element(f, &t, b, sizeof b));
         for (uint32_t i = 0; i < *rank; i++)
             dims[i] = (int32_t)number(f, b + 4 * (size_t)i);
-    } else { /* too many for us; another array may be the one that is wanted */
-        rc = skip(f, t.bytes);
-        if (rc == EXIT_OK)
-            rc = skip(f, padding(&t));
-        if (rc != EXIT_OK)
-            return rc;
+    } else { /* more than are read; but the array may not be the wanted one */
+        TRY(skip(f, t.bytes));
+        TRY(skip(f, padding(&t)));
     }
-    if (expect_tag(f, INT8, "an array without its name", &t) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(expect_tag(f, INT8, "an array without its name", &t));
     memset(name, 0, NAME_BYTES);
     if (t.bytes < NAME_BYTES)
         return take_element(f, &t, name, NAME_BYTES - 1);
-    rc = skip(f, t.bytes);
-    return rc == EXIT_OK ? skip(f, padding(&t)) : rc;
+    TRY(skip(f, t.bytes));
+    return skip(f, padding(&t));
 }
 
 /* Bytes of a stored number; 0: not a type of numbers that is read. */
@@ -382,8 +364,7 @@ static int check_array(struct mat_file *f, uint32_t flags, const int32_t *dims, 
             return report_failed("%s: the sizes of %s are negative or overflow", f->path,
                                  out->name);
     }
-    if (take_tag(f, t) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_tag(f, t));
     if (item_bytes(t->type) == 0 || (out->bytes && t->type != UINT8))
         return report_failed("%s: the numbers of %s are stored as type %" PRIu32
                              ", which is not read",
@@ -411,8 +392,7 @@ int mat_find(struct mat_file *f, const char *name, struct mat_array *out)
 
         if (fseeko(f->file, (off_t)at, SEEK_SET) != 0)
             return report_failed("cannot read %s: %s", f->path, strerror(errno));
-        if (read_file(f, tag, sizeof tag) != EXIT_OK)
-            return EXIT_FAILED;
+        TRY(read_file(f, tag, sizeof tag));
         type = number(f, tag);
         bytes = number(f, tag + 4);
         at += 8;
@@ -423,9 +403,8 @@ int mat_find(struct mat_file *f, const char *name, struct mat_array *out)
         at += bytes;
         if (type != MATRIX && type != PACKED)
             continue;
-        if (begin_array(f, type == PACKED, bytes) != EXIT_OK ||
-            take_head(f, &flags, dims, &rank, found) != EXIT_OK)
-            return EXIT_FAILED;
+        TRY(begin_array(f, type == PACKED, bytes));
+        TRY(take_head(f, &flags, dims, &rank, found));
         if (strcmp(found, name) == 0)
             return check_array(f, flags, dims, rank, out);
     }
@@ -438,22 +417,18 @@ int mat_find(struct mat_file *f, const char *name, struct mat_array *out)
 static int end_array(struct mat_file *f)
 {
     const uint32_t rest = padding(&f->numbers);
-    int rc = skip(f, rest < f->left ? rest : (uint32_t)f->left);
 
-    if (rc == EXIT_OK && f->packed)
-        rc = unpack_end(f);
-    return rc;
+    TRY(skip(f, rest < f->left ? rest : (uint32_t)f->left));
+    return f->packed ? unpack_end(f) : EXIT_OK;
 }
 
 int mat_read_bytes(struct mat_file *f, const struct mat_array *a, uint8_t *out)
 {
-    int rc = EXIT_OK;
-
     if (f->numbers.small)
         memcpy(out, f->numbers.data, (size_t)a->count);
     else
-        rc = take(f, out, (size_t)a->count);
-    return rc == EXIT_OK ? end_array(f) : rc;
+        TRY(take(f, out, (size_t)a->count));
+    return end_array(f);
 }
 
 static double value_of(const struct mat_file *f, const uint8_t *b)
@@ -494,8 +469,8 @@ int mat_read_doubles(struct mat_file *f, const struct mat_array *a, double *out)
     for (int64_t i = 0; i < a->count; i++) {
         if (f->numbers.small)
             memcpy(b, f->numbers.data + i * item, item);
-        else if (take(f, b, item) != EXIT_OK)
-            return EXIT_FAILED;
+        else
+            TRY(take(f, b, item));
         out[i] = value_of(f, b);
     }
     return end_array(f);

@@ -22,7 +22,7 @@ struct mat_array {
 int mat_open(const char *path, struct mat_file **out);
 void mat_close(struct mat_file *file);
 
-/* Find a variable: what it is, and that the file is long enough for it. */
+/* Find a variable, for which the file must be long enough. */
 int mat_find(struct mat_file *file, const char *name, struct mat_array *out);
 
 /* Read the `count` numbers of the variable that was found last, once; the first index runs

@@ -48,7 +48,7 @@ static int accept(struct text *t, const char *wanted)
 }
 
 /* Printable ASCII only, because messages repeat it. */
-static int accept_string(struct text *t, char *out, size_t room)
+static int accept_string(struct text *t, char *out, size_t size)
 {
     const char *at;
     size_t length = 0;
@@ -59,7 +59,7 @@ static int accept_string(struct text *t, char *out, size_t room)
         return 0;
     quote = *t->at;
     for (at = t->at + 1; at < t->end && *at != quote; at++) {
-        if (length + 1 == room || *at < ' ' || *at > '~')
+        if (length + 1 == size || *at < ' ' || *at > '~')
             return 0;
         out[length++] = *at;
     }
@@ -104,15 +104,11 @@ static int parse_shape(struct text *t, struct npy_array *a)
     if (!accept(t, "("))
         return failed_at(t, "'shape' must be sizes in parentheses");
     while (!accept(t, ")")) {
-        int rc;
-
         if (!comma)
             return failed_at(t, "after a size stands ',' or ')'");
         if (a->dims == NPY_DIMS)
             return failed_at(t, "the shape has more than 64 sizes");
-        rc = parse_size(t, &a->shape[a->dims]);
-        if (rc != EXIT_OK)
-            return rc;
+        TRY(parse_size(t, &a->shape[a->dims]));
         a->dims++;
         comma = accept(t, ",");
     }
@@ -207,13 +203,9 @@ static int parse_header(struct text *t, struct npy_array *a)
     if (!accept(t, "{"))
         return failed_at(t, "it must begin with '{'");
     while (!accept(t, "}")) {
-        int rc;
-
         if (!comma)
             return failed_at(t, "after an entry stands ',' or '}'");
-        rc = parse_entry(t, seen, a);
-        if (rc != EXIT_OK)
-            return rc;
+        TRY(parse_entry(t, seen, a));
         comma = accept(t, ",");
     }
     skip_spaces(t);
@@ -254,7 +246,6 @@ static int parse_front(const uint8_t *b, size_t length, const char *name, struct
     const size_t fixed = length > 6 && b[6] > 1 ? 12 : 10;
     struct text text = {name, (const char *)b, NULL, NULL};
     size_t header;
-    int rc;
 
     memset(a, 0, sizeof *a);
     if (length < 6 || memcmp(b, "\x93NUMPY", 6) != 0)
@@ -276,34 +267,42 @@ static int parse_front(const uint8_t *b, size_t length, const char *name, struct
                              name, header, length - fixed);
     text.at = text.file + fixed;
     text.end = text.at + header;
-    rc = parse_header(&text, a);
     *start = fixed + header;
-    return rc == EXIT_OK ? set_count(name, a) : rc;
+    TRY(parse_header(&text, a));
+    return set_count(name, a);
 }
 
 int npy_length(const uint8_t *bytes, size_t length, const char *name, uint64_t *out)
 {
     struct npy_array a;
     size_t start = 0;
-    const int rc = parse_front(bytes, length, name, &a, &start);
 
-    *out = rc == EXIT_OK ? start + (uint64_t)a.count * (uint64_t)a.item : 0;
-    return rc;
+    *out = 0;
+    TRY(parse_front(bytes, length, name, &a, &start));
+    *out = start + (uint64_t)a.count * (uint64_t)a.item;
+    return EXIT_OK;
+}
+
+static int parse(const uint8_t *bytes, size_t length, const char *name, struct npy_array *out)
+{
+    size_t start = 0;
+    uint64_t needed;
+
+    TRY(parse_front(bytes, length, name, out, &start));
+    needed = (uint64_t)out->count * (uint64_t)out->item;
+    if (needed != length - start)
+        return report_failed("%s: the shape needs %" PRIu64
+                             " bytes of values, the file has %zu",
+                             name, needed, length - start);
+    out->values = bytes + start;
+    return EXIT_OK;
 }
 
 int npy_parse(const uint8_t *bytes, size_t length, const char *name, struct npy_array *out)
 {
-    size_t start = 0;
-    uint64_t needed;
-    int rc = parse_front(bytes, length, name, out, &start);
+    const int rc = parse(bytes, length, name, out);
 
-    needed = (uint64_t)out->count * (uint64_t)out->item;
-    if (rc == EXIT_OK && needed != length - start)
-        rc = report_failed("%s: the shape needs %" PRIu64 " bytes of values, the file has %zu",
-                           name, needed, length - start);
-    if (rc == EXIT_OK)
-        out->values = bytes + start;
-    else
+    if (rc != EXIT_OK)
         memset(out, 0, sizeof *out);
     return rc;
 }
@@ -315,13 +314,11 @@ int npy_read(const char *path, struct npy_array *out)
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = file_read(path, &bytes, &length);
-    if (rc == EXIT_OK)
-        rc = npy_parse(bytes, length, path, out);
-    if (rc == EXIT_OK)
-        out->bytes = bytes;
-    else
-        free(bytes);
+    TRY(file_read(path, &bytes, &length));
+    rc = npy_parse(bytes, length, path, out);
+    out->bytes = bytes;
+    if (rc != EXIT_OK)
+        npy_free(out);
     return rc;
 }
 

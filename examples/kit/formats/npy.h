@@ -3,7 +3,7 @@
 #define KIT_FORMATS_NPY_H
 
 /* NumPy's .npy files, versions 1 to 3: the plain types, either byte order, C and Fortran order.
- * Everything else, and any size that does not agree with the bytes, is refused with its reason. */
+ * Everything else is refused with its reason, as is a size that does not agree with the bytes. */
 
 #include <stddef.h>
 #include <stdint.h>

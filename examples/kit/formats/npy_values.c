@@ -5,7 +5,6 @@
 
 #include "kit/formats/npy.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +13,7 @@
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 
-/* --- Reading --------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------------ */
 
 /* A value without loss; `type` says which member. */
 struct number {
@@ -194,25 +193,25 @@ int npy_get_i64(const struct npy_array *a, const char *name, int64_t *out)
     return get(a, name, "64-bit integer", put_i64, out);
 }
 
-/* --- Writing --------------------------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------------------------ */
 
-/* 64 sizes of up to 19 digits and the rest: far below what version 1.0 can hold. */
-#define HEADER_ROOM 2048
+/* Enough for 64 sizes of up to 19 digits; version 1.0 can hold 65535. */
+#define HEADER_BYTES 2048
 
-/* The bytes before the values, whose number is a multiple of 64. */
+/* What precedes the values; its length is a multiple of 64. */
 static size_t make_header(const char *type, int dims, const int64_t *shape,
-                          uint8_t out[HEADER_ROOM])
+                          uint8_t out[HEADER_BYTES])
 {
     static const uint8_t magic[8] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     char *text = (char *)out;
     size_t at = sizeof magic + 2;
 
-    at += (size_t)snprintf(text + at, HEADER_ROOM - at,
+    at += (size_t)snprintf(text + at, HEADER_BYTES - at,
                            "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (int i = 0; i < dims; i++)
-        at += (size_t)snprintf(text + at, HEADER_ROOM - at, "%s%" PRId64, i > 0 ? ", " : "",
+        at += (size_t)snprintf(text + at, HEADER_BYTES - at, "%s%" PRId64, i > 0 ? ", " : "",
                                shape[i]);
-    at += (size_t)snprintf(text + at, HEADER_ROOM - at, "%s), }", dims == 1 ? "," : "");
+    at += (size_t)snprintf(text + at, HEADER_BYTES - at, "%s), }", dims == 1 ? "," : "");
     while (at % 64 != 63)
         out[at++] = ' ';
     out[at++] = '\n';
@@ -255,35 +254,22 @@ static int write_values(FILE *file, const uint8_t *values, size_t item, size_t c
     return 1;
 }
 
-/* Into a temporary file beside `path`, which then takes its name. */
 static int write_array(const char *path, const char *type, const void *values, int dims,
                        const int64_t *shape)
 {
-    char temporary[FILE_PATH_BYTES];
-    const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    uint8_t header[HEADER_ROOM];
+    uint8_t header[HEADER_BYTES];
     const size_t start = make_header(type, dims, shape, header);
     size_t count = 1;
-    FILE *file;
-    int ok;
+    struct file_writer w;
+    const int rc = file_writer_open(&w, path);
 
-    if (length < 0 || length >= FILE_PATH_BYTES)
-        return report_failed("file name too long: %.60s...", path);
-    file = fopen(temporary, "wb");
-    if (file == NULL)
-        return report_failed("cannot write %s: %s", temporary, strerror(errno));
+    if (rc != EXIT_OK)
+        return rc;
     for (int i = 0; i < dims; i++)
         count *= (size_t)shape[i];
-    ok = fwrite(header, 1, start, file) == start &&
-         write_values(file, values, (size_t)(type[2] - '0'), count);
-    ok = fclose(file) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0) {
-        const int error = errno;
-
-        remove(temporary);
-        return report_failed("cannot write %s: %s", path, strerror(error));
-    }
-    return EXIT_OK;
+    return file_writer_close(
+        &w, fwrite(header, 1, start, w.stream) == start &&
+                write_values(w.stream, values, (size_t)(type[2] - '0'), count));
 }
 
 int npy_write_f32(const char *path, const float *values, int dims, const int64_t *shape)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The stack machine of a pickle. An opcode is a row of a table; what has no row is refused. No
- * function here calls itself, so no pickle can exhaust the C stack. All values lie in chunks that
- * are given back in one go.
+ * function here calls itself, so no pickle can exhaust the C stack. Values lie in chunks, which
+ * are freed together.
  *
  * Format: Lib/pickletools.py of CPython. Looking at the values: pickle_value.c. */
 
@@ -26,7 +26,7 @@
 
 struct pickle_chunk {
     struct pickle_chunk *next;
-    size_t used, room;
+    size_t used, space;
     _Alignas(max_align_t) uint8_t bytes[];
 };
 
@@ -60,15 +60,15 @@ void *pickle_alloc(struct pickle *p, size_t size)
         return NULL;
     }
     size = (size + 15) / 16 * 16;
-    if (chunk == NULL || chunk->room - chunk->used < size) {
-        const size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+    if (chunk == NULL || chunk->space - chunk->used < size) {
+        const size_t space = size > CHUNK_BYTES ? size : CHUNK_BYTES;
 
-        chunk = calloc(1, sizeof *chunk + room);
+        chunk = calloc(1, sizeof *chunk + space);
         if (chunk == NULL) {
             report_no_memory();
             return NULL;
         }
-        chunk->room = room;
+        chunk->space = space;
         chunk->next = p->chunks;
         p->chunks = chunk;
     }
@@ -131,22 +131,22 @@ static int take_line(struct pickle *p, struct pickle_text *out)
 
 /* --- Stack, memo, lists ------------------------------------------------------------------- */
 
-/* Room for `count` pointers, doubling. The caller has checked `count` against a maximum. */
-static int grow(struct pickle_value ***items, size_t *room, size_t count)
+/* Space for `count` pointers, doubling. The caller has checked `count` against a maximum. */
+static int grow(struct pickle_value ***items, size_t *space, size_t count)
 {
-    size_t wanted = *room == 0 ? 64 : *room;
+    size_t wanted = *space == 0 ? 64 : *space;
     struct pickle_value **larger;
 
     while (wanted < count)
         wanted *= 2;
-    if (wanted == *room)
+    if (wanted == *space)
         return EXIT_OK;
     larger = realloc(*items, wanted * sizeof(void *));
     if (larger == NULL)
         return report_no_memory();
-    memset(larger + *room, 0, (wanted - *room) * sizeof(void *));
+    memset(larger + *space, 0, (wanted - *space) * sizeof(void *));
     *items = larger;
-    *room = wanted;
+    *space = wanted;
     return EXIT_OK;
 }
 
@@ -156,8 +156,7 @@ static int push(struct pickle *p, struct pickle_value *v)
         return EXIT_FAILED;
     if (p->depth == STACK_MAX)
         return pickle_refuse(p, "more than %zu values on the stack; refused", STACK_MAX);
-    if (grow(&p->stack, &p->stack_room, p->depth + 1) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(grow(&p->stack, &p->stack_space, p->depth + 1));
     p->stack[p->depth++] = v;
     return EXIT_OK;
 }
@@ -189,16 +188,16 @@ static int find_mark(struct pickle *p, size_t *first)
 static int append(struct pickle *p, struct pickle_list *list, struct pickle_value **items,
                   size_t count)
 {
-    if (count > list->room - list->count) {
-        const size_t room = 2 * list->room + count;
-        struct pickle_value **larger = pickle_alloc(p, room * sizeof(void *));
+    if (count > list->space - list->count) {
+        const size_t space = 2 * list->space + count;
+        struct pickle_value **larger = pickle_alloc(p, space * sizeof(void *));
 
         if (larger == NULL)
             return EXIT_FAILED;
         if (list->count > 0)
             memcpy(larger, list->items, list->count * sizeof(void *));
         list->items = larger;
-        list->room = room;
+        list->space = space;
     }
     if (count > 0)
         memcpy(list->items + list->count, items, count * sizeof(void *));
@@ -215,8 +214,7 @@ static int remember(struct pickle *p, uint64_t place)
     if (place >= MEMO_MAX)
         return pickle_refuse(p, "memo %llu; refused beyond %zu", (unsigned long long)place,
                              MEMO_MAX);
-    if (grow(&p->memo, &p->memo_room, (size_t)place + 1) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(grow(&p->memo, &p->memo_space, (size_t)place + 1));
     p->memo[place] = v;
     p->memo_count++;
     return EXIT_OK;
@@ -229,8 +227,7 @@ static int op_proto(struct pickle *p, int arg)
     uint64_t version;
 
     (void)arg;
-    if (take_number(p, 1, &version) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, 1, &version));
     if (p->opcode_at != 0 || version < 2 || version > 5)
         return pickle_refuse(p, "protocol %d; read are 2 to 5, said once at the start",
                              (int)version);
@@ -242,8 +239,7 @@ static int op_frame(struct pickle *p, int arg)
     uint64_t length;
 
     (void)arg;
-    if (take_number(p, 8, &length) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, 8, &length));
     if (length > p->length - p->at)
         return pickle_refuse(p, "cut short: a frame of %llu bytes, %zu follow",
                              (unsigned long long)length, p->length - p->at);
@@ -292,8 +288,7 @@ static int op_integer(struct pickle *p, int width)
 {
     uint64_t value;
 
-    if (take_number(p, width, &value) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, width, &value));
     return push_integer(p, PICKLE_INT, width == 4 ? (int32_t)(uint32_t)value : (int64_t)value);
 }
 
@@ -303,12 +298,10 @@ static int op_long(struct pickle *p, int arg)
     uint64_t width, value = 0;
 
     (void)arg;
-    if (take_number(p, 1, &width) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, 1, &width));
     if (width > 8)
         return pickle_refuse(p, "refused: a number of %d bytes", (int)width);
-    if (take_number(p, (int)width, &value) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, (int)width, &value));
     if (width > 0 && width < 8 && value >> (8 * width - 1) != 0)
         value |= UINT64_MAX << (8 * width);
     return push_integer(p, PICKLE_INT, (int64_t)value);
@@ -336,8 +329,7 @@ static int op_text(struct pickle *p, int width)
     const uint8_t *bytes;
     uint64_t length;
 
-    if (take_number(p, width, &length) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, width, &length));
     bytes = take(p, length);
     v = bytes == NULL ? NULL : pickle_new(p, PICKLE_TEXT);
     if (v != NULL)
@@ -355,8 +347,9 @@ static int make_tuple(struct pickle *p, size_t count, size_t below)
 {
     struct pickle_value *v = pickle_new(p, PICKLE_TUPLE);
 
-    if (v == NULL || append(p, &v->as.list, p->stack + p->depth - count, count) != EXIT_OK)
+    if (v == NULL)
         return EXIT_FAILED;
+    TRY(append(p, &v->as.list, p->stack + p->depth - count, count));
     p->depth -= count + below;
     return push(p, v);
 }
@@ -373,8 +366,7 @@ static int op_tuple(struct pickle *p, int arg)
     size_t first = 0;
 
     (void)arg;
-    if (find_mark(p, &first) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(find_mark(p, &first));
     return make_tuple(p, p->depth - first, 1);
 }
 
@@ -407,8 +399,7 @@ static int op_appends(struct pickle *p, int kind)
 {
     size_t first = 0;
 
-    if (find_mark(p, &first) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(find_mark(p, &first));
     return store(p, kind, p->depth - first, 1);
 }
 
@@ -416,8 +407,7 @@ static int op_put(struct pickle *p, int width)
 {
     uint64_t place;
 
-    if (take_number(p, width, &place) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_number(p, width, &place));
     return remember(p, place);
 }
 
@@ -431,9 +421,8 @@ static int op_get(struct pickle *p, int width)
 {
     uint64_t place;
 
-    if (take_number(p, width, &place) != EXIT_OK)
-        return EXIT_FAILED;
-    if (place >= p->memo_room || p->memo[place] == NULL)
+    TRY(take_number(p, width, &place));
+    if (place >= p->memo_space || p->memo[place] == NULL)
         return pickle_refuse(p, "memo %llu holds nothing", (unsigned long long)place);
     return push(p, p->memo[place]);
 }
@@ -444,9 +433,9 @@ static int op_global(struct pickle *p, int arg)
     struct pickle_value *v;
 
     (void)arg;
-    if (take_line(p, &module) != EXIT_OK || take_line(p, &name) != EXIT_OK ||
-        pickle_global(p, module, name, &v) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(take_line(p, &module));
+    TRY(take_line(p, &name));
+    TRY(pickle_global(p, module, name, &v));
     return push(p, v);
 }
 
@@ -460,8 +449,7 @@ static int op_stack_global(struct pickle *p, int arg)
         return EXIT_FAILED;
     if (module->kind != PICKLE_TEXT || name->kind != PICKLE_TEXT)
         return pickle_refuse(p, "STACK_GLOBAL of something else than two texts");
-    if (pickle_global(p, module->as.text, name->as.text, &v) != EXIT_OK)
-        return EXIT_FAILED;
+    TRY(pickle_global(p, module->as.text, name->as.text, &v));
     p->depth -= 2;
     return push(p, v);
 }
@@ -472,8 +460,9 @@ static int op_reduce(struct pickle *p, int arg)
     struct pickle_value *v;
 
     (void)arg;
-    if (function == NULL || pickle_call(p, function, args, &v) != EXIT_OK)
+    if (function == NULL)
         return EXIT_FAILED;
+    TRY(pickle_call(p, function, args, &v));
     p->depth -= 2;
     return push(p, v);
 }
@@ -484,8 +473,9 @@ static int op_build(struct pickle *p, int arg)
     struct pickle_value *object = state == NULL ? NULL : peek(p, 1);
 
     (void)arg;
-    if (object == NULL || pickle_build(p, object, state) != EXIT_OK)
+    if (object == NULL)
         return EXIT_FAILED;
+    TRY(pickle_build(p, object, state));
     p->depth--;
     return EXIT_OK;
 }
@@ -577,8 +567,7 @@ static int run(struct pickle *p)
             return pickle_refuse(p, "0x%02x is not an opcode", p->bytes[p->opcode_at]);
         if (op->run == NULL)
             return pickle_refuse(p, "refused: opcode %s", op->name);
-        if (op->run(p, op->arg) != EXIT_OK)
-            return EXIT_FAILED;
+        TRY(op->run(p, op->arg));
     }
     return EXIT_OK;
 }

@@ -6,8 +6,8 @@
  *
  * A pickle is a program for a stack machine. Here its opcodes and the few functions it may name
  * are fixed tables; they build the values below and can do nothing else. All other opcodes and
- * names are refused, and said by name. Values share what the file lets them share, so a list
- * may even hold itself: whoever walks through them decides how deep. */
+ * names are refused by an error that names them. Values may share others, and a list may even hold
+ * itself, so whoever walks through them limits the depth. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +39,7 @@ struct pickle_text {
 
 struct pickle_list {
     struct pickle_value **items;
-    size_t count, room;
+    size_t count, space;
 };
 
 /* A NumPy array; its bytes lie in the file and are as many as the shape needs. */
@@ -51,7 +51,7 @@ struct pickle_array {
     int dims;
     int64_t shape[PICKLE_DIMS];
     int64_t count;
-    const uint8_t *values; /* NULL: begun and never filled */
+    const uint8_t *values; /* NULL: the pickle never filled it */
 };
 
 struct pickle_value {

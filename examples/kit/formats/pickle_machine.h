@@ -2,8 +2,7 @@
 #ifndef KIT_FORMATS_PICKLE_MACHINE_H
 #define KIT_FORMATS_PICKLE_MACHINE_H
 
-/* What pickle.c, the stack machine, and pickle_numpy.c, the functions a pickle may name, have
- * in common. */
+/* Shared by the stack machine (pickle.c) and the functions a pickle may name (pickle_numpy.c). */
 
 #include "kit/formats/pickle.h"
 
@@ -16,9 +15,9 @@ struct pickle {
     struct pickle_chunk *chunks; /* memory of all values */
     size_t used, limit;
     struct pickle_value **stack;
-    size_t depth, stack_room;
+    size_t depth, stack_space;
     struct pickle_value **memo;
-    size_t memo_count, memo_room; /* the next MEMOIZE; entries that exist */
+    size_t memo_count, memo_space; /* the next MEMOIZE; entries that exist */
     struct pickle_value mark;
     struct pickle_value *root;
 };

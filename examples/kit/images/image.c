@@ -11,6 +11,7 @@
 
 #include <png.h>
 
+#include "kit/base/evenly.h"
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 #include "kit/images/image_codec.h"
@@ -42,9 +43,8 @@ int image_read(const char *path, struct image *out)
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = file_read(path, &bytes, &length);
-    if (rc == EXIT_OK)
-        rc = image_read_bytes(bytes, length, path, out);
+    TRY(file_read(path, &bytes, &length));
+    rc = image_read_bytes(bytes, length, path, out);
     free(bytes);
     return rc;
 }
@@ -151,8 +151,8 @@ static void paint(struct image *picture, const float *x, const int64_t shape[3],
 
 void image_spread(float *x, int64_t of, int64_t n, int64_t size)
 {
-    for (int64_t i = 0; i < n; i++) /* i * of / n >= i, so none is lost */
-        memmove(x + i * size, x + i * of / n * size, (size_t)size * sizeof *x);
+    for (int64_t i = 0; i < n; i++) /* evenly() >= i: none is overwritten before it moved */
+        memmove(x + i * size, x + evenly(i, n, of) * size, (size_t)size * sizeof *x);
 }
 
 int image_write_grid(const char *path, const float *x, int64_t n, const int64_t shape[3],

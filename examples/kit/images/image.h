@@ -16,7 +16,7 @@ struct image {
     uint8_t *pixels; /* height x width x channels, to be given back with image_free() */
 };
 
-/* Read a PNG or JPEG file (told apart by its first bytes). The pixels are those of Pillow's
+/* Read a PNG or JPEG file, which its first bytes tell apart. The pixels are those of Pillow's
  * Image.open(path).convert("RGB"), or "L" where the file is grey, with two exceptions:
  *
  *     alpha          the image is laid on black; Pillow drops alpha and shows what is beneath
@@ -34,20 +34,21 @@ void image_free(struct image *image);
 /* Make an image grey (1) by luma, 0.299 R + 0.587 G + 0.114 B, or colour (3). */
 int image_convert(struct image *image, int64_t channels);
 
-/* As a model wants it: C x H x W floats in [-1, 1]. The size must be the model's; a colour file
- * for a grey model is converted by luma (0.299 R + 0.587 G + 0.114 B); a grey file for a
- * colour model is refused. `shape` is channels, height, width. */
+/* As a model reads it: C x H x W floats in [-1, 1]. `shape` is the model's channels, height and
+ * width. The size must be the same; a colour image becomes grey for a grey model, as by
+ * image_convert(), but a grey one is refused by a model for colour. */
 int image_to_floats(const struct image *image, const char *path, const int64_t shape[3],
                     float *out);
 
 int image_write_png(const char *path, const struct image *image);
 
-/* Keep n of `of` images of `size` values each, evenly spaced: they move to the front. */
+/* Keep n of `of` images of `size` values each, evenly spaced (evenly.h): they move to the
+ * front. */
 void image_spread(float *x, int64_t of, int64_t n, int64_t size);
 
-/* n images of shape C x H x W in [-1, 1] in rows of `columns`, parted by white lines and
- * enlarged by a whole number so that small images are comfortable to look at. Values beyond
- * [-1, 1] are cut. Of images with other than 1 or 3 channels the first channel is shown. */
+/* n images of shape C x H x W with values in [-1, 1], which larger ones are cut to, in rows of
+ * `columns`, with white lines between them. Small images are enlarged by a whole number. Of images
+ * with other than 1 or 3 channels the first channel is shown. */
 int image_write_grid(const char *path, const float *x, int64_t n, const int64_t shape[3],
                      int64_t columns);
 

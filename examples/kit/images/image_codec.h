@@ -2,8 +2,8 @@
 #ifndef KIT_IMAGES_IMAGE_CODEC_H
 #define KIT_IMAGES_IMAGE_CODEC_H
 
-/* What image.c asks of the decoders. `name` is what errors call the bytes; a decoder that fails
- * leaves `out` empty. */
+/* The decoders behind image.c. `name` is what errors call the bytes; a decoder that fails leaves
+ * `out` empty. */
 
 #include "kit/images/image.h"
 

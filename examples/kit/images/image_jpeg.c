@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* JPEG files through libjpeg with its defaults: accurate integer DCT and smooth upsampling of
- * colour, which is what Pillow uses too. libjpeg reports errors by a call that must not return,
- * so they leave by longjmp(); everything the jump passes over lives in one struct. */
+/* JPEG files through libjpeg with its defaults, which are Pillow's too: accurate integer DCT and
+ * smooth upsampling of colour. libjpeg reports an error by a call that must not return, so it
+ * leaves by longjmp(); what must survive the jump lives in one struct. */
 
 #include "kit/images/image_codec.h"
 
@@ -15,8 +15,8 @@
 
 #include "kit/base/report.h"
 
-/* A progressive file needs all its coefficients in memory, and each of its scans goes through
- * all of them: some bytes could ask for hours. Encoders write about ten scans. */
+/* A progressive file needs all its coefficients in memory, and each of its scans goes through all
+ * of them: a short file could ask for hours of work. Encoders write about ten scans. */
 #define COEFFICIENT_BYTES ((long)512 << 20)
 #define MAX_SCANS         100
 
@@ -26,7 +26,7 @@ struct reading {
     struct jpeg_progress_mgr progress;
     jmp_buf failed;
     const char *name;
-    uint8_t *cmyk; /* one row, where the file has four inks */
+    uint8_t *cmyk; /* one row, if the file has four inks */
     struct image *out;
 };
 
@@ -40,8 +40,8 @@ static void give_up(j_common_ptr jpeg)
     longjmp(r->failed, 1);
 }
 
-/* Warnings (damaged data that libjpeg papers over) count as errors: scores of half a grey
- * image help nobody. */
+/* A warning tells of damage that libjpeg papers over with grey, whose score would mean nothing,
+ * so it counts as an error. */
 static void on_message(j_common_ptr jpeg, int level)
 {
     if (level < 0)
@@ -58,7 +58,7 @@ static void count_scans(j_common_ptr jpeg)
     longjmp(r->failed, 1);
 }
 
-/* Four inks, stored inverted as Adobe does, as Pillow's convert("RGB") takes them. */
+/* Adobe stores the four inks inverted. The result is that of Pillow's convert("RGB"). */
 static void cmyk_to_rgb(const uint8_t *cmyk, int64_t width, uint8_t *rgb)
 {
     for (int64_t i = 0; i < width; i++, cmyk += 4)

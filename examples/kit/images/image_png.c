@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* PNG files through libpng. Its simplified interface is not used for reading: it corrects gamma
- * and takes 16-bit samples for linear light, where every tool for training takes the numbers as
- * they are. Errors leave by longjmp(); everything the jump passes over lives in one struct. */
+/* PNG files through libpng, but not through its simplified interface: that corrects gamma and
+ * takes 16-bit samples for linear light, where every tool for training takes the numbers as they
+ * are. Errors leave by longjmp(); what must survive the jump lives in one struct. */
 
 #include "kit/images/image_codec.h"
 
@@ -14,7 +14,7 @@
 
 #include "kit/base/report.h"
 
-/* No tRNS or other chunk that is kept needs more. */
+/* None of the chunks that are read, such as tRNS, needs more. */
 #define CHUNK_BYTES ((png_alloc_size_t)1 << 20)
 
 /* Deflate gives at most 1032 bytes for one, and the smallest pixel is a bit. */
@@ -37,7 +37,7 @@ static void give_up(png_structp png, png_const_charp text)
     png_longjmp(png, 1);
 }
 
-/* Warnings tell of oddities in what is not looked at. */
+/* Warnings are about chunks that nothing here reads. */
 static void say_nothing(png_structp png, png_const_charp text)
 {
     (void)png;
@@ -71,7 +71,7 @@ static void drop_alpha(struct image *image)
     image->channels = to;
 }
 
-/* From the header on: sizes checked, all kinds of samples brought to bytes. */
+/* Header and pixels; samples of every kind become bytes. */
 static int read_pixels(struct reading *r)
 {
     struct image *out = r->out;
@@ -112,11 +112,11 @@ static int decode(struct reading *r)
     if (r->info == NULL)
         return report_no_memory();
     png_set_read_fn(r->png, r, next_bytes);
-    png_set_user_limits(r->png, PNG_UINT_31_MAX,
-                        PNG_UINT_31_MAX); /* read_pixels() is stricter */
+    /* read_pixels() has stricter limits. */
+    png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_malloc_max(r->png, CHUNK_BYTES);
     png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-    /* Profiles, texts and the like are not even unpacked. */
+    /* Profiles and texts stay packed, whatever they would unpack to. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     return read_pixels(r);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Resizing as Pillow does it (src/libImaging/Resample.c): a pass along the rows, then one along
- * the columns, bytes in between. A new pixel is a weighted mean of the pixels around its place;
- * the weights fall off like a triangle, which is wide enough to reach all pixels it stands for
- * when the image shrinks. The weights are whole numbers in units of 2^-22. */
+ * the columns, with bytes in between. A new pixel is a weighted mean of the old ones around its
+ * place. The weights fall off like a triangle; where the image shrinks, it is as wide as all the
+ * pixels that one new pixel stands for. Weights are whole numbers in units of 2^-22. */
 
 #include "kit/images/resize.h"
 
@@ -17,12 +17,14 @@
 
 #define UNIT_BITS 22
 
-/* For each new position along a line: `count` old ones from `first` on, and their weights. */
+enum lines { ROWS, COLUMNS };
+
+/* For each new pixel of a line: `count` old ones from `first` on, and their weights. */
 struct filter {
-    int64_t taps; /* room for weights per position */
+    int64_t taps; /* weights that are stored per pixel, of which `count` are used */
     int64_t *first;
     int64_t *count;
-    int32_t *weights; /* positions x taps */
+    int32_t *weights; /* pixels x taps */
 };
 
 static void filter_free(struct filter *f)
@@ -82,8 +84,8 @@ static int filter_make(int64_t from, int64_t to, struct filter *f)
     return EXIT_OK;
 }
 
-/* One line of `to` pixels; `step` is the way from one pixel of a line to the next, in samples,
- * and both lines have samples of `channels` channels beside each other. */
+/* One line of `to` pixels of `channels` samples each. A step is the distance of two neighbours on
+ * the line, in samples. */
 static void filter_line(const struct filter *f, int64_t to, const uint8_t *in, int64_t step_in,
                         uint8_t *out, int64_t step_out, int64_t channels)
 {
@@ -102,59 +104,49 @@ static void filter_line(const struct filter *f, int64_t to, const uint8_t *in, i
     }
 }
 
-/* New rows of the same number, each of `to` pixels. */
-static int resize_rows(struct image *image, int64_t to)
+/* All lines of one direction, into `out`. */
+static int filter_lines(const struct image *image, enum lines lines, int64_t to, uint8_t *out)
 {
-    const int64_t k = image->channels, old = image->width * k, new = to *k;
+    const int64_t k = image->channels, row = image->width * k;
     struct filter f = {0, NULL, NULL, NULL};
-    uint8_t *pixels = malloc((size_t)(image->height * new));
-    int rc = pixels == NULL ? report_no_memory() : filter_make(image->width, to, &f);
+    const int rc = filter_make(lines == ROWS ? image->width : image->height, to, &f);
 
-    if (rc == EXIT_OK) {
+    if (rc == EXIT_OK && lines == ROWS)
         for (int64_t y = 0; y < image->height; y++)
-            filter_line(&f, to, image->pixels + y * old, k, pixels + y * new, k, k);
-        free(image->pixels);
-        image->pixels = pixels;
-        image->width = to;
-    } else {
-        free(pixels);
-    }
+            filter_line(&f, to, image->pixels + y * row, k, out + y * to * k, k, k);
+    if (rc == EXIT_OK && lines == COLUMNS)
+        for (int64_t x = 0; x < image->width; x++)
+            filter_line(&f, to, image->pixels + x * k, row, out + x * k, row, k);
     filter_free(&f);
     return rc;
 }
 
-/* New columns of the same number, each of `to` pixels. */
-static int resize_columns(struct image *image, int64_t to)
+/* As many rows or columns as before, of `to` pixels each. */
+static int resize_lines(struct image *image, enum lines lines, int64_t to)
 {
-    const int64_t k = image->channels, row = image->width * k;
-    struct filter f = {0, NULL, NULL, NULL};
-    uint8_t *pixels = malloc((size_t)(to * row));
-    int rc = pixels == NULL ? report_no_memory() : filter_make(image->height, to, &f);
+    const int64_t count = lines == ROWS ? image->height : image->width;
+    uint8_t *pixels = malloc((size_t)(count * to * image->channels));
+    const int rc = pixels == NULL ? report_no_memory() : filter_lines(image, lines, to, pixels);
 
-    if (rc == EXIT_OK) {
-        for (int64_t x = 0; x < image->width; x++)
-            filter_line(&f, to, image->pixels + x * k, row, pixels + x * k, row, k);
-        free(image->pixels);
-        image->pixels = pixels;
-        image->height = to;
-    } else {
+    if (rc != EXIT_OK) {
         free(pixels);
+        return rc;
     }
-    filter_free(&f);
-    return rc;
+    free(image->pixels);
+    image->pixels = pixels;
+    *(lines == ROWS ? &image->width : &image->height) = to;
+    return EXIT_OK;
 }
 
 int image_resize(struct image *image, const char *name, int64_t height, int64_t width)
 {
-    int rc = image_check_size(name, height, width);
-
-    if (rc == EXIT_OK)
-        rc = image_check_size(name, image->height, width);
-    if (rc == EXIT_OK && width != image->width)
-        rc = resize_rows(image, width);
-    if (rc == EXIT_OK && height != image->height)
-        rc = resize_columns(image, height);
-    return rc;
+    TRY(image_check_size(name, height, width));
+    TRY(image_check_size(name, image->height, width));
+    if (width != image->width)
+        TRY(resize_lines(image, ROWS, width));
+    if (height != image->height)
+        TRY(resize_lines(image, COLUMNS, height));
+    return EXIT_OK;
 }
 
 int image_resize_shorter(struct image *image, const char *name, int64_t size)
@@ -164,11 +156,10 @@ int image_resize_shorter(struct image *image, const char *name, int64_t size)
     return image_resize(image, name, size * image->height / image->width, size);
 }
 
-/* Half of what is left over, rounded to even where it lies between two numbers, as Python's
- * round() has it. */
-static int64_t margin(int64_t whole, int64_t part)
+/* Half of what is cut off; a half is rounded to the even number, as by Python's round(). */
+static int64_t margin(int64_t whole, int64_t kept)
 {
-    const int64_t rest = whole - part;
+    const int64_t rest = whole - kept;
 
     return rest % 4 == 3 ? rest / 2 + 1 : rest / 2;
 }

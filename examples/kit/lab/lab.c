@@ -4,9 +4,7 @@
 
 #include "kit/lab/lab.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <md5.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,12 +98,10 @@ void lab_begin(struct lab *l, const struct cli *cli, int argc, char **argv)
 static void note_model(struct lab *l)
 {
     json_t *json = record_json(l->record);
-    const char *slash = strrchr(l->model_file, '/');
     char md5[DIGEST_MD5_TEXT];
 
-    if (MD5File(l->model_file, md5) == NULL)
-        must(report_failed("cannot read %s: %s", l->model_file, strerror(errno)));
-    json_set_text(json, "model", slash == NULL ? l->model_file : slash + 1);
+    must(digest_md5(l->model_file, md5));
+    json_set_text(json, "model", file_name_of(l->model_file));
     json_set_text(json, "model_md5", md5);
 }
 

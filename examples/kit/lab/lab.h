@@ -75,7 +75,8 @@ struct lab {
     {section, "model", "FILE", "a model or a training (.safetensors)", NULL, \
      .text = &(lab).model_file, .required = 1}
 #define LAB_DATA(lab, what) \
-    {NULL, "data", "KIND", what DATA_HELP, "fashion-mnist", .text = &(lab).data}
+    {NULL, "data", "KIND", what DATA_HELP, "fashion-mnist", .text = &(lab).data, \
+     .check = data_check}
 #define LAB_COUNT(lab, what) \
     {NULL, "count", "N", "only N " what ", evenly spaced; 0: all", "0", \
      .integer = &(lab).count, .max = INT64_MAX}

@@ -77,15 +77,33 @@ static int read_set(jem_context *ctx, const int64_t shape[4], const char *spec, 
     return rc;
 }
 
+static int find_outliers(const char *spec)
+{
+    for (int k = 0; k < outlier_count; k++)
+        if (strcmp(spec, outlier_kinds[k].name) == 0)
+            return k;
+    return -1;
+}
+
+int out_set_check(const char *spec)
+{
+    const int rc = find_outliers(spec) >= 0 ? EXIT_OK : data_check(spec);
+
+    if (rc != EXIT_OK)
+        report_note("--ood takes " OUT_SET_HELP);
+    return rc;
+}
+
 int out_set_open(jem_context *ctx, const int64_t shape[4], const char *spec,
                  const struct image_input *in, int64_t count, int64_t seed, struct out_set *out)
 {
+    const int kind = find_outliers(spec);
+
     memset(out, 0, sizeof *out);
     out->spec = spec;
     name_set(spec, out->name);
-    for (int k = 0; k < outlier_count; k++)
-        if (strcmp(spec, outlier_kinds[k].name) == 0)
-            return make(k, in, count, shape, seed, &out->images);
+    if (kind >= 0)
+        return make(kind, in, count, shape, seed, &out->images);
     return read_set(ctx, shape, spec, count, &out->images);
 }
 

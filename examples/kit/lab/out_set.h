@@ -19,6 +19,9 @@ struct out_set {
 /* What --ood takes, for help texts. */
 #define OUT_SET_HELP "noise, constant, inverted or interp (made here), or what --data takes"
 
+/* Is it a kind that --ood takes? Reads nothing: for option tables. */
+int out_set_check(const char *spec);
+
 /* `count` images at most, 0: all (of what is made here, as many as there are of `in`). The
  * images must have the model's shape[0..2]; the error says how others can be given it. */
 int out_set_open(jem_context *ctx, const int64_t shape[4], const char *spec,

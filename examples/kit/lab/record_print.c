@@ -4,7 +4,6 @@
 
 #include "kit/lab/record.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,17 +166,14 @@ int record_print(struct record *r, FILE *out)
 
 int record_write_text(const struct record_table *t, const char *path)
 {
-    int rc = t == NULL ? EXIT_FAILED : record_check(t->record), sound;
-    FILE *out = rc == EXIT_OK ? fopen(path, "w") : NULL;
+    struct file_writer w;
+    int rc = t == NULL ? EXIT_FAILED : record_check(t->record);
 
+    if (rc == EXIT_OK)
+        rc = file_writer_open(&w, path);
     if (rc != EXIT_OK)
         return rc;
-    if (out == NULL)
-        return report_failed("cannot write %s: %s", path, strerror(errno));
-    rc = print_table(t, 1, out);
-    sound = !ferror(out);
-    sound = fclose(out) == 0 && sound;
-    return rc == EXIT_OK && !sound ? report_failed("cannot write %s", path) : rc;
+    return file_writer_close(&w, print_table(t, 1, w.stream) == EXIT_OK);
 }
 
 int record_print_protocol(const struct record *r, FILE *out)
@@ -264,29 +260,18 @@ static void put_csv_table(FILE *out, const struct record_table *t)
 
 int record_write_csv(const struct record *r, const char *path)
 {
-    char temporary[FILE_PATH_BYTES];
-    const int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    const int rc = record_check(r);
-    FILE *out;
-    int sound, tables = 0;
+    struct file_writer w;
+    int tables = 0, rc = record_check(r);
 
+    if (rc == EXIT_OK)
+        rc = file_writer_open(&w, path);
     if (rc != EXIT_OK)
         return rc;
-    errno = length >= FILE_PATH_BYTES ? ENAMETOOLONG : 0;
-    out = length < 0 || length >= FILE_PATH_BYTES ? NULL : fopen(temporary, "w");
-    if (out == NULL)
-        return report_failed("cannot write %s: %s", path, strerror(errno));
     for (int i = 0; i < r->parts; i++)
         if (r->part[i].table != NULL && !r->part[i].table->layout.only_text) {
             if (tables++ > 0)
-                fputc('\n', out);
-            put_csv_table(out, r->part[i].table);
+                fputc('\n', w.stream);
+            put_csv_table(w.stream, r->part[i].table);
         }
-    sound = !ferror(out);
-    sound = fclose(out) == 0 && sound;
-    if (sound && rename(temporary, path) == 0)
-        return EXIT_OK;
-    report_failed("cannot write %s: %s", path, strerror(errno));
-    remove(temporary);
-    return EXIT_FAILED;
+    return file_writer_close(&w, 1);
 }

@@ -11,45 +11,42 @@
 
 #include "kit/base/report.h"
 #include "kit/base/splitmix.h"
+#include "kit/stats/sorted.h"
 
+/* The scores of both sets, those of `in` first, and what is drawn of them. */
 struct ranks {
     int64_t n_in, n_all;
+    float *score;
+    int64_t *order;      /* their numbers by rising score */
     int64_t levels;      /* distinct scores */
-    int64_t *level;      /* n_all, those of `in` first: the place of each score among them */
+    int64_t *level;      /* the place of each score among them */
     int64_t *in, *other; /* per level: how often a draw has it */
+    double *areas;       /* one per draw */
 };
 
-struct entry {
-    float score;
-    int64_t at;
-};
-
-static int rising(const void *a, const void *b)
+static int allocate(struct ranks *r, int64_t draws)
 {
-    const float x = ((const struct entry *)a)->score, y = ((const struct entry *)b)->score;
-
-    return (x > y) - (x < y);
-}
-
-static int rank_scores(const float *in, const float *other, struct ranks *r)
-{
-    struct entry *all = malloc((size_t)r->n_all * sizeof *all);
-
+    r->score = malloc((size_t)r->n_all * sizeof *r->score);
+    r->order = malloc((size_t)r->n_all * sizeof *r->order);
     r->level = malloc((size_t)r->n_all * sizeof *r->level);
     r->in = malloc((size_t)r->n_all * sizeof *r->in);
     r->other = malloc((size_t)r->n_all * sizeof *r->other);
-    if (all == NULL || r->level == NULL || r->in == NULL || r->other == NULL) {
-        free(all);
+    r->areas = malloc((size_t)draws * sizeof *r->areas);
+    if (r->score == NULL || r->order == NULL || r->level == NULL || r->in == NULL ||
+        r->other == NULL || r->areas == NULL)
         return report_no_memory();
-    }
-    for (int64_t i = 0; i < r->n_all; i++)
-        all[i] = (struct entry){i < r->n_in ? in[i] : other[i - r->n_in], i};
-    qsort(all, (size_t)r->n_all, sizeof *all, rising);
+    return EXIT_OK;
+}
+
+static int rank_scores(struct ranks *r, const float *in, const float *other)
+{
+    memcpy(r->score, in, (size_t)r->n_in * sizeof *in);
+    memcpy(r->score + r->n_in, other, (size_t)(r->n_all - r->n_in) * sizeof *other);
+    TRY(sort_order(r->score, r->n_all, r->order));
     for (int64_t i = 0; i < r->n_all; i++) {
-        r->levels += i == 0 || all[i].score > all[i - 1].score;
-        r->level[all[i].at] = r->levels - 1;
+        r->levels += i == 0 || r->score[r->order[i]] > r->score[r->order[i - 1]];
+        r->level[r->order[i]] = r->levels - 1;
     }
-    free(all);
     return EXIT_OK;
 }
 
@@ -59,7 +56,7 @@ static void draw(const struct ranks *r, int64_t first, int64_t n, uint64_t *stat
 {
     memset(counts, 0, (size_t)r->levels * sizeof *counts);
     for (int64_t i = 0; i < n; i++)
-        counts[r->level[first + (int64_t)(splitmix_next(state) % (uint64_t)n)]]++;
+        counts[r->level[first + splitmix_below(state, n)]]++;
 }
 
 /* Pairs in which the one of `in` scores higher, a tie counting one half. */
@@ -75,48 +72,41 @@ static double area(const struct ranks *r)
     return twice / (2 * (double)r->n_in * (double)(r->n_all - r->n_in));
 }
 
-static int compare_areas(const void *a, const void *b)
+static int draw_areas(struct ranks *r, const float *in, const float *other, int64_t draws,
+                      int64_t seed)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
+    uint64_t state = splitmix_begin(seed, 0);
 
-    return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, int64_t n, double share)
-{
-    const double at = share * (double)(n - 1);
-    const int64_t below = (int64_t)floor(at);
-    const double next = sorted[below + 1 < n ? below + 1 : below];
-
-    return sorted[below] + (at - (double)below) * (next - sorted[below]);
+    TRY(allocate(r, draws));
+    TRY(rank_scores(r, in, other));
+    for (int64_t b = 0; b < draws; b++) {
+        draw(r, 0, r->n_in, &state, r->in);
+        draw(r, r->n_in, r->n_all - r->n_in, &state, r->other);
+        r->areas[b] = area(r);
+    }
+    sort_doubles(r->areas, draws);
+    return EXIT_OK;
 }
 
 int bootstrap_auroc(const float *in, int64_t n_in, const float *other, int64_t n_other,
                     int64_t draws, int64_t seed, double *low, double *high)
 {
     struct ranks r = {.n_in = n_in, .n_all = n_in + n_other};
-    double *areas;
-    uint64_t state = splitmix_begin(seed, 0);
     int rc;
 
     *low = *high = (double)NAN;
     if (draws == 0)
         return EXIT_OK;
-    areas = malloc((size_t)draws * sizeof *areas);
-    rc = areas == NULL ? report_no_memory() : rank_scores(in, other, &r);
-    for (int64_t b = 0; b < draws && rc == EXIT_OK; b++) {
-        draw(&r, 0, n_in, &state, r.in);
-        draw(&r, n_in, n_other, &state, r.other);
-        areas[b] = area(&r);
-    }
+    rc = draw_areas(&r, in, other, draws, seed);
     if (rc == EXIT_OK) {
-        qsort(areas, (size_t)draws, sizeof *areas, compare_areas);
-        *low = quantile(areas, draws, 0.025);
-        *high = quantile(areas, draws, 0.975);
+        *low = sorted_quantile(r.areas, draws, 0.025);
+        *high = sorted_quantile(r.areas, draws, 0.975);
     }
-    free(areas);
+    free(r.score);
+    free(r.order);
     free(r.level);
     free(r.in);
     free(r.other);
+    free(r.areas);
     return rc;
 }

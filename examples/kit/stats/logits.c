@@ -42,6 +42,20 @@ void logits_softmax(const float *f, int64_t classes, float *p)
         p[k] = (float)(exp((double)f[k] - top) / sum);
 }
 
+double logits_probabilities(const float *f, int64_t classes, double *p)
+{
+    const double top = logits_max(f, classes);
+    double sum = 0, score = 0;
+
+    for (int64_t k = 0; k < classes; k++)
+        sum += p[k] = exp((double)f[k] - top);
+    for (int64_t k = 0; k < classes; k++) {
+        p[k] /= sum;
+        score += p[k] * ((double)f[k] - top - log(sum));
+    }
+    return score;
+}
+
 double logits_entropy(const float *f, int64_t classes)
 {
     const double log_sum = logits_logsumexp(f, classes, 1);
@@ -53,4 +67,22 @@ double logits_entropy(const float *f, int64_t classes)
         entropy -= exp(log_p) * log_p;
     }
     return entropy;
+}
+
+struct logits_moments logits_moments(const float *f, int64_t classes, double b)
+{
+    struct logits_moments m = {.top = logits_max(f, classes)};
+    double sum = 0, square = 0;
+
+    for (int64_t k = 0; k < classes; k++) {
+        const double d = (double)f[k] - m.top, p = exp(b * d);
+
+        sum += p;
+        m.mean += p * d;
+        square += p * d * d;
+    }
+    m.log_sum = log(sum);
+    m.mean /= sum;
+    m.variance = square / sum - m.mean * m.mean;
+    return m;
 }

@@ -2,8 +2,8 @@
 #ifndef KIT_STATS_LOGITS_H
 #define KIT_STATS_LOGITS_H
 
-/* What the logits f of one image say, in double precision. The largest logit is taken out before
- * exp(), so nothing overflows. */
+/* What the logits f of one image say, in double precision. The largest logit is taken out
+ * before exp(), so nothing overflows. */
 
 #include <stdint.h>
 
@@ -17,7 +17,19 @@ double logits_logsumexp(const float *f, int64_t classes, double t);
 /* p[k] = softmax f, which is p(k|x). */
 void logits_softmax(const float *f, int64_t classes, float *p);
 
+/* The same in double precision; returns sum_k p[k] log p[k]. */
+double logits_probabilities(const float *f, int64_t classes, double *p);
+
 /* The entropy of p(y|x) in nats. */
 double logits_entropy(const float *f, int64_t classes);
+
+/* The logits as a random variable, each taken with its probability softmax b f, relative to the
+ * largest one. */
+struct logits_moments {
+    double top;            /* the largest logit */
+    double log_sum;        /* log sum_k exp b (f[k] - top) */
+    double mean, variance; /* of f[k] - top */
+};
+struct logits_moments logits_moments(const float *f, int64_t classes, double b);
 
 #endif

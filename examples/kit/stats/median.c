@@ -9,25 +9,19 @@
 #include <string.h>
 
 #include "kit/base/report.h"
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
+#include "kit/stats/sorted.h"
 
 double median(const double *values, int64_t n)
 {
-    double *sorted = malloc((size_t)n * sizeof sorted[0]), middle;
+    double *sorted = malloc((size_t)n * sizeof *sorted), middle;
 
     if (sorted == NULL) {
         report_no_memory();
         return (double)NAN;
     }
-    memcpy(sorted, values, (size_t)n * sizeof sorted[0]);
-    qsort(sorted, (size_t)n, sizeof sorted[0], compare);
-    middle = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+    memcpy(sorted, values, (size_t)n * sizeof *sorted);
+    sort_doubles(sorted, n);
+    middle = sorted_median(sorted, n);
     free(sorted);
     return middle;
 }

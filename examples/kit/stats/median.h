@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Of n >= 1 values, none of them NaN; between the middle two of an even number. NaN when memory
- * ran out, which is reported. */
+/* The median of n >= 1 values in any order, none of them NaN; NaN when memory ran out, which is
+ * reported. */
 double median(const double *values, int64_t n);
 
 #endif

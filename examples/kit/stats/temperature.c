@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "kit/stats/logits.h"
+
 #define STEPS  200
 #define SLOPE  1e-10 /* in log b: a change of T by 1 % then changes NLL by less than 1e-12 */
 #define WIDEST 1e6   /* T and 1/T that are looked at */
@@ -28,21 +30,12 @@ static double nll_at(const struct logits *l, double b, double *slope, double *cu
 
     for (int64_t i = 0; i < l->n; i++) {
         const float *f = l->f + i * l->classes;
-        double top = (double)f[0], sum = 0, mean = 0, square = 0;
+        const struct logits_moments m = logits_moments(f, l->classes, b);
+        const double own = (double)f[l->y[i]] - m.top;
 
-        for (int64_t k = 1; k < l->classes; k++)
-            top = fmax(top, (double)f[k]);
-        for (int64_t k = 0; k < l->classes; k++) {
-            const double d = (double)f[k] - top, p = exp(b * d);
-
-            sum += p;
-            mean += p * d;
-            square += p * d * d;
-        }
-        mean /= sum;
-        nll += log(sum) - b * ((double)f[l->y[i]] - top);
-        first += mean - ((double)f[l->y[i]] - top);
-        second += square / sum - mean * mean;
+        nll += m.log_sum - b * own;
+        first += m.mean - own;
+        second += m.variance;
     }
     *slope = first / (double)l->n;
     *curvature = second / (double)l->n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Times of single runs and their median: the machine's hiccups shall not move the result. Memory
- * is told twice, as the process has it (what a user must have) and as libjem asked for it (what
- * the library can answer for). */
+/* Each run is timed by itself, because the median of many ignores a machine's hiccups. Memory is
+ * counted twice: what the process has, which a user must have, and what libjem asked for, which is
+ * the library's doing. */
 
 #include "bench_clock.h"
 
@@ -13,44 +13,36 @@
 
 #include "kit/base/progress.h"
 #include "kit/base/report.h"
+#include "kit/stats/sorted.h"
 
 static atomic_llong held, peak;
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
 
 static int run_all(struct bench_work *w, int64_t repeat, double *seconds)
 {
     for (int64_t i = 0; i < repeat; i++) {
-        int rc = w->reset == NULL ? EXIT_OK : w->reset(w);
-        const double start = progress_clock();
+        double start;
 
-        if (rc == EXIT_OK)
-            rc = w->run(w);
+        if (w->reset != NULL)
+            TRY(w->reset(w));
+        start = progress_clock();
+        TRY(w->run(w));
         seconds[i] = progress_clock() - start;
-        if (rc != EXIT_OK)
-            return rc;
     }
     return EXIT_OK;
 }
 
 int bench_measure(struct bench_work *w, int64_t repeat, struct bench_times *out)
 {
-    const size_t count = (size_t)repeat;
-    double *seconds = calloc(count, sizeof *seconds);
+    double *seconds = calloc((size_t)repeat, sizeof *seconds);
     int rc;
 
     if (seconds == NULL)
         return report_no_memory();
     rc = run_all(w, repeat, seconds);
-    qsort(seconds, count, sizeof *seconds, compare);
+    sort_doubles(seconds, repeat);
     *out = (struct bench_times){.min = seconds[0],
-                                .median = (seconds[(count - 1) / 2] + seconds[count / 2]) / 2,
-                                .max = seconds[count - 1]};
+                                .median = sorted_median(seconds, repeat),
+                                .max = seconds[repeat - 1]};
     free(seconds);
     return rc;
 }

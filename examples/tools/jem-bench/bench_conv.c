@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* A single convolution under the clock. The public API has none, so this goes to the seam
- * (libjem/backend/backend.h); a network of one layer checks the sizes and names the shapes. */
+/* A single convolution under the clock. The public API has none, so this calls the backend
+ * (libjem/backend/backend.h); a network of one layer checks the sizes and knows the shapes. */
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct conv_run {
     jem__network *net; /* one convolution */
     jem__conv conv;
     enum pass pass;
-    jem__tensor x, w, y; /* of the pass: backward_x writes x, backward_w writes w */
+    jem__tensor x, w, y; /* bwd_x writes x, bwd_w writes w */
 };
 
 static int run(struct bench_work *work)
@@ -58,19 +58,19 @@ static void close_run(struct bench_work *work)
     *work = (struct bench_work){0};
 }
 
-/* A tensor of its own with numbers in [-scale, scale]. */
+/* Memory for a tensor, with numbers in [-scale, scale]. */
 static int make_tensor(struct conv_run *r, jem__tensor *t, float scale)
 {
     const int64_t count = t->n * t->c * t->h * t->w;
-    float *values = calloc((size_t)count, sizeof *values);
+    float *values;
     int rc;
 
+    TRY(report_jem(r->backend->mem_create(r->ctx, count, &t->mem)));
+    values = calloc((size_t)count, sizeof *values);
     if (values == NULL)
         return report_no_memory();
     bench_fill(values, count, scale);
-    rc = report_jem(r->backend->mem_create(r->ctx, count, &t->mem));
-    if (rc == EXIT_OK)
-        rc = report_jem(r->backend->upload(r->queue, t, values));
+    rc = report_jem(r->backend->upload(r->queue, t, values));
     free(values);
     return rc;
 }
@@ -78,30 +78,32 @@ static int make_tensor(struct conv_run *r, jem__tensor *t, float scale)
 static int make_layer(struct conv_run *r, const int64_t size[7])
 {
     int32_t value = 0;
-    int rc = report_jem(jem__network_create(r->ctx, size[1], size[2], size[3], &r->net));
 
-    if (rc == EXIT_OK)
-        rc = report_jem(jem__network_conv(r->net, "conv", 0, 1.0F, size[4], size[5], size[6],
-                                          size[5] / 2, -1, &value));
-    if (rc == EXIT_OK)
-        r->conv = r->net->layers[0].conv;
-    return rc;
+    TRY(report_jem(jem__network_create(r->ctx, size[1], size[2], size[3], &r->net)));
+    TRY(report_jem(jem__network_conv(r->net, "conv", 0, 1.0F, size[4], size[5], size[6],
+                                     size[5] / 2, -1, &value)));
+    r->conv = r->net->layers[0].conv;
+    return EXIT_OK;
 }
 
 static int make_tensors(struct conv_run *r, int64_t n)
 {
     const jem__conv *c = &r->conv;
     const double fan_in = (double)(c->c * c->kh * c->kw);
-    int rc = report_jem(r->backend->queue_create(r->ctx, 0, &r->queue));
 
+    TRY(report_jem(r->backend->queue_create(r->ctx, 0, &r->queue)));
     r->x = (jem__tensor){.n = n, .c = c->c, .h = c->h, .w = c->w};
     r->w = (jem__tensor){.n = c->k, .c = c->c, .h = c->kh, .w = c->kw};
     r->y = (jem__tensor){.n = n, .c = c->k, .h = c->oh, .w = c->ow};
-    if (rc == EXIT_OK)
-        rc = make_tensor(r, &r->x, 1);
-    if (rc == EXIT_OK)
-        rc = make_tensor(r, &r->w, (float)(1 / sqrt(fan_in)));
-    return rc == EXIT_OK ? make_tensor(r, &r->y, 1) : rc;
+    TRY(make_tensor(r, &r->x, 1));
+    TRY(make_tensor(r, &r->w, (float)(1 / sqrt(fan_in))));
+    return make_tensor(r, &r->y, 1);
+}
+
+static int open_run(struct conv_run *r, const int64_t size[7])
+{
+    TRY(make_layer(r, size));
+    return make_tensors(r, size[0]);
 }
 
 static int find_pass(const char *pass)
@@ -134,9 +136,7 @@ int bench_open_conv(jem_context *ctx, const char *shape, const char *pass,
     r->backend = ctx->backend;
     r->pass = (enum pass)find_pass(pass);
     *out = (struct bench_work){.run = run, .close = close_run, .images = size[0], .state = r};
-    rc = make_layer(r, size);
-    if (rc == EXIT_OK)
-        rc = make_tensors(r, size[0]);
+    rc = open_run(r, size);
     if (rc != EXIT_OK) {
         close_run(out);
         return rc;

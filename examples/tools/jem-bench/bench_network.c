@@ -9,6 +9,7 @@
 
 #include "bench_work.h"
 #include "kit/base/report.h"
+#include "kit/base/splitmix.h"
 #include "kit/cli/settings.h"
 #include "nets/model.h"
 
@@ -61,15 +62,13 @@ int bench_sizes(const char *text, char separator, int most, int64_t *out)
 
 void bench_fill(float *values, int64_t count, float scale)
 {
-    uint32_t state = 1;
+    uint64_t state = splitmix_begin(1, 0);
 
-    for (int64_t i = 0; i < count; i++) {
-        state = state * 1664525U + 1013904223U;
-        values[i] = scale * ((float)(state >> 8) / 8388608.0F - 1.0F);
-    }
+    for (int64_t i = 0; i < count; i++)
+        values[i] = scale * splitmix_symmetric(&state);
 }
 
-/* --- The model -------------------------------------------------------------------------------- */
+/* --- The model ---------------------------------------------------------------------------- */
 
 static int set_number(jem_options *opts, const char *name, int64_t value)
 {
@@ -81,7 +80,6 @@ static int set_number(jem_options *opts, const char *name, int64_t value)
 static int set_architecture(jem_options *opts, const char *name)
 {
     int64_t size[2] = {0, 0};
-    int rc;
 
     if (strcmp(name, "demo") == 0)
         return report_jem(jem_options_preset(opts, "demo"));
@@ -91,46 +89,40 @@ static int set_architecture(jem_options *opts, const char *name)
         return report_usage("--model %s: must be wrn-DEPTH-WIDTH (the paper's is wrn-28-10), "
                             "small, mlp or demo",
                             name);
-    rc = report_jem(jem_options_set_str(opts, "model.arch", "wrn"));
-    if (rc == EXIT_OK)
-        rc = set_number(opts, "model.depth", size[0]);
-    return rc == EXIT_OK ? set_number(opts, "model.widen", size[1]) : rc;
+    TRY(report_jem(jem_options_set_str(opts, "model.arch", "wrn")));
+    TRY(set_number(opts, "model.depth", size[0]));
+    return set_number(opts, "model.widen", size[1]);
 }
 
 static int set_input(jem_options *opts, const char *input)
 {
     static const char *const names[] = {"model.channels", "model.height", "model.width"};
     int64_t size[3];
-    int rc = EXIT_OK;
 
     if (input == NULL)
         return EXIT_OK;
     if (bench_sizes(input, 'x', 3, size) != 3)
         return report_usage("--input %s: must be CHANNELSxHEIGHTxWIDTH, for example 3x32x32",
                             input);
-    for (int i = 0; i < 3 && rc == EXIT_OK; i++)
-        rc = set_number(opts, names[i], size[i]);
-    return rc;
+    for (int i = 0; i < 3; i++)
+        TRY(set_number(opts, names[i], size[i]));
+    return EXIT_OK;
 }
 
 int bench_model(jem_context *ctx, const char *name, const char *input, int64_t classes,
                 const struct cli_list *sets, jem_options **opts, jem_model **model)
 {
     static const struct cli_list no_presets = {NULL, 0};
-    int rc = report_jem(jem_options_create(ctx, opts));
 
-    if (rc == EXIT_OK)
-        rc = set_architecture(*opts, name);
-    if (rc == EXIT_OK)
-        rc = set_input(*opts, input);
-    if (rc == EXIT_OK)
-        rc = set_number(*opts, "model.classes", classes);
-    if (rc == EXIT_OK)
-        rc = settings_apply(*opts, &no_presets, sets);
-    return rc == EXIT_OK ? report_jem(jem_model_create(ctx, *opts, model)) : rc;
+    TRY(report_jem(jem_options_create(ctx, opts)));
+    TRY(set_architecture(*opts, name));
+    TRY(set_input(*opts, input));
+    TRY(set_number(*opts, "model.classes", classes));
+    TRY(settings_apply(*opts, &no_presets, sets));
+    return report_jem(jem_model_create(ctx, *opts, model));
 }
 
-/* --- Runs ------------------------------------------------------------------------------------- */
+/* --- Runs --------------------------------------------------------------------------------- */
 
 static int reset(struct bench_work *w)
 {
@@ -175,29 +167,26 @@ static void close_run(struct bench_work *w)
     *w = (struct bench_work){0};
 }
 
-/* Weights move with every step, but hardly: all runs shall do the same work. */
-static int trainer_options(jem_context *ctx, int64_t batch, jem_options **out)
+/* A tiny learning rate: the weights hardly move, so that all runs do the same work. */
+static int set_training(jem_options *opts, int64_t batch)
 {
-    static const char *const settings[][2] = {
-        {"train.lr", "1e-6"}, {"train.schedule", "constant"}, {"train.warmup_steps", "0"}};
-    int rc = report_jem(jem_options_create(ctx, out));
-
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_options_preset(*out, "classifier"));
-    for (int i = 0; i < 3 && rc == EXIT_OK; i++)
-        rc = report_jem(jem_options_set_str(*out, settings[i][0], settings[i][1]));
-    return rc == EXIT_OK ? set_number(*out, "train.batch", batch) : rc;
+    TRY(report_jem(jem_options_preset(opts, "classifier")));
+    TRY(report_jem(jem_options_set_str(opts, "train.lr", "1e-6")));
+    TRY(report_jem(jem_options_set_str(opts, "train.schedule", "constant")));
+    TRY(report_jem(jem_options_set_str(opts, "train.warmup_steps", "0")));
+    return set_number(opts, "train.batch", batch);
 }
 
 static int open_trainer(struct network_run *r, jem_model *model)
 {
     const int64_t shape[3] = {model->c, model->h, model->w};
     jem_options *opts = NULL;
-    int rc = trainer_options(model->ctx, r->batch, &opts);
+    int rc;
 
-    if (rc == EXIT_OK)
-        rc = report_jem(jem_dataset_from_f32(model->ctx, r->start, r->y, r->batch, shape,
-                                             r->classes, &r->data));
+    TRY(report_jem(jem_dataset_from_f32(model->ctx, r->start, r->y, r->batch, shape, r->classes,
+                                        &r->data)));
+    TRY(report_jem(jem_options_create(model->ctx, &opts)));
+    rc = set_training(opts, r->batch);
     if (rc == EXIT_OK)
         rc = report_jem(jem_trainer_create(model, r->data, opts, &r->trainer));
     jem_options_free(opts);
@@ -206,11 +195,8 @@ static int open_trainer(struct network_run *r, jem_model *model)
 
 static int open_head(struct network_run *r, jem_model *model, const jem_options *opts)
 {
-    int rc = report_jem(jem_head_create(model, r->batch, &r->head));
-
-    if (rc == EXIT_OK && r->op == SGLD)
-        rc = report_jem(jem_sampler_create(r->head, opts, &r->sampler));
-    return rc;
+    TRY(report_jem(jem_head_create(model, r->batch, &r->head)));
+    return r->op == SGLD ? report_jem(jem_sampler_create(r->head, opts, &r->sampler)) : EXIT_OK;
 }
 
 static int make_arrays(struct network_run *r)
@@ -230,8 +216,8 @@ static int make_arrays(struct network_run *r)
     return EXIT_OK;
 }
 
-/* Of the passes of one run over one image. The first layers need no gradient in their input when
- * weights are trained. */
+/* The multiply-adds of one run over one image. In training the first layers need no gradient in
+ * their input. */
 static double count_madds(const jem__network *net, enum op op, int64_t steps)
 {
     double all = 0, first = 0;
@@ -247,6 +233,12 @@ static double count_madds(const jem__network *net, enum op op, int64_t steps)
     if (op == LOGITS)
         return all;
     return op == TRAIN ? 3 * all - first : 2 * all * (double)steps;
+}
+
+static int open_run(struct network_run *r, jem_model *model, const jem_options *opts)
+{
+    TRY(make_arrays(r));
+    return r->op == TRAIN ? open_trainer(r, model) : open_head(r, model, opts);
 }
 
 int bench_open_network(jem_model *model, const jem_options *opts, const char *op, int64_t batch,
@@ -265,9 +257,7 @@ int bench_open_network(jem_model *model, const jem_options *opts, const char *op
     *out = (struct bench_work){.reset = reset, .run = run, .close = close_run, .state = r};
     out->images = batch;
     out->madds = (double)batch * count_madds(model->net, r->op, r->steps);
-    rc = make_arrays(r);
-    if (rc == EXIT_OK)
-        rc = r->op == TRAIN ? open_trainer(r, model) : open_head(r, model, opts);
+    rc = open_run(r, model, opts);
     if (rc != EXIT_OK)
         close_run(out);
     return rc;

@@ -2,7 +2,7 @@
 #ifndef BENCH_WORK_H
 #define BENCH_WORK_H
 
-/* The operations that jem-bench times, each as a thing that can be run again and again. */
+/* The operations that jem-bench times, each in a form that can be run again and again. */
 
 #include <jem/jem.h>
 
@@ -17,8 +17,8 @@ struct bench_work {
     void *state;
 };
 
-/* "wrn-D-K", "small", "mlp" or "demo", for images of "CxHxW" (NULL: the model's usual ones), with
- * random weights. `sets` are "model.filters=4" and the like. *opts holds the settings that
+/* A model with random weights: "wrn-D-K", "small", "mlp" or "demo", for images of "CxHxW" (NULL:
+ * the model's usual ones). `sets` are "model.filters=4" and the like. *opts holds the settings that
  * bench_open_network() wants. */
 int bench_model(jem_context *ctx, const char *name, const char *input, int64_t classes,
                 const struct cli_list *sets, jem_options **opts, jem_model **model);
@@ -31,13 +31,13 @@ int bench_is_network_op(const char *op);
 int bench_open_network(jem_model *model, const jem_options *opts, const char *op, int64_t batch,
                        int64_t steps, struct bench_work *out);
 
-/* One convolution without bias, straight at the seam: shape "N,C,H,W,K[,kernel,stride]", padded
+/* One convolution without bias, called in the backend: shape "N,C,H,W,K[,kernel,stride]", padded
  * by half the kernel; pass fwd, bwd_x or bwd_w. */
 int bench_open_conv(jem_context *ctx, const char *shape, const char *pass,
                     struct bench_work *out);
 
-/* Whole numbers between single `separator`s, for example 3x32x32: how many there are, -1 when the
- * text is something else or has more than `most`. */
+/* Read numbers >= 1 with a separator between two, for example 3x32x32. How many there are; -1: the
+ * text is something else, or there are more than `most`. */
 int bench_sizes(const char *text, char separator, int most, int64_t *out);
 
 /* `count` numbers in [-scale, scale]: always the same. */

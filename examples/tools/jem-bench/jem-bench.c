@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* jem-bench: how long the main operations take. It shares objects with the library instead of
- * linking it, because a single convolution cannot be reached from outside. Comparing with
- * others is the work of tests/bench/run.py. */
+/* jem-bench: how long the main operations take. It is linked with the library's objects, because a
+ * single convolution cannot be reached from outside. tests/bench/run.py compares with others. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "kit/base/report.h"
 #include "kit/base/table.h"
 #include "kit/cli/cli.h"
+#include "kit/cli/settings.h"
 
 #define MOST_BATCHES 64
 #define MIB          (1024.0 * 1024.0)
@@ -47,16 +47,14 @@ static const struct cli_option options[] = {
      NULL, .list = &arg.sets},
     {"Convolution", "shape", "SIZES",
      "of --op conv: N,C,H,W,K[,kernel,stride]; N images of C channels, K filters, padded by "
-     "half "
-     "the kernel (3 and stride 1)",
+     "half the kernel (3 and stride 1)",
      NULL, .text = &arg.shape},
     {NULL, "pass", "NAME", "fwd; bwd_x, gradient in the input; bwd_w, gradient in the weights",
      "fwd", .text = &arg.pass},
     {"Measuring", "repeat", "N", "timed runs, after one that is not timed", "7",
      .integer = &arg.repeat, .min = 1, .max = 1000000},
     {NULL, "threads", "N", "0: one per processor", "0", .integer = &arg.threads, .max = 64},
-    {NULL, "backend", "NAME", "cpu, cpu:avx512, cpu:avx2, cpu:blis or reference", "cpu",
-     .text = &arg.backend},
+    {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
     {NULL, "json", NULL, "one JSON object per line instead of a table", NULL,
      .flag = &arg.json},
     {NULL, "paced", NULL,
@@ -65,46 +63,15 @@ static const struct cli_option options[] = {
      NULL, .flag = &arg.paced},
 };
 
-static const struct cli command_line = {
-    .program = "jem-bench",
-    .usage = "[--op NAME]... [--batch N]... [options]",
-    .about =
-        "Time the main operations on random weights and images. GFLOP/s count two for each "
-        "multiply-add that direct convolutions would make, whatever the kernels do.",
-    .notes =
-        "Peak memory is that of the whole process so far: for the memory of one operation, "
-        "run\none operation on one batch. \"library\" is what libjem asked for, "
-        "\"workspace\" what the\nhead or the trainer asked for when it was made.\n\n"
-        "Examples:\n"
-        "  jem-bench --model wrn-28-10 --batch 16 --threads 2 --op sgld --json\n"
-        "  jem-bench --op conv --shape 16,160,32,32,160 --pass bwd_x\n",
-    .options = options,
-    .count = (int)(sizeof options / sizeof options[0]),
-};
+/* The sizes of --batch. */
+static int64_t batches[MOST_BATCHES];
 
-/* What all cases share. */
-struct bench {
-    jem_context *ctx;
-    jem_model *model; /* made when the first op needs it */
-    jem_options *opts;
-    int64_t batches[MOST_BATCHES];
-    struct table *table;
-};
-
-/* One op on one batch, ready to run. */
-struct bench_case {
-    const char *op;
-    int64_t workspace; /* bytes */
-    struct bench_work work;
-};
-
-static int check_arguments(struct bench *b)
+static int check(void)
 {
     if (arg.batches.count > MOST_BATCHES)
         return report_usage("--batch: at most %d of them", MOST_BATCHES);
     for (int64_t i = 0; i < arg.batches.count; i++)
-        if (bench_sizes(arg.batches.items[i], '\0', 1, &b->batches[i]) != 1 ||
-            b->batches[i] > 65536)
+        if (bench_sizes(arg.batches.items[i], '\0', 1, &batches[i]) != 1 || batches[i] > 65536)
             return report_usage("--batch %s: must lie between 1 and 65536",
                                 arg.batches.items[i]);
     for (int64_t i = 0; i < arg.ops.count; i++) {
@@ -121,19 +88,49 @@ static int check_arguments(struct bench *b)
     return CLI_GO;
 }
 
+static const struct cli command_line = {
+    .program = "jem-bench",
+    .usage = "[--op NAME]... [--batch N]... [options]",
+    .about =
+        "Time the main operations on random weights and images. GFLOP/s count two for each "
+        "multiply-add that direct convolutions would make, whatever the kernels do.",
+    .notes =
+        "Peak memory is that of the whole process so far: for the memory of one operation, "
+        "run\none operation on one batch. \"library\" is what libjem asked for, "
+        "\"workspace\" what the\nhead or the trainer asked for when it was made.\n\n"
+        "Examples:\n"
+        "  jem-bench --model wrn-28-10 --batch 16 --threads 2 --op sgld --json\n"
+        "  jem-bench --op conv --shape 16,160,32,32,160 --pass bwd_x\n",
+    .check = check,
+    CLI_OPTIONS(options),
+};
+
+/* What all cases share. */
+struct bench {
+    jem_context *ctx;
+    jem_model *model; /* made when the first op needs it */
+    jem_options *opts;
+    struct table *table;
+};
+
+/* One op on one batch, ready to run. */
+struct bench_case {
+    const char *op;
+    int64_t workspace; /* bytes */
+    struct bench_work work;
+};
+
 static int open_case(struct bench *b, const char *op, int64_t batch, struct bench_case *c)
 {
     int64_t before;
-    int rc = EXIT_OK;
+    int rc;
 
     c->op = op;
     if (strcmp(op, "conv") == 0)
         return bench_open_conv(b->ctx, arg.shape, arg.pass, &c->work);
     if (b->model == NULL)
-        rc = bench_model(b->ctx, arg.model, arg.input, arg.classes, &arg.sets, &b->opts,
-                         &b->model);
-    if (rc != EXIT_OK)
-        return rc;
+        TRY(bench_model(b->ctx, arg.model, arg.input, arg.classes, &arg.sets, &b->opts,
+                        &b->model));
     before = bench_bytes();
     rc = bench_open_network(b->model, b->opts, op, batch, arg.steps, &c->work);
     c->workspace = bench_bytes() - before;
@@ -196,58 +193,45 @@ static void add_row(const struct bench *b, const struct bench_case *c,
     table_cell(b->table, "%.1f", (double)bench_peak_bytes() / MIB);
 }
 
-static int warm_up_and_measure(struct bench_case *c, struct bench_times *times)
+static int measure_case(const struct bench *b, struct bench_case *c)
 {
-    int rc = bench_measure(&c->work, 1, times);
-
-    if (rc == EXIT_OK)
-        rc = bench_measure(&c->work, arg.repeat, times);
-    return rc;
-}
-
-static int run_case(struct bench *b, const char *op, int64_t batch)
-{
-    struct bench_case c = {0};
     struct bench_times times;
-    int rc;
 
-    bench_peak_reset();
-    rc = open_case(b, op, batch, &c);
-    if (rc != EXIT_OK)
-        return rc;
-    rc = warm_up_and_measure(&c, &times);
-    if (rc == EXIT_OK && arg.json)
-        rc = print_json(b, &c, &times, arg.repeat);
-    else if (rc == EXIT_OK)
-        add_row(b, &c, &times);
-    c.work.close(&c.work);
-    return rc;
+    TRY(bench_measure(&c->work, 1, &times)); /* to warm up */
+    TRY(bench_measure(&c->work, arg.repeat, &times));
+    if (arg.json)
+        return print_json(b, c, &times, arg.repeat);
+    add_row(b, c, &times);
+    return EXIT_OK;
 }
 
 /* Runs when told to, so that others have the machine in between. */
-static int run_paced(struct bench *b)
+static int pace_case(const struct bench *b, struct bench_case *c)
 {
-    struct bench_case c = {0};
     struct bench_times times;
     char line[64];
-    int rc;
 
-    bench_peak_reset();
-    rc = open_case(b, arg.ops.items[0], arg.batches.count > 0 ? b->batches[0] : 16, &c);
-    if (rc != EXIT_OK)
-        return rc;
-    while (rc == EXIT_OK && fgets(line, sizeof line, stdin) != NULL) {
+    while (fgets(line, sizeof line, stdin) != NULL) {
         int64_t repeat = 0;
 
         line[strcspn(line, "\n")] = '\0';
-        if (bench_sizes(line, '\0', 1, &repeat) != 1 || repeat > 1000000) {
-            rc = report_usage("--paced: \"%s\" is not a number of runs", line);
-            break;
-        }
-        rc = bench_measure(&c.work, repeat, &times);
-        if (rc == EXIT_OK)
-            rc = print_json(b, &c, &times, repeat);
+        if (bench_sizes(line, '\0', 1, &repeat) != 1 || repeat > 1000000)
+            return report_usage("--paced: \"%s\" is not a number of runs", line);
+        TRY(bench_measure(&c->work, repeat, &times));
+        TRY(print_json(b, c, &times, repeat));
     }
+    return EXIT_OK;
+}
+
+/* Batch number i of --batch. */
+static int run_case(struct bench *b, const char *op, int64_t i)
+{
+    struct bench_case c = {0};
+    int rc;
+
+    bench_peak_reset();
+    TRY(open_case(b, op, arg.batches.count > 0 ? batches[i] : 16, &c));
+    rc = arg.paced ? pace_case(b, &c) : measure_case(b, &c);
     c.work.close(&c.work);
     return rc;
 }
@@ -257,22 +241,20 @@ static int run_op(struct bench *b, const char *op)
 {
     const int conv = strcmp(op, "conv") == 0;
     const int64_t count = conv || arg.batches.count == 0 ? 1 : arg.batches.count;
-    int rc = EXIT_OK;
 
-    for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
-        rc = run_case(b, op, arg.batches.count > 0 ? b->batches[i] : 16);
-    return rc;
+    for (int64_t i = 0; i < count; i++)
+        TRY(run_case(b, op, i));
+    return EXIT_OK;
 }
 
 static int run_all(struct bench *b)
 {
     static const char *const usual[] = {"logits", "grad", "sgld", "train"};
     const int64_t count = arg.ops.count > 0 ? arg.ops.count : 4;
-    int rc = EXIT_OK;
 
-    for (int64_t i = 0; i < count && rc == EXIT_OK; i++)
-        rc = run_op(b, arg.ops.count > 0 ? arg.ops.items[i] : usual[i]);
-    return rc;
+    for (int64_t i = 0; i < count; i++)
+        TRY(run_op(b, arg.ops.count > 0 ? arg.ops.items[i] : usual[i]));
+    return EXIT_OK;
 }
 
 static int run(struct bench *b)
@@ -280,20 +262,17 @@ static int run(struct bench *b)
     static const char *const headings[] = {"op",        "model",    ">batch",   ">ms",
                                            ">min",      ">max",     ">image/s", ">GFLOP/s",
                                            ">peak MiB", ">library", NULL};
-    int rc = bench_context(arg.backend, arg.threads, &b->ctx);
 
-    if (rc != EXIT_OK || arg.paced)
-        return rc == EXIT_OK ? run_paced(b) : rc;
+    TRY(bench_context(arg.backend, arg.threads, &b->ctx));
     b->table = table_create(headings);
     if (b->table == NULL)
         return report_no_memory();
-    rc = run_all(b);
-    if (rc == EXIT_OK && !arg.json) {
-        printf("%s, %" PRId32 " thread(s), median of %" PRId64 "\n\n",
-               jem_context_kernels(b->ctx), jem_context_threads(b->ctx), arg.repeat);
-        rc = table_print(b->table, stdout);
-    }
-    return rc;
+    TRY(run_all(b));
+    if (arg.json || arg.paced)
+        return EXIT_OK;
+    printf("%s, %" PRId32 " thread(s), median of %" PRId64 "\n\n", jem_context_kernels(b->ctx),
+           jem_context_threads(b->ctx), arg.repeat);
+    return table_print(b->table, stdout);
 }
 
 int main(int argc, char **argv)
@@ -301,8 +280,6 @@ int main(int argc, char **argv)
     struct bench b = {0};
     int rc = cli_parse(&command_line, argc, argv);
 
-    if (rc == CLI_GO)
-        rc = check_arguments(&b);
     if (rc == CLI_GO)
         rc = run(&b);
     table_free(b.table);

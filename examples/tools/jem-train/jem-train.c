@@ -25,7 +25,7 @@ static struct train_arguments arg;
 
 static const struct cli_option options[] = {
     {"Data and files", "data", "KIND", DATA_HELP " (default: fashion-mnist)", NULL,
-     .text = &lab.data},
+     .text = &lab.data, .check = data_check},
     {NULL, "out", "DIR", "folder for the results; made if needed (with --resume: that file's)",
      NULL, .text = &lab.out},
     {NULL, "overwrite", NULL, "replace the training that is in DIR already", NULL,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The CPU backend: its table, its kernel sets, queues and memory, and how numbers get in and out. */
+/* The CPU backend: table, kernel sets, queues, memory, and how numbers get in and out. */
 
 #include "backend/cpu/cpu.h"
 

@@ -21,7 +21,7 @@ jem_status jem__reference_leak(jem__queue *queue, const jem__tensor *x, const je
     return JEM_OK;
 }
 
-/* y[n, c] = 1 / (h w) * sum over h, w of a(x[n, c, h, w]), or of (1 or slope) * x[n, c, h, w] */
+/* y[n, c] = the mean over h, w of a(x[n, c, h, w]), or of (1 or slope) * x[n, c, h, w] */
 jem_status jem__reference_pool_forward(jem__queue *queue, const jem__tensor *x,
                                        const jem__signs *signs, float slope,
                                        const jem__tensor *y)

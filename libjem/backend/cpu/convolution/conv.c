@@ -5,11 +5,11 @@
  * conv_direct.c (where the kernels have no vectors, their input gradient by conv_narrow.c), all
  * others in this file.
  *
- * Both directions gather a band of rows (gather.h) and multiply it with packed weights, one block
- * of columns at a time, into a band of results that stays in the cache. The epilogue then walks
- * over that band once: bias, residual and sign bits, or the activation's derivative and the
- * gradient that comes from elsewhere. Bands are the tasks of the thread pool; their number
- * depends on the shape alone.
+ * Both directions gather a band of rows (gather.h) and multiply it with packed weights, one
+ * block of columns at a time, into a band of results that stays in the cache. The epilogue
+ * then walks over that band once: bias, residual and sign bits, or the activation's derivative
+ * and the gradient that comes from elsewhere. Bands are the tasks of the thread pool; their
+ * number depends on the shape alone.
  *
  * A fully connected layer (kernel = image) is the 1 x 1 convolution of a 1 x 1 image with
  * c * h * w channels: with channels last the numbers already lie in that order. */
@@ -145,8 +145,8 @@ static void pack(const jem__queue *queue, void *arg, float *out)
     jem__cpu_for(queue, jem__gather_blocks(job->gather) * job->panels, pack_panel, job);
 }
 
-/* The number of a packed form of a tensor: 0 and 1 are Winograd's, 2 is that of the forward pass,
- * and from 3 on each parity of the input gradient has its own. */
+/* The number of a packed form of a tensor: 0 and 1 are Winograd's, 2 is that of the forward
+ * pass, and from 3 on each parity of the input gradient has its own. */
 static int32_t form_of(const conv_job *job)
 {
     return (int32_t)(job->backward ? 3 + job->py * job->spread + job->px : 2);

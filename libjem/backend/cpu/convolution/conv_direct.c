@@ -3,12 +3,12 @@
 /* Convolutions with few input channels: the first layer of every network, all three passes.
  *
  * Gathering (gather.h) would copy every pixel once per tap, more work than the 9 or 27
- * multiplications it prepares. Here rows of the input are laid out once, padded, so that a tap is
- * an offset; the kernels (direct_kernel.h) walk over them. A task is a band of rows of one image.
- * For the input gradient it is the gradient of the output that is laid out.
+ * multiplications it prepares. Here rows of the input are laid out once, padded, so that a tap
+ * is an offset; the kernels (direct_kernel.h) walk over them. A task is a band of rows of one
+ * image. For the input gradient it is the gradient of the output that is laid out.
  *
- * Rows are walked in a fixed order within a task and partial sums of the weights are added in the
- * order of the tasks, both of which follow from the shape alone. */
+ * Rows are walked in a fixed order within a task and partial sums of the weights are added in
+ * the order of the tasks, both of which follow from the shape alone. */
 
 #include "backend/cpu/convolution/conv_direct.h"
 
@@ -285,8 +285,8 @@ static void lay_gradient(const direct_job *job, int64_t image, int64_t first, in
     memset(out, 0, (size_t)(width * width) * sizeof *out);
 }
 
-/* Input row y of an image. Row y and tap ky meet in output row (y + pad - ky) / stride where that
- * divides: for ky = (y + pad) mod stride + t * stride that is output row
+/* Input row y of an image. Row y and tap ky meet in output row (y + pad - ky) / stride where
+ * that divides: for ky = (y + pad) mod stride + t * stride that is output row
  * floor((y + pad) / stride) - t. Columns likewise, so every stride-th pixel has the same taps.
  * The first row that all of them reach is (y + pad - kh + 1) / stride, rounded up; C rounds
  * towards zero, which inside of the image is at most one row too many. */

@@ -5,8 +5,9 @@
  *     gw[k, (tap, c)] += sum over pixels q of gy[q, k] * row q of the gathered input
  *
  * The work is cut two ways: into blocks of columns, which have results of their own, and,
- * where these are few, into groups of pixels, whose partial sums are added in order afterwards. Both cuts follow
- * from the shape alone, so the sum does not depend on the number of threads. */
+ * where these are few, into groups of pixels, whose partial sums are added in order
+ * afterwards. Both cuts follow from the shape alone, so the sum does not depend on the number
+ * of threads. */
 
 #include "backend/cpu/convolution/conv_direct.h"
 #include "backend/cpu/convolution/gather.h"

@@ -4,10 +4,10 @@
  * tile_kernel.h, with the same vector type and besides v_load_part, v_store_part (the first n
  * lanes only), v_load_once and v_sums (WIDTH vectors to the vector of their sums).
  *
- * A vector holds output channels. Forward and weight gradient broadcast the numbers of the input,
- * which cost no more than a load; the input gradient multiplies vectors and adds their lanes when
- * all taps and groups are in, for WIDTH pixels together. Every result is made by the same
- * sequence of operations wherever its pixel lies in a tile. */
+ * A vector holds output channels. Forward and weight gradient broadcast the numbers of the
+ * input, which cost no more than a load; the input gradient multiplies vectors and adds their
+ * lanes when all taps and groups are in, for WIDTH pixels together. Every result is made by
+ * the same sequence of operations wherever its pixel lies in a tile. */
 
 /* Load or store n channels of a group; all of them unless it is the last one. */
 static inline __attribute__((always_inline)) vec load_lanes(const float *p, const int whole,

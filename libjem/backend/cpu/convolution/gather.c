@@ -24,8 +24,9 @@ void jem__gather_forward(jem__gather *g, const jem__conv *conv)
 
 void jem__gather_backward(jem__gather *g, const jem__conv *conv, int64_t py, int64_t px)
 {
-    /* Input pixel y = py + s q is reached from output row (y + pad - ky) / s where that divides:
-     * for ky = (py + pad) mod s and every s-th after it. The largest ky reads the first row. */
+    /* Input pixel y = py + s q is reached from output row (y + pad - ky) / s where that
+     * divides: for ky = (py + pad) mod s and every s-th after it. The largest ky reads the
+     * first row. */
     const int64_t s = conv->stride;
     const int64_t ky = (py + conv->pad) % s, kx = (px + conv->pad) % s;
     const int64_t taps_h = ky < conv->kh ? jem__ceil_div(conv->kh - ky, s) : 0;

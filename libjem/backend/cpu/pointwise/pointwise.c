@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Operations that look at one image at a time: pooling, densities, the SGLD update. A task is an
- * image, or a few where an image is little work. */
+/* Operations that look at one image at a time: pooling, densities, the SGLD update. A task is
+ * an image, or a few where an image is little work. */
 
 #include "backend/cpu/cpu.h"
 #include "core/threads.h"

@@ -32,8 +32,8 @@ void jem__packed_clear(jem_context *ctx, jem__packed *packed);
 /* Fill `out` from the weights; may run on the pool. */
 typedef void (*jem__pack_fn)(const jem__queue *queue, void *arg, float *out);
 
-/* The packed form number `form` of the weights w: `count` floats, made with `pack` when there is
- * none of this version. Safe from several threads. */
+/* The packed form number `form` of the weights w: `count` floats, made with `pack` when there
+ * is none of this version. Safe from several threads. */
 jem_status jem__packed_get(const jem__queue *queue, const jem__tensor *w, int32_t form,
                            int64_t count, jem__pack_fn pack, void *arg, const float **out);
 

@@ -94,9 +94,9 @@ static inline void v_store_part(float *p, vec a, int64_t n)
     _mm512_mask_storeu_ps(p, first_lanes(n), a);
 }
 
-/* Lane i: the sum of the lanes of a[i]. Each step adds the halves (quarters, ...) of two vectors
- * into one; lanes that are paired differ in one bit of their number, from the highest down, for
- * every i, and the order within a pair does not change a sum. */
+/* Lane i: the sum of the lanes of a[i]. Each step adds the halves (quarters, ...) of two
+ * vectors into one; lanes that are paired differ in one bit of their number, from the highest
+ * down, for every i, and the order within a pair does not change a sum. */
 static inline __attribute__((always_inline)) vec v_sums(vec a[WIDTH])
 {
     for (int i = 0; i < 8; i++)

@@ -3,14 +3,14 @@
 /* The packed tile kernel, written once for every vector width.
  *
  * Included by tile_avx512.c and tile_avx2.c, which define the vector type `vec` of WIDTH floats
- * with v_load, v_store, v_broadcast, v_fma, v_bits (one bit per positive lane) and v_leak (lanes
- * whose bit is 0 times the slope), and TILE_ROWS.
+ * with v_load, v_store, v_broadcast, v_fma, v_bits (one bit per positive lane) and v_leak
+ * (lanes whose bit is 0 times the slope), and TILE_ROWS.
  *
  * A tile of C, TILE_ROWS x (2 * WIDTH), lives in registers while p runs: two vectors of B are
  * loaded, and each number of A is broadcast and multiplied into both. 14 x 2 accumulators, two
- * vectors of B and the broadcast fill the 32 registers of AVX-512; 6 x 2 those of AVX2. There are
- * enough independent accumulators to hide the latency of the multiply-add (4 cycles, two per
- * cycle). Smaller tiles serve the lower and the right edge. */
+ * vectors of B and the broadcast fill the 32 registers of AVX-512; 6 x 2 those of AVX2. There
+ * are enough independent accumulators to hide the latency of the multiply-add (4 cycles, two
+ * per cycle). Smaller tiles serve the lower and the right edge. */
 
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")

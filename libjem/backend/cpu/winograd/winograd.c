@@ -67,7 +67,8 @@ typedef struct winograd_job {
     jem__scratch scratch;
 } winograd_job;
 
-/* V and M of a block or group: matrix i of V begins at v + i * v_plane and has a row per tile. */
+/* V and M of a block or group: matrix i of V begins at v + i * v_plane and has a row per
+ * tile. */
 typedef struct matrices {
     int64_t first, count; /* tiles */
     float *v, *m;

@@ -27,7 +27,8 @@ typedef struct filter_job {
     jem__scratch scratch; /* per worker: TAPS x ROWS x cols */
 } filter_job;
 
-/* block[tap][row][column] of n input channels from `row` on and `width` filters from `col` on. */
+/* block[tap][row][column] of n input channels from `row` on and `width` filters from `col`
+ * on. */
 static void transpose(const filter_job *job, int64_t row, int64_t n, int64_t col, int64_t width,
                       float *block)
 {

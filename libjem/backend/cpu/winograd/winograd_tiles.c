@@ -133,9 +133,9 @@ static void pixels_of(const jem__winograd_tiles *t, const jem__winograd_source *
     }
 }
 
-/* A tile is a few pixels of each of several rows, which processors do not foresee. So its pixels
- * are prefetched while the tile before it is transformed. That tile shares its last columns with
- * this one: they need no prefetch. */
+/* A tile is a few pixels of each of several rows, which processors do not foresee. So its
+ * pixels are prefetched while the tile before it is transformed. That tile shares its last
+ * columns with this one: they need no prefetch. */
 static void prefetch(const jem__winograd_tiles *t, const float *const *pixels, int64_t c)
 {
     const int64_t shared = t->src_side - t->src_step;

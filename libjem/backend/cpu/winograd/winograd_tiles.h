@@ -60,7 +60,7 @@ typedef struct jem__winograd_source {
 void jem__winograd_transform_tiles(const jem__winograd_tiles *t, const jem__winograd_source *s,
                                    int64_t from, int64_t to);
 
-/* The pixels that a tile writes, as numbers of pixels over all images; -1: beyond the border. */
+/* The pixels that a tile writes, counted over all images; -1: beyond the border. */
 void jem__winograd_target(const jem__winograd_tiles *t, int64_t tile, int64_t *pixel);
 
 #endif

@@ -9,8 +9,8 @@
  *
  * which takes as few multiplications as the other passes. For a group of tiles, as in
  * winograd.c: transform x and gy; then, for one block of filters after another, whose
- * dU stays in the outer cache, multiply and transform back. Groups follow from the shape, so sums do not depend on
- * threads.
+ * dU stays in the outer cache, multiply and transform back. Groups follow from the shape, so
+ * sums do not depend on threads.
  *
  * Where both points of a number are 1, Z is the plain sum of the tile's gy: the bias's
  * gradient. */
