@@ -17,7 +17,7 @@
 #include "kit/base/json_log.h"
 #include "kit/base/table.h"
 
-#define WORD_BYTES 64 /* of a word in a step */
+#define WORD_BYTES 128 /* of a word in a step */
 
 extern char **environ;
 
@@ -288,18 +288,16 @@ static void runs_free(void *memory)
         json_decref(runs->run[i].result);
         record_free(runs->run[i].record);
     }
-    free(runs->run);
     free(runs);
 }
 
 const struct paper_runs *paper_run_all(const struct paper_plan *plan)
 {
+    struct paper_run *run = lab_array(plan->lab, paper_step_count * (ROLES + 1), sizeof *run);
     struct paper_runs *out = lab_keep(plan->lab, calloc(1, sizeof *out), runs_free);
     char logs[FILE_PATH_BYTES];
 
-    out->run = calloc((size_t)paper_step_count * (ROLES + 1), sizeof *out->run);
-    if (out->run == NULL)
-        must(report_no_memory());
+    out->run = run;
     must(file_join(logs, plan->lab->out, "logs"));
     must(file_make_folder(logs));
     for (int i = 0; i < paper_step_count; i++) {

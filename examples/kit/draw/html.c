@@ -23,7 +23,7 @@ static const char style[] =
     ".tile b{display:block;font-size:25px;font-weight:600}.tile "
     "span{color:#666;font-size:13px}\n"
     ".row{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));"
-    "gap:16px}.wide{overflow-x:auto}\n"
+    "gap:16px}.wide{overflow-x:auto}.wide td{white-space:nowrap}\n"
     "figure{background:#fff;border:1px solid #ddd;border-radius:8px;margin:0;padding:12px}\n"
     "figcaption{color:#555;font-size:13px;margin-top:4px}figure img{width:100%;"
     "image-rendering:pixelated;display:block}\n"
