@@ -8,7 +8,8 @@
 
 #include "backend/cpu/cpu.h"
 
-/* Many numbers: where a product and a sum are contracted to one rounding, few results tell. */
+/* Of many numbers: where a product and a sum are contracted to one rounding, few results tell.
+ * And a target computes with the set whose name it has. */
 START_TEST(normals_have_the_same_bits_in_every_set)
 {
     enum { N = 2000003 };
@@ -19,6 +20,7 @@ START_TEST(normals_have_the_same_bits_in_every_set)
     ck_assert(expected != NULL && actual != NULL);
     jem_lab_open(&lab, jem_lab_fast(_i).target, 1, NULL, NULL, NULL);
     jem_check_ok(lab.status);
+    ck_assert_str_eq(lab.queue->kernels->name, jem_lab_fast(_i).target->variant);
     jem__rng_normal(&rng, 0, N, expected);
     lab.queue->kernels->normal(&rng, 0, N, actual);
     ck_assert_mem_eq(actual, expected, N * sizeof *expected);

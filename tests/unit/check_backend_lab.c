@@ -126,10 +126,11 @@ void jem_lab_open(jem_lab *lab, const jem_lab_target *target, int32_t threads,
     const jem__backend *backend = target->backend;
 
     *lab = (jem_lab){.backend = backend, .guarded = alloc != NULL};
-    jem_lab_note(
-        lab, jem__context_create(backend, target->variant, alloc, release, user, &lab->ctx));
+    jem_lab_note(lab,
+                 jem__context_create(backend, target->name, alloc, release, user, &lab->ctx));
     if (lab->status != JEM_OK)
         return;
+    snprintf(lab->ctx->variant, sizeof lab->ctx->variant, "%s", target->variant);
     jem__pool_free(lab->ctx, lab->ctx->pool);
     lab->ctx->pool = NULL;
     jem_lab_note(lab, jem__pool_create(lab->ctx, threads, &lab->ctx->pool));
