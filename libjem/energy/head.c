@@ -105,8 +105,8 @@ static jem_status forward(const head_call *call, const jem__lane *lane, int64_t 
     return jem__network_forward(lane->ws, lane->queue, &model->params, count);
 }
 
-/* The same, then the gradient in the logits and the backward pass: the image gradient appears in the
- * workspace. */
+/* The same, then the gradient in the logits and the backward pass, which leaves the gradient in
+ * the images in the workspace. */
 static jem_status both_ways(const head_call *call, const jem__lane *lane, int64_t first,
                             int64_t count)
 {

@@ -110,7 +110,7 @@ jem_status jem__model_init(jem_model *model, int64_t seed)
                               .index = (uint64_t)i};
         jem__rng_uniform(&rng, 0, p->count, values);
         for (int64_t e = 0; e < p->count; e++)
-            values[e] = bound * (2.0f * values[e] - 1.0f);
+            values[e] = bound * (2.0F * values[e] - 1.0f);
         status = jem__model_param_upload(model, &model->params, i, values);
     }
     jem__free(model->ctx, values);
