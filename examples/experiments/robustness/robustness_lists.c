@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/cli/whole_numbers.h"
 #include "robustness.h"
 
 /* "0.031" or "8/255"; NaN when it is neither. */
@@ -70,20 +71,11 @@ int robustness_parse_eps(const char *list, double most, struct robustness_eps *o
 
 int robustness_parse_refine(const char *list, struct robustness_refine *out)
 {
-    out->count = 0;
-    for (const char *at = list;; at++) {
-        char *end = NULL;
-        const long long steps = strtoll(at, &end, 10);
-
-        if (end == at || (*end != ',' && *end != '\0') || steps < 0 || steps > 10000)
-            return report_usage("--refine %s: must be numbers from 0 to 10000 with commas "
-                                "between",
-                                list);
-        if (out->count == ROBUSTNESS_REFINE)
-            return report_usage("--refine %s: more than %d", list, ROBUSTNESS_REFINE);
-        out->steps[out->count++] = steps;
-        at = end;
-        if (*at == '\0')
-            return CLI_GO;
-    }
+    out->count = whole_numbers_read(list, ',', 0, 10000, ROBUSTNESS_REFINE, out->steps);
+    if (out->count == WHOLE_NUMBERS_WRONG)
+        return report_usage("--refine %s: must be numbers from 0 to 10000 with commas between",
+                            list);
+    if (out->count == WHOLE_NUMBERS_TOO_MANY)
+        return report_usage("--refine %s: more than %d", list, ROBUSTNESS_REFINE);
+    return CLI_GO;
 }

@@ -4,31 +4,21 @@
 
 #include "few_labels.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "kit/base/splitmix.h"
+#include "kit/cli/whole_numbers.h"
 
 int label_sizes_read(const char *text, struct label_sizes *out)
 {
-    out->count = 0;
-    for (const char *at = text;; at++) {
-        char *end = NULL;
-        int64_t size;
-
-        if (out->count == MOST_SIZES)
-            return report_usage("--labels %s: more than %d numbers", text, MOST_SIZES);
-        errno = 0;
-        size = strtoll(at, &end, 10);
-        if (end == at || errno != 0 || size < 1 || (*end != ',' && *end != '\0'))
-            return report_usage("--labels %s: must be numbers of at least 1, joined by commas",
-                                text);
-        out->size[out->count++] = size;
-        at = end;
-        if (*at == '\0')
-            return CLI_GO;
-    }
+    out->count = whole_numbers_read(text, ',', 1, INT64_MAX, MOST_SIZES, out->size);
+    if (out->count == WHOLE_NUMBERS_TOO_MANY)
+        return report_usage("--labels %s: more than %d numbers", text, MOST_SIZES);
+    if (out->count == WHOLE_NUMBERS_WRONG)
+        return report_usage("--labels %s: must be numbers of at least 1, joined by commas",
+                            text);
+    return CLI_GO;
 }
 
 /* 0 ... n - 1 in an order that the seed draws (Fisher and Yates, inside out). */
@@ -38,7 +28,7 @@ static int64_t *draw_order(struct lab *l, int64_t n, int64_t seed)
     uint64_t state = splitmix_begin(seed, 0);
 
     for (int64_t i = 0; i < n; i++) {
-        const int64_t j = (int64_t)(splitmix_next(&state) % (uint64_t)(i + 1));
+        const int64_t j = splitmix_below(&state, i + 1);
 
         order[i] = order[j];
         order[j] = i;

@@ -11,6 +11,7 @@
 #include "bench_work.h"
 #include "core/context.h"
 #include "kit/base/report.h"
+#include "kit/cli/whole_numbers.h"
 #include "nets/network.h"
 
 enum pass { FWD, BWD_X, BWD_W };
@@ -123,7 +124,7 @@ int bench_open_conv(jem_context *ctx, const char *shape, const char *pass,
 
     if (find_pass(pass) < 0)
         return report_usage("--pass %s: must be fwd, bwd_x or bwd_w", pass);
-    if (bench_sizes(shape, ',', 7, size) < 5)
+    if (whole_numbers_read(shape, ',', 1, INT64_MAX, 7, size) < 5)
         return report_usage("--shape %s: must be N,C,H,W,K[,kernel,stride], for example "
                             "16,160,32,32,160",
                             shape);

@@ -3,7 +3,6 @@
 /* Whole networks under the clock, through the public API. Only the count of multiply-adds looks
  * into the model. */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "kit/base/report.h"
 #include "kit/base/splitmix.h"
 #include "kit/cli/settings.h"
+#include "kit/cli/whole_numbers.h"
 #include "nets/model.h"
 
 enum op { LOGITS, GRAD, SGLD, TRAIN };
@@ -42,24 +42,6 @@ int bench_is_network_op(const char *op)
     return find_op(op) >= 0;
 }
 
-int bench_sizes(const char *text, char separator, int most, int64_t *out)
-{
-    for (int n = 0; n < most; n++) {
-        char *end = NULL;
-
-        errno = 0;
-        out[n] = strtoll(text, &end, 10);
-        if (end == text || errno != 0 || out[n] < 1)
-            return -1;
-        if (*end == '\0')
-            return n + 1;
-        if (*end != separator)
-            return -1;
-        text = end + 1;
-    }
-    return -1;
-}
-
 void bench_fill(float *values, int64_t count, float scale)
 {
     uint64_t state = splitmix_begin(1, 0);
@@ -85,7 +67,8 @@ static int set_architecture(jem_options *opts, const char *name)
         return report_jem(jem_options_preset(opts, "demo"));
     if (strcmp(name, "small") == 0 || strcmp(name, "mlp") == 0)
         return report_jem(jem_options_set_str(opts, "model.arch", name));
-    if (strncmp(name, "wrn-", 4) != 0 || bench_sizes(name + 4, '-', 2, size) != 2)
+    if (strncmp(name, "wrn-", 4) != 0 ||
+        whole_numbers_read(name + 4, '-', 1, INT64_MAX, 2, size) != 2)
         return report_usage("--model %s: must be wrn-DEPTH-WIDTH (the paper's is wrn-28-10), "
                             "small, mlp or demo",
                             name);
@@ -101,7 +84,7 @@ static int set_input(jem_options *opts, const char *input)
 
     if (input == NULL)
         return EXIT_OK;
-    if (bench_sizes(input, 'x', 3, size) != 3)
+    if (whole_numbers_read(input, 'x', 1, INT64_MAX, 3, size) != 3)
         return report_usage("--input %s: must be CHANNELSxHEIGHTxWIDTH, for example 3x32x32",
                             input);
     for (int i = 0; i < 3; i++)

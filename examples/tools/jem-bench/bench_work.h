@@ -36,10 +36,6 @@ int bench_open_network(jem_model *model, const jem_options *opts, const char *op
 int bench_open_conv(jem_context *ctx, const char *shape, const char *pass,
                     struct bench_work *out);
 
-/* Read numbers >= 1 with a separator between two, for example 3x32x32. How many there are; -1: the
- * text is something else, or there are more than `most`. */
-int bench_sizes(const char *text, char separator, int most, int64_t *out);
-
 /* `count` numbers in [-scale, scale]: always the same. */
 void bench_fill(float *values, int64_t count, float scale);
 

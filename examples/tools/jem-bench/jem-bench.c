@@ -17,6 +17,7 @@
 #include "kit/base/table.h"
 #include "kit/cli/cli.h"
 #include "kit/cli/settings.h"
+#include "kit/cli/whole_numbers.h"
 
 #define MOST_BATCHES 64
 #define MIB          (1024.0 * 1024.0)
@@ -71,7 +72,7 @@ static int check(void)
     if (arg.batches.count > MOST_BATCHES)
         return report_usage("--batch: at most %d of them", MOST_BATCHES);
     for (int64_t i = 0; i < arg.batches.count; i++)
-        if (bench_sizes(arg.batches.items[i], '\0', 1, &batches[i]) != 1 || batches[i] > 65536)
+        if (whole_numbers_read(arg.batches.items[i], '\0', 1, 65536, 1, &batches[i]) != 1)
             return report_usage("--batch %s: must lie between 1 and 65536",
                                 arg.batches.items[i]);
     for (int64_t i = 0; i < arg.ops.count; i++) {
@@ -215,7 +216,7 @@ static int pace_case(const struct bench *b, struct bench_case *c)
         int64_t repeat = 0;
 
         line[strcspn(line, "\n")] = '\0';
-        if (bench_sizes(line, '\0', 1, &repeat) != 1 || repeat > 1000000)
+        if (whole_numbers_read(line, '\0', 1, 1000000, 1, &repeat) != 1)
             return report_usage("--paced: \"%s\" is not a number of runs", line);
         TRY(bench_measure(&c->work, repeat, &times));
         TRY(print_json(b, c, &times, repeat));

@@ -15,6 +15,7 @@
 #include "kit/data/outliers.h"
 #include "kit/images/image.h"
 #include "kit/lab/lab.h"
+#include "kit/stats/sorted.h"
 
 static struct lab lab;
 static const char *run_folder;
@@ -149,33 +150,22 @@ static void detect(const struct image_input *in, struct demo *d)
     progress_clear(&lab.progress);
 }
 
-struct rank {
-    float log_px;
-    int64_t image;
-};
-
-static int falling(const void *a, const void *b)
-{
-    const float x = ((const struct rank *)a)->log_px, y = ((const struct rank *)b)->log_px;
-
-    return (x < y) - (x > y);
-}
-
 /* The most and the least likely test images: likely.png and unlikely.png. */
 static void draw_likely(const struct image_input *in, const struct demo *d)
 {
     enum { COLUMNS = 10, SHOWN = 40 };
     const int64_t n = in->n, shown = n < SHOWN ? n : SHOWN;
     float *grid = lab_floats(&lab, shown * lab.size);
-    struct rank *order = lab_array(&lab, n, sizeof *order);
+    float *energy = lab_floats(&lab, n);
+    int64_t *order = lab_array(&lab, n, sizeof *order);
     char path[FILE_PATH_BYTES];
 
     for (int64_t i = 0; i < n; i++)
-        order[i] = (struct rank){d->in.log_px[i], i};
-    qsort(order, (size_t)n, sizeof *order, falling);
+        energy[i] = -d->in.log_px[i];
+    must(sort_order(energy, n, order));
     for (int least = 0; least < 2; least++) {
         for (int64_t i = 0; i < shown; i++)
-            memcpy(grid + i * lab.size, in->x + order[least ? n - 1 - i : i].image * lab.size,
+            memcpy(grid + i * lab.size, in->x + order[least ? n - 1 - i : i] * lab.size,
                    (size_t)lab.size * sizeof *grid);
         must(file_join(path, lab.out, least ? "unlikely.png" : "likely.png"));
         must(image_write_grid(path, grid, shown, lab.shape, COLUMNS));
