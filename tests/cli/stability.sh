@@ -60,9 +60,6 @@ for k, s in enumerate(o["recovery"]):
     assert all(x["diverged"] == (x["steps"] < 20) and x["complete"] for x in tried)' "$tmp/a.json"
 verdict "what is gone on with as it is fails again, at the same step" "$(json "$tmp/a.json" "o['recovery'][0]")" \
     json "$tmp/a.json" "1 / ([o['recovery'][0][k] for k in ('tried', 'survived', 'failed_at_the_same_step')] == [2, 0, 2])"
-verdict "half the rate lasts, other samples do not" "$(json "$tmp/a.json" "o['recovery']")" \
-    json "$tmp/a.json" "1 / ([s['survived'] for s in o['recovery'] if s['remedy'] in ('other-samples', 'half-rate')] == [0, 2])"
-
 # jem-train comes to the same steps: the trainings, the checkpoint, and the failed step tried again.
 wild_sets=()
 for set in ${wild//,/ }; do wild_sets+=(--set "$set"); done

@@ -140,6 +140,7 @@ int record_print(struct record *r, FILE *out);
 int record_print_protocol(const struct record *r, FILE *out);
 
 /* All tables, an empty line between two. The first column says which table a line is of. */
+int record_print_csv(const struct record *r, FILE *out);
 int record_write_csv(const struct record *r, const char *path);
 
 int record_write_json(const struct record *r, const char *path);

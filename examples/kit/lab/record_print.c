@@ -258,20 +258,30 @@ static void put_csv_table(FILE *out, const struct record_table *t)
     }
 }
 
-int record_write_csv(const struct record *r, const char *path)
+int record_print_csv(const struct record *r, FILE *out)
 {
-    struct file_writer w;
-    int tables = 0, rc = record_check(r);
+    const int rc = record_check(r);
+    int tables = 0;
 
-    if (rc == EXIT_OK)
-        rc = file_writer_open(&w, path);
     if (rc != EXIT_OK)
         return rc;
     for (int i = 0; i < r->parts; i++)
         if (r->part[i].table != NULL && !r->part[i].table->layout.only_text) {
             if (tables++ > 0)
-                fputc('\n', w.stream);
-            put_csv_table(w.stream, r->part[i].table);
+                fputc('\n', out);
+            put_csv_table(out, r->part[i].table);
         }
-    return file_writer_close(&w, 1);
+    return EXIT_OK;
+}
+
+int record_write_csv(const struct record *r, const char *path)
+{
+    struct file_writer w;
+    int rc = record_check(r);
+
+    if (rc == EXIT_OK)
+        rc = file_writer_open(&w, path);
+    if (rc != EXIT_OK)
+        return rc;
+    return file_writer_close(&w, record_print_csv(r, w.stream) == EXIT_OK);
 }
