@@ -22,16 +22,21 @@ int train_planned_steps(const jem_trainer *trainer, const jem_options *opts, int
     return rc;
 }
 
+int train_judged_model(jem_trainer *trainer, const jem_options *opts, jem_model **model)
+{
+    return report_jem(settings_number(opts, "train.ema") > 0
+                          ? jem_trainer_average_model(trainer, model)
+                          : jem_trainer_model(trainer, model));
+}
+
 /* Classify the held-out images; the best model so far goes to the file. */
 static int validate(jem_trainer *trainer, const jem_options *opts, const jem_dataset *held_out,
                     const char *path, struct train_best *b)
 {
-    const int averaged = settings_number(opts, "train.ema") > 0;
     struct evaluation e = {0};
     jem_model *model = NULL;
     int64_t n = 0;
-    int rc = report_jem(averaged ? jem_trainer_average_model(trainer, &model)
-                                 : jem_trainer_model(trainer, &model));
+    int rc = train_judged_model(trainer, opts, &model);
 
     if (rc == EXIT_OK)
         rc = report_jem(jem_dataset_size(held_out, &n));

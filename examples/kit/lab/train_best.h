@@ -12,6 +12,9 @@
 /* The steps of the schedule: train.steps, or train.epochs of the trainer's data. */
 int train_planned_steps(const jem_trainer *trainer, const jem_options *opts, int64_t *steps);
 
+/* The model that is judged and kept: the averaged one where "train.ema" asks for it. */
+int train_judged_model(jem_trainer *trainer, const jem_options *opts, jem_model **model);
+
 struct train_best {
     const char *name;       /* what messages call it */
     int64_t validate_every; /* steps; at the end too */

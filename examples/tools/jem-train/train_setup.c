@@ -13,6 +13,7 @@
 
 #include "kit/base/json_log.h"
 #include "kit/data/holdout.h"
+#include "kit/lab/train_best.h"
 
 /* Is OUT the folder of the training that is continued? */
 static int stays_there(const struct run *r)
@@ -192,10 +193,7 @@ static void create_trainer(struct run *r)
 /* How far the training is, and how far this run should go. */
 static void plan(struct run *r)
 {
-    const double steps = settings_number(r->opts, "train.steps");
-    const double epochs = settings_number(r->opts, "train.epochs");
-
-    r->total = (int64_t)(steps > 0 ? steps : epochs * train_metric(r, "batches_per_epoch"));
+    must(train_planned_steps(r->trainer, r->opts, &r->total));
     r->first_step = r->step = r->validated_step = (int64_t)train_metric(r, "step");
     r->limit = r->total;
     if (r->arg->steps > 0 && r->arg->steps < r->total - r->step)

@@ -11,6 +11,7 @@
 
 #include "kit/base/json_log.h"
 #include "kit/images/image.h"
+#include "kit/lab/train_best.h"
 
 #define EVALUATION_BATCH 100 /* images; changes speed, never a result */
 #define BUFFER_IMAGES    500 /* of the replay buffer, scored at a validation */
@@ -57,18 +58,6 @@ static double score_buffer(const struct run *r, jem_model *model)
     return mean;
 }
 
-/* The averaged model where the training keeps one: it is what people will use. */
-static jem_model *model_to_judge(const struct run *r)
-{
-    jem_model *model = NULL;
-
-    if (settings_number(r->opts, "train.ema") > 0)
-        must_jem(jem_trainer_average_model(r->trainer, &model));
-    else
-        must_jem(jem_trainer_model(r->trainer, &model));
-    return model;
-}
-
 static void log_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
                            int better)
 {
@@ -99,10 +88,11 @@ void train_validate(struct run *r)
 {
     const double start = progress_clock();
     struct evaluation e = {0};
-    jem_model *model = model_to_judge(r);
+    jem_model *model = NULL;
     double buffer_log_px = (double)NAN;
     int better = 1;
 
+    must(train_judged_model(r->trainer, r->opts, &model));
     e.accuracy = e.nll = e.ece = e.mean_log_px = (double)NAN;
     if (r->held_out != NULL) {
         must(evaluate_data(model, r->held_out, 0, r->validation, EVALUATION_BATCH, &e));
