@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
@@ -22,22 +23,12 @@
 #define FROZEN_BYTES   ((int64_t)40 << 20)
 #define TRAINING_BYTES ((int64_t)1 << 30)
 
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* Images that the workspace of a lane is for. */
 static int64_t lane_batch(int64_t max_batch, int64_t threads, int32_t training, int32_t small)
 {
     if (training)
-        return min(max_batch, JEM__PART_IMAGES);
-    return small ? min(ceil_div(max_batch, threads), SMALL_BATCH) : max_batch;
+        return jem__min(max_batch, JEM__PART_IMAGES);
+    return small ? jem__min(jem__ceil_div(max_batch, threads), SMALL_BATCH) : max_batch;
 }
 
 jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t training,
@@ -48,7 +39,7 @@ jem_status jem__lanes_create(const jem_model *model, int64_t max_batch, int32_t 
     const int64_t most_bytes = training ? TRAINING_BYTES : FROZEN_BYTES;
     const int32_t small = model->net->param_count <= SMALL_PARAMETERS;
     const int64_t batch = lane_batch(max_batch, threads, training, small);
-    const int64_t count = small ? min(ceil_div(max_batch, batch), threads) : 1;
+    const int64_t count = small ? jem__min(jem__ceil_div(max_batch, batch), threads) : 1;
 
     *out = (jem__lanes){.ctx = ctx, .backend = ctx->backend, .training = training};
     out->list = jem__alloc(ctx, count, sizeof *out->list);
@@ -116,8 +107,8 @@ static void lane_task(void *arg, int64_t task, int32_t worker)
         const int64_t first = atomic_fetch_add(&job->next, job->batch);
         if (first >= atomic_load(&job->failed))
             return;
-        const jem_status status =
-            job->fn(job->arg, &job->lanes->list[task], first, min(job->n - first, job->batch));
+        const jem_status status = job->fn(job->arg, &job->lanes->list[task], first,
+                                          jem__min(job->n - first, job->batch));
         if (status != JEM_OK)
             note_failure(job, first, status);
     }
@@ -125,9 +116,9 @@ static void lane_task(void *arg, int64_t task, int32_t worker)
 
 jem_status jem__lanes_run(const jem__lanes *lanes, int64_t n, jem__lane_fn fn, void *arg)
 {
-    const int64_t share = lanes->training ? n : ceil_div(n, lanes->count);
+    const int64_t share = lanes->training ? n : jem__ceil_div(n, lanes->count);
     lanes_job job = {
-        .lanes = lanes, .fn = fn, .arg = arg, .n = n, .batch = min(share, lanes->batch)};
+        .lanes = lanes, .fn = fn, .arg = arg, .n = n, .batch = jem__min(share, lanes->batch)};
 
     if (n == 0)
         return JEM_OK;
@@ -135,8 +126,8 @@ jem_status jem__lanes_run(const jem__lanes *lanes, int64_t n, jem__lane_fn fn, v
     atomic_init(&job.failed, n);
     if (pthread_mutex_init(&job.lock, NULL) != 0)
         return jem__fail(JEM_E_NOMEM, "no memory for a mutex");
-    const int64_t batches = ceil_div(n, job.batch);
-    jem__parallel_for(lanes->ctx, min(batches, lanes->count), lane_task, &job);
+    const int64_t batches = jem__ceil_div(n, job.batch);
+    jem__parallel_for(lanes->ctx, jem__min(batches, lanes->count), lane_task, &job);
     pthread_mutex_destroy(&job.lock);
     if (job.status != JEM_OK)
         return jem__fail(job.status, "%s", job.text);

@@ -5,16 +5,12 @@
 
 #include <stddef.h>
 
+#include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
 
 #define ROUND 8 /* parts under way at a time, where several lanes share them */
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t parts_of(int64_t n)
 {
@@ -25,9 +21,9 @@ static int64_t parts_of(int64_t n)
  * for the slowest. */
 static int64_t parts_of_a_round(const jem__lanes *lanes, int64_t batch)
 {
-    const int64_t wanted = lanes->count > ROUND ? lanes->count : ROUND;
+    const int64_t wanted = jem__max(lanes->count, ROUND);
 
-    return lanes->count == 1 ? 1 : min(min(wanted, parts_of(batch)), JEM__TREE_TAKEN);
+    return lanes->count == 1 ? 1 : jem__min(jem__min(wanted, parts_of(batch)), JEM__TREE_TAKEN);
 }
 
 jem_status jem__gradient_create(const jem_model *model, jem__queue *queue, int64_t batch,
@@ -127,7 +123,7 @@ static jem_status run_part(void *arg, const jem__lane *lane, int64_t first, int6
     part->sums = (jem__loss_sums){0};
     JEM__TRY(g->model->ctx->backend->fill(lane->queue, &grads, 0.0F));
     for (int64_t at = 0; at < n; at += most)
-        JEM__TRY(run_pass(call, lane, first + at, min(n - at, most), part));
+        JEM__TRY(run_pass(call, lane, first + at, jem__min(n - at, most), part));
     return JEM_OK;
 }
 
@@ -168,7 +164,7 @@ jem_status jem__gradient_add(jem__gradient *g, const jem__tensor *params,
     for (int64_t at = 0; at < batch->n; at += most) {
         call.x = batch->x + at * size;
         call.y = batch->y != NULL ? batch->y + at : NULL;
-        JEM__TRY(run_round(&call, min(batch->n - at, most)));
+        JEM__TRY(run_round(&call, jem__min(batch->n - at, most)));
     }
     return jem__part_tree_collect(&g->tree, grads, sums);
 }
