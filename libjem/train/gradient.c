@@ -21,7 +21,7 @@ static int64_t parts_of(int64_t n)
  * for the slowest. */
 static int64_t parts_of_a_round(const jem__lanes *lanes, int64_t batch)
 {
-    const int64_t wanted = lanes->count > ROUND ? lanes->count : ROUND;
+    const int64_t wanted = jem__max(lanes->count, ROUND);
 
     return lanes->count == 1 ? 1 : jem__min(jem__min(wanted, parts_of(batch)), JEM__TREE_TAKEN);
 }
