@@ -71,6 +71,7 @@ verdict "six scores have their classes" "$(json "$tmp/a.json" 'o["no_classes"]')
 # What cannot be written leaves nothing behind.
 mkdir "$tmp/full" "$tmp/full/a.json"
 expect "results over a folder" 1 "cannot write $tmp/full/a.json" ood "${some[@]}" --count 20 --ood noise --bootstrap 0 --json "$tmp/full/a.json"
+verdict "results over a folder: said before the work" "$(cat "$tmp/out")" [ ! -s "$tmp/out" ]
 verdict "no temporary file stays" "$(ls "$tmp/full")" test "$(ls "$tmp/full")" = a.json
 expect "a full disk" 1 "cannot write to standard output" bash -c "'$JEM_BIN/jem-ood' --model '$model' --count 20 --quiet --ood noise >/dev/full"
 

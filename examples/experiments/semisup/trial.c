@@ -4,11 +4,8 @@
 
 #include "trial.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <md5.h>
-#include <string.h>
 
 #include "kit/base/digest.h"
 #include "kit/base/file.h"
@@ -45,8 +42,7 @@ static double test(struct lab *l, const char *path, const struct image_input *im
     e = lab_evaluate(l, images);
     jem_model_free(l->model);
     l->model = NULL;
-    if (MD5File(path, md5) == NULL)
-        must(report_failed("cannot read %s: %s", path, strerror(errno)));
+    must(digest_md5(path, md5));
     record_number(runs, "accuracy", e->accuracy);
     record_number(runs, "nll", e->nll);
     record_number(runs, "ece", e->ece);

@@ -27,6 +27,9 @@ struct file_writer {
 
 int file_writer_open(struct file_writer *w, const char *path);
 
+/* Is there nothing at `path`, or a regular file? Asked by file_writer_open(), and before long work. */
+int file_replaceable(const char *path);
+
 /* Close it; `sound` 0: it is of no use, so that `path` stays as it was. */
 int file_writer_close(struct file_writer *w, int sound);
 

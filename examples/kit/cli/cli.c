@@ -299,7 +299,7 @@ static int parse_words(const struct cli *cli, const struct option *table, int ar
 }
 
 /* Can the file be written? Asked before the work, not after it. */
-static int check_folder(const struct cli_option *option)
+static int check_target(const struct cli_option *option)
 {
     char folder[FILE_PATH_BYTES];
 
@@ -308,6 +308,7 @@ static int check_folder(const struct cli_option *option)
     if (access(folder, W_OK | X_OK) != 0)
         return report_failed("--%s %s: cannot write to the folder %s: %s", option->name,
                              *option->text, folder, strerror(errno));
+    TRY(file_replaceable(*option->text));
     return CLI_GO;
 }
 
@@ -442,6 +443,6 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
         return print_dry_run(cli);
     for (int i = 0; i < cli->count && rc == CLI_GO; i++)
         if (cli->options[i].written && *cli->options[i].text != NULL)
-            rc = check_folder(&cli->options[i]);
+            rc = check_target(&cli->options[i]);
     return rc;
 }
