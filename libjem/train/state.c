@@ -20,8 +20,8 @@
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "data/fingerprint.h"
 #include "io/checkpoint.h"
-#include "train/fingerprint.h"
 #include "train/state.h"
 
 #define LOAD       "jem_trainer_load"

@@ -12,7 +12,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/option_table.h"
-#include "train/fingerprint.h"
+#include "data/fingerprint.h"
 
 jem_status jem__trainer_check_shape(const char *caller, const jem_model *model,
                                     const jem_dataset *data)

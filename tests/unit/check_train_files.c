@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/fingerprint.h"
 #include "io/safetensors.h"
 #include "test_support.h"
-#include "train/fingerprint.h"
 
 /* --- Files ------------------------------------------------------------------------------- */
 
