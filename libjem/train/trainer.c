@@ -309,7 +309,9 @@ jem_status jem__trainer_average_model(const jem_trainer *t, jem_model **out)
                          "jem_trainer_average_model: train.ema = 0, so no average is kept");
     jem_model *model;
     JEM__TRY(jem__model_create(t->ctx, t->model->opts, &model));
-    const jem_status status = t->ctx->backend->copy(t->queue, &t->ema, &model->params);
+    jem_status status = t->ctx->backend->copy(t->queue, &t->ema, &model->params);
+    if (status == JEM_OK)
+        status = jem__metadata_copy(&t->model->metadata, &model->metadata);
     if (status != JEM_OK) {
         jem__model_unref(model);
         return status;

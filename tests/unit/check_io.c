@@ -291,7 +291,7 @@ START_TEST(header_lengths_that_lie_are_refused)
     jem_check_fails(jem__st_open(ctx, "caller", path, &f), JEM_E_FORMAT,
                     "7 bytes, must be at least 8");
 
-    /* A header of 16 MiB is read, one byte more is not. The file is sparse. */
+    /* A header of 32 MiB is read, one byte more is not. The file is sparse. */
     for (uint64_t more = 0; more < 2; more++) {
         const uint64_t len = JEM__ST_MAX_HEADER + more;
         uint8_t bytes[8];
@@ -300,7 +300,7 @@ START_TEST(header_lengths_that_lie_are_refused)
         write_file(bytes, 8);
         ck_assert_int_eq(truncate(path, (off_t)(8 + len)), 0);
         jem_check_fails(jem__st_open(ctx, "caller", path, &f), JEM_E_FORMAT,
-                        more ? "header length 16777217 at offset 0, must be at most 16777216"
+                        more ? "header length 33554433 at offset 0, must be at most 33554432"
                              : "header, byte ");
     }
 }

@@ -272,6 +272,30 @@ static void check_header(const struct spoilt *s, const char *from, const char *t
     ck_assert_ptr_null(t);
 }
 
+/* What the model remembers goes into all that a training saves, and comes back. */
+START_TEST(metadata_is_handed_on)
+{
+    char path[JEM_TEST_PATH], text[16];
+    struct world w = train_open("cpu", 0, "train.ema=0.5");
+    jem_trainer *t;
+    jem_model *models[2];
+    jem_test_path("remembers.safetensors", path);
+    jem_check_ok(jem_model_meta_set(w.model, "class.0", "row 0"));
+    jem_check_ok(jem_trainer_step(w.t, 1));
+    jem_check_ok(jem_trainer_save(w.t, path));
+    jem_check_ok(jem_trainer_load(w.ctx, w.data, path, &t));
+    jem_check_ok(jem_trainer_model(t, &models[0]));
+    jem_check_ok(jem_trainer_average_model(t, &models[1]));
+    for (int32_t i = 0; i < 2; i++) {
+        jem_check_ok(jem_model_meta_get(models[i], "class.0", text, sizeof text, NULL));
+        ck_assert_str_eq(text, "row 0");
+        jem_model_free(models[i]);
+    }
+    jem_trainer_free(t);
+    train_close(&w);
+}
+END_TEST
+
 START_TEST(hostile_files)
 {
     struct spoilt s = make_spoilt("");
@@ -416,6 +440,7 @@ void jem_train_add_files(Suite *suite)
     tcase_add_loop_test(c, resume_on_reference, 0, RESUMED);
     tcase_add_test(c, file_opens_as_a_model);
     tcase_add_test(c, average_survives_a_file);
+    tcase_add_test(c, metadata_is_handed_on);
     tcase_add_test(c, hostile_files);
     tcase_add_test(c, hostile_start);
     tcase_add_test(c, every_byte_of_the_header);
