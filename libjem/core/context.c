@@ -13,7 +13,7 @@
 #include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 /* Processors this process may run on: a container or taskset often grants fewer than there
  * are. The fixed cpu_set_t is too small for machines of more than 1024; they reach the cap

@@ -15,7 +15,7 @@
 #include <jem/status.h>
 
 #include "core/context.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 #include "test_support.h"
 
 #define TASKS 10000

@@ -4,7 +4,7 @@
  * an image, or a few where an image is little work. */
 
 #include "backend/cpu/cpu.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <math.h>
 

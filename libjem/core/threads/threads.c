@@ -16,7 +16,7 @@
  * comes later sees it closed and touches nothing. Sleeping follows the same pattern (`sleepers`
  * and `generation`, `waiting` and `active`), with the mutex held from the look to the wait. */
 
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <fenv.h>
 #include <pthread.h>
