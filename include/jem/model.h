@@ -158,8 +158,8 @@ JEM_API jem_status jem_model_meta_get(const jem_model *model, const char *key, c
  * @param key   gets the key; like the value it lives until the entry is set again or forgotten,
  *              or the model is freed; may be NULL
  * @param value gets the text; may be NULL
- * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE past the last entry (the last-error text is not
- *         touched)
+ * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE beyond the entries, which is the end of a
+ *         walk (the last-error text is not touched)
  * @since 0.1
  */
 JEM_API jem_status jem_model_meta_at(const jem_model *model, int64_t index, const char **key,
@@ -174,8 +174,8 @@ JEM_API jem_status jem_model_meta_at(const jem_model *model, int64_t index, cons
  * @param shape gets four sizes, as in PyTorch and padded with 1 at the end: a convolution is
  *              out x in x kh x kw, a linear layer out x in x 1 x 1, a bias out x 1 x 1 x 1; may
  *              be NULL
- * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE past the last parameter (the last-error text is
- *         not touched)
+ * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE beyond the parameters, which is the end of
+ *         a walk (the last-error text is not touched)
  * @since 0.1
  */
 JEM_API jem_status jem_model_param_info(const jem_model *model, int64_t index,

@@ -98,11 +98,7 @@ jem_status jem_model_param_info(const jem_model *model, int64_t index, const cha
 {
     if (model == NULL)
         return jem__fail_null("jem_model_param_info", "model");
-    if (index < 0)
-        return jem__fail(JEM_E_ARGUMENT,
-                         "jem_model_param_info: index = %" PRId64 ", must be at least 0",
-                         index);
-    if (index >= model->net->n_params)
+    if (index < 0 || index >= model->net->n_params)
         return JEM_E_RANGE; /* the end of a walk, not worth an error text */
     const jem__param *p = &model->net->params[index];
     if (name != NULL)
@@ -156,10 +152,7 @@ jem_status jem_model_meta_at(const jem_model *model, int64_t index, const char *
 {
     if (model == NULL)
         return jem__fail_null("jem_model_meta_at", "model");
-    if (index < 0)
-        return jem__fail(JEM_E_ARGUMENT,
-                         "jem_model_meta_at: index = %" PRId64 ", must be at least 0", index);
-    if (index >= model->metadata.count)
+    if (index < 0 || index >= model->metadata.count)
         return JEM_E_RANGE; /* the end of a walk, not worth an error text */
     if (key != NULL)
         *key = model->metadata.entries[index].key;

@@ -18,6 +18,7 @@ struct jem_buffer {
     double restart_prob;
     uint64_t next_draw; /* number of the next image drawn */
     float *images;      /* capacity x image_size */
+    jem__use use;
 };
 
 jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,

@@ -193,6 +193,7 @@ jem_status jem__trainer_build(const char *caller, jem_model *model, jem_dataset 
     jem_trainer *t = jem__alloc(model->ctx, 1, sizeof *t);
     if (t == NULL)
         return JEM_E_NOMEM;
+    t->self = t;
     t->ctx = jem__context_ref(model->ctx);
     t->model = jem__model_ref(model);
     t->data = jem__dataset_ref(data);

@@ -61,6 +61,8 @@ struct jem_trainer {
     jem__tensor ema;                            /* with "train.ema" only */
     int32_t has_grads;                          /* grads belong to the last step */
     jem__step_metrics metrics;                  /* of the last completed step */
+    jem_trainer *self;                          /* for the use of a trainer that is const */
+    jem__use use;
 };
 
 jem_status jem__trainer_create(jem_model *model, jem_dataset *data, const jem_options *opts,
