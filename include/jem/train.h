@@ -26,7 +26,8 @@
  * A step fails with JEM_E_NUMERIC before any weight is touched when its loss is NaN, infinite
  * or larger in magnitude than "train.max_loss", or when its gradient is NaN or, after clipping,
  * has a norm above 1e18: the model keeps the weights of the last completed step. The random
- * numbers of the failed step are used up, so calling again tries other samples.
+ * numbers of the failed step are used up, so calling again tries other samples. After any other
+ * failure, such as JEM_E_NOMEM, calling again does the step as if it had not failed.
  */
 
 #include <jem/types.h>

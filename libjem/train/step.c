@@ -11,7 +11,7 @@
 
 #include "core/context.h"
 #include "core/error.h"
-#include "train/trainer.h"
+#include "train/state.h"
 
 /* Optimisers work in float: squares of a larger gradient would be infinite, and stay so. */
 #define LARGEST_GRADIENT 1e18
@@ -186,7 +186,7 @@ static jem_status store_samples(jem_trainer *t, const jem__step *step)
 
 /* ---- steps ---- */
 
-static jem_status one_step(jem_trainer *t)
+static jem_status try_step(jem_trainer *t)
 {
     jem__step step = {.caller = "jem_trainer_step", .metrics = jem__no_metrics()};
 
@@ -196,6 +196,19 @@ static jem_status one_step(jem_trainer *t)
         JEM__TRY(draw_samples(t, &step));
     JEM__TRY(learn(t, &step));
     return t->buffer != NULL ? store_samples(t, &step) : JEM_OK;
+}
+
+/* An explosion has used up its random numbers, so that the next step tries others. What fails for
+ * want of memory has not: once there is some, training goes on as if nothing had happened. */
+static jem_status one_step(jem_trainer *t)
+{
+    int64_t before[JEM__STATE_COUNTERS];
+
+    jem__state_counters(t, before);
+    const jem_status status = try_step(t);
+    if (status != JEM_OK && status != JEM_E_NUMERIC)
+        jem__state_set_counters(t, before);
+    return status;
 }
 
 jem_status jem__trainer_step(jem_trainer *t, int64_t steps)
