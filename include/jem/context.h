@@ -45,8 +45,7 @@ JEM_API jem_status jem_context_create(const char *backend, jem_context **out);
  * Make a context whose memory comes from the caller.
  *
  * Everything libjem allocates for objects of this context goes through `alloc` and back through
- * `release`. Outside stay thread stacks, jansson's JSON nodes while a checkpoint is read, and,
- * with the kernels "blis" alone, the packing pool of BLIS: BLIS 0.9 ends the process when that
+ * `release`. Outside stay thread stacks and, with the kernels "blis" alone, the packing pool of BLIS: BLIS 0.9 ends the process when that
  * cannot grow, which libjem cannot prevent. The other kernels do not use BLIS.
  *
  * @param backend see jem_context_create()
