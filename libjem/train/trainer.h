@@ -13,7 +13,7 @@
 
 #include "energy/replay_buffer.h"
 #include "train/batch.h"
-#include "train/gradient.h"
+#include "train/gradient/gradient.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 

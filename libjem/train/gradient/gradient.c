@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See gradient.h. */
 
-#include "train/gradient.h"
+#include "train/gradient/gradient.h"
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See loss.h. */
 
-#include "train/loss.h"
+#include "train/gradient/loss.h"
 
 #include <stddef.h>
 

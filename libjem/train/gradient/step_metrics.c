@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of metrics. */
 
-#include "train/step_metrics.h"
+#include "train/gradient/step_metrics.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -15,7 +15,7 @@
  * and goes through the network once. */
 
 #include "backend/backend.h"
-#include "train/step_metrics.h"
+#include "train/gradient/step_metrics.h"
 
 /* What a batch does in the loss; a shared batch does two things at once. */
 #define JEM__ROLE_DATA     1u /* x_d */
