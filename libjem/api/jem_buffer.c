@@ -43,7 +43,7 @@ jem_status jem_buffer_draw(jem_buffer *b, const int32_t *y, int64_t n, float *x,
     if (slots == NULL && n > 0)
         return jem__fail_null("jem_buffer_draw", "slots");
     JEM__TRY(jem__use_begin(&b->use, "jem_buffer_draw", "buffer"));
-    const jem_status status = jem__buffer_draw(b, "jem_buffer_draw", y, n, x, slots);
+    const jem_status status = jem__buffer_draw(b, "jem_buffer_draw", y, n, x, slots, NULL);
     jem__use_end(&b->use);
     return status;
 }

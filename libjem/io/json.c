@@ -18,7 +18,9 @@ void jem__json_open(jem__json *j, const char *text, int64_t len)
 /* The byte at `at`; 0, which no JSON holds, beyond the end. */
 static char byte_at(const jem__json *j, int64_t at)
 {
-    return at < j->len ? j->text[at] : '\0';
+    if (at >= j->len)
+        return '\0';
+    return j->text[at];
 }
 
 static int32_t fail(jem__json *j, const char *wrong)
@@ -30,9 +32,11 @@ static int32_t fail(jem__json *j, const char *wrong)
 
 char jem__json_peek(jem__json *j)
 {
-    while (j->at < j->len && memchr(" \t\r\n", j->text[j->at], 4) != NULL)
-        j->at++;
-    return byte_at(j, j->at);
+    char c = byte_at(j, j->at);
+
+    while (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+        c = byte_at(j, ++j->at);
+    return c;
 }
 
 static int32_t take(jem__json *j, char c)
