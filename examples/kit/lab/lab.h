@@ -138,7 +138,7 @@ int lab_end(struct lab *l);
  *     must(report_usage("--steps %d: ...", steps)); */
 void must(int code);
 
-/* The same for libjem's functions, with the text of jem_last_error(). */
+/* The same for libjem's functions, with the text of report_reason(). */
 void must_jem(jem_status status);
 
 /* End the program. */
