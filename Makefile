@@ -31,7 +31,7 @@ version = $(shell sed -n 's/.*define JEM_VERSION_$(1) \([0-9]*\)$$/\1/p' include
 MAJOR   := $(call version,MAJOR)
 VERSION := $(MAJOR).$(call version,MINOR).$(call version,PATCH)
 
-# Libraries. BLIS has a .pc file upstream and none in Debian; jansson has one everywhere.
+# Libraries. BLIS has a .pc file upstream and none in Debian.
 pkg = $(shell pkg-config $(1) 2>/dev/null)
 ifndef BLIS_LIBS
 BLIS_LIBS := $(or $(call pkg,--libs blis),-lblis)
@@ -39,8 +39,6 @@ endif
 ifndef BLIS_CFLAGS
 BLIS_CFLAGS := $(call pkg,--cflags blis)
 endif
-JANSSON_CFLAGS := $(call pkg,--cflags jansson)
-JANSSON_LIBS   := $(or $(call pkg,--libs jansson),-ljansson)
 # Flags that the code needs, whatever CFLAGS says. Products and sums are never contracted, so
 # that the same source gives the same bits (docs/numerics.md).
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef \
@@ -48,9 +46,12 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wu
             -Wwrite-strings -Wformat=2 -Wvla -Wswitch-enum -Wfloat-conversion \
             -Wdouble-promotion -Wnull-dereference
 BASE     := -std=c11 -D_POSIX_C_SOURCE=200809L -pthread -ffp-contract=off -Iinclude
-LIBRARY  := -fPIC -fvisibility=hidden -Ilibjem $(BLIS_CFLAGS) $(JANSSON_CFLAGS)
+LIBRARY  := -fPIC -fvisibility=hidden -Ilibjem $(BLIS_CFLAGS)
 WARN     := $(WARNINGS) $(if $(WERROR),-Werror)
-LIBS     := $(BLIS_LIBS) $(JANSSON_LIBS) -lm -pthread
+LIBS     := $(BLIS_LIBS) -lm -pthread
+# A static BLIS that was built with OpenMP does not say that it needs it.
+OPENMP    = $(if $(shell nm -u "$$($(CC) -print-file-name=libblis.a)" 2>/dev/null | grep GOMP_),-lgomp)
+STATIC_LIBS = $(strip $(LIBS) $(OPENMP))
 HARDEN   := -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now
 
 # --- Rooms -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ LIB_FROM_BIN     = $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')
 $(BUILD)/jem.pc: jem.pc.in include/jem/version.h FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBS@|$(LIBS)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBS@|$(STATIC_LIBS)|' \
 	    -e '2,$$s|=$(PREFIX)/|=$${prefix}/|' $< > $@
 
 # Man pages and completions are what a program says of its own options.

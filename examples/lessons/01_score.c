@@ -24,8 +24,8 @@ static int score(const char *path, const float *x, float prob[10], float *log_px
     } else if (shape[0] * shape[1] * shape[2] != 784 || shape[3] != 10) {
         fprintf(stderr, "01_score: %s: not a model of 784 values and 10 classes\n", path);
         failed = 1;
-    } else if (jem_head_create(model, 1, &head) || jem_head_prob_y(head, x, 1, prob, 10) ||
-               jem_head_log_px(head, x, NULL, 1, log_px, 1)) {
+    } else if (jem_head_create(model, 1, &head) ||
+               jem_head_infer(head, x, 1, NULL, prob, log_px, NULL)) {
         fprintf(stderr, "01_score: %s\n", jem_last_error());
         failed = 1;
     }

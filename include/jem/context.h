@@ -27,7 +27,8 @@ extern "C" {
 
 /**
  * Make a context with the C library's allocator, no log, and one thread per processor that
- * the process may run on (at most 64).
+ * the process may run on: no more than its affinity names or than the CPU quota of its control
+ * group pays for, and at most 64.
  *
  * @param backend "cpu" (fast, float), "reference" (plain loops in double precision, slow, the
  *                oracle of the tests), or NULL for "cpu". "cpu:avx512", "cpu:avx2" and
@@ -44,8 +45,7 @@ JEM_API jem_status jem_context_create(const char *backend, jem_context **out);
  * Make a context whose memory comes from the caller.
  *
  * Everything libjem allocates for objects of this context goes through `alloc` and back through
- * `release`. Outside stay thread stacks, jansson's JSON nodes while a checkpoint is read, and,
- * with the kernels "blis" alone, the packing pool of BLIS: BLIS 0.9 ends the process when that
+ * `release`. Outside stay thread stacks and, with the kernels "blis" alone, the packing pool of BLIS: BLIS 0.9 ends the process when that
  * cannot grow, which libjem cannot prevent. The other kernels do not use BLIS.
  *
  * @param backend see jem_context_create()
@@ -83,7 +83,7 @@ JEM_API jem_status jem_context_set_log(jem_context *ctx, int32_t level, jem_log_
  * thread works with an object of this context.
  *
  * @param ctx     the context
- * @param threads 1 to 64; 0 for one per processor
+ * @param threads 1 to 64; 0 for as many as a new context has
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_NOMEM
  * @since 0.1
  */

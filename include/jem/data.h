@@ -156,6 +156,18 @@ JEM_API jem_status jem_dataset_size(const jem_dataset *d, int64_t *out);
 JEM_API jem_status jem_dataset_shape(const jem_dataset *d, int64_t shape[4]);
 
 /**
+ * A number that data sets of the same images and labels, in the same order, share, and others
+ * with all but certainty do not: FNV-1a, 64 bits, of sizes, labels and values. A training asks by
+ * it whether it goes on with the images it began with. It guards against mistakes, not malice.
+ *
+ * @param d   the data set
+ * @param out the number
+ * @return JEM_OK; JEM_E_ARGUMENT
+ * @since 0.1
+ */
+JEM_API jem_status jem_dataset_fingerprint(const jem_dataset *d, int64_t *out);
+
+/**
  * Read images first, ..., first + n - 1 and their labels.
  *
  * @param d     the data set

@@ -14,8 +14,8 @@
  * Z and Z(y) are unknown constants of a model, so they are left out: compare scores of one
  * model, never of two. All scores grow with likelihood.
  *
- * A head owns the workspace of a computation. One thread uses a head at a time; many heads
- * may share one model. Every function takes any n >= 0 and works through it in batches of
+ * A head owns the workspace of a computation. One thread uses a head at a time, and a second
+ * one gets JEM_E_STATE meanwhile; many heads may share one model. Every function takes any n >= 0 and works through it in batches of
  * `max_batch`; the batch size, the number of threads and the neighbours of an image do not
  * change a single bit of its result.
  */
@@ -39,6 +39,40 @@ extern "C" {
 JEM_API jem_status jem_head_create(jem_model *model, int64_t max_batch, jem_head **out);
 
 /**
+ * All that one forward pass gives, as the functions below give it one by one, bit for bit:
+ *
+ *     logits     n x classes   f(x_i)[k]
+ *     prob_y     n x classes   p(y = k | x_i), softmax of the logits
+ *     log_px     n             log p(x_i) + log Z, logsumexp of the logits
+ *     features   n x d         what the last layer reads, d of jem_model_features()
+ *
+ * @param head     the head
+ * @param x        n x C x H x W finite values
+ * @param n        number of images, >= 0
+ * @param logits   gets the logits; like the next three, NULL if not wanted, but not all four
+ * @param prob_y   gets the class probabilities
+ * @param log_px   gets the log densities
+ * @param features gets the features
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE (n too large for memory), JEM_E_NUMERIC (an
+ *         input or a result is NaN or infinite; the text names the image), JEM_E_NOMEM,
+ *         JEM_E_STATE (another call uses the head)
+ * @since 0.1
+ */
+JEM_API jem_status jem_head_infer(jem_head *head, const float *x, int64_t n, float *logits,
+                                  float *prob_y, float *log_px, float *features);
+
+/**
+ * Do now what the first call would do: weights take the form in which they are multiplied,
+ * memory is touched, threads start. Takes about as long as a gradient of max_batch images.
+ * Setting a parameter or training undoes the first of these.
+ *
+ * @param head the head
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_STATE (another call uses the head)
+ * @since 0.1
+ */
+JEM_API jem_status jem_head_warm_up(jem_head *head);
+
+/**
  * The logits: out[i * classes + k] = f(x_i)[k].
  *
  * @param head    the head
@@ -48,7 +82,7 @@ JEM_API jem_status jem_head_create(jem_model *model, int64_t max_batch, jem_head
  * @param out_len length of `out`
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_SPACE, JEM_E_RANGE (n too large for memory),
  *         JEM_E_NUMERIC (an input or a result is NaN or infinite; the text names the image),
- *         JEM_E_NOMEM
+ *         JEM_E_NOMEM, JEM_E_STATE (another call uses the head)
  * @since 0.1
  */
 JEM_API jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, float *out,

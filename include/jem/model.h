@@ -19,6 +19,20 @@
  *
  * Weights start as PyTorch starts them: uniform in +-1/sqrt(fan_in), for weights and biases.
  * Parameter names and shapes of a "wrn" are those of the official PyTorch state dict.
+ *
+ * A model remembers more than weights: texts by key, which are saved and loaded with it and
+ * which a training hands on to all that it saves. They are the caller's own; the example
+ * programs keep there what somebody needs to use the model on other images:
+ *
+ *     "class.0", "class.1", ...       names of the classes
+ *     "image.crop" "image.size"       how pictures become images: the middle that is cut out and
+ *     "image.colour" "image.range"    the size it gets ("32" or "28x20"), "grey" or "colour",
+ *                                     what the numbers of an array mean ("0..255", "0..1")
+ *     "data.spec"                     what it was trained on, as the programs' --data says it
+ *     "data.kind" "data.path"         the same in two parts
+ *     "data.path_bytes"               the path with % codes, if it is not UTF-8
+ *     "data.train" "data.validation"  jem_dataset_fingerprint() of the images it was trained on,
+ *     "data.test"                     validated with and tested with, as 16 hexadecimal digits
  */
 
 #include <jem/types.h>
@@ -109,6 +123,49 @@ JEM_API jem_status jem_model_option(const jem_model *model, const char *name, ch
                                     int64_t out_size);
 
 /**
+ * Have the model remember a text, until it is saved and loaded and saved again.
+ *
+ * At most 16,384 entries, and 4 MiB of keys and values together.
+ *
+ * @param model the model; no other thread may use its entries meanwhile
+ * @param key   1 to 128 bytes of a-z 0-9 . _ -
+ * @param value UTF-8, at most 65,536 bytes, copied; NULL forgets the key
+ * @return JEM_OK; JEM_E_ARGUMENT (another byte in the key, not UTF-8), JEM_E_RANGE (beyond a
+ *         bound), JEM_E_NOMEM; all entries are as before then
+ * @since 0.1
+ */
+JEM_API jem_status jem_model_meta_set(jem_model *model, const char *key, const char *value);
+
+/**
+ * A text that the model remembers.
+ *
+ * @param model    the model
+ * @param key      the key
+ * @param out      gets the zero-ended text; may be NULL with out_size 0, to ask for the length
+ * @param out_size bytes in `out`
+ * @param length   gets the number of bytes before the zero; may be NULL
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_UNKNOWN (no such key), JEM_E_SPACE (`length` says how many)
+ * @since 0.1
+ */
+JEM_API jem_status jem_model_meta_get(const jem_model *model, const char *key, char *out,
+                                      int64_t out_size, int64_t *length);
+
+/**
+ * Walk through what the model remembers, in the order of the keys.
+ *
+ * @param model the model
+ * @param index 0, 1, ... until JEM_E_RANGE
+ * @param key   gets the key; like the value it lives until the entry is set again or forgotten,
+ *              or the model is freed; may be NULL
+ * @param value gets the text; may be NULL
+ * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE beyond the entries, which is the end of a
+ *         walk (the last-error text is not touched)
+ * @since 0.1
+ */
+JEM_API jem_status jem_model_meta_at(const jem_model *model, int64_t index, const char **key,
+                                     const char **value);
+
+/**
  * Walk through the parameters.
  *
  * @param model the model
@@ -117,8 +174,8 @@ JEM_API jem_status jem_model_option(const jem_model *model, const char *name, ch
  * @param shape gets four sizes, as in PyTorch and padded with 1 at the end: a convolution is
  *              out x in x kh x kw, a linear layer out x in x 1 x 1, a bias out x 1 x 1 x 1; may
  *              be NULL
- * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE past the last parameter (the last-error text is
- *         not touched)
+ * @return JEM_OK; JEM_E_ARGUMENT; JEM_E_RANGE beyond the parameters, which is the end of
+ *         a walk (the last-error text is not touched)
  * @since 0.1
  */
 JEM_API jem_status jem_model_param_info(const jem_model *model, int64_t index,

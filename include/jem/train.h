@@ -13,6 +13,9 @@
  *     + weight_pxy  * ( mean f(x_q)[y_q] - mean f(x_l)[y_l] )
  *     + energy_l2   * ( mean F(x_d)^2 + mean F(x_q)^2 )
  *
+ * and with "train.contrast" = "logistic" the first line is
+ * weight_px * ( mean softplus(F(x_q)) + mean softplus(-F(x_d)) ).
+ *
  * x_d and x_l are independently shuffled batches of the data (one batch serves as both with
  * "train.share_batch" = 1), x_q come from SGLD chains in the replay buffer and carry no
  * gradient. Weights 0 / 1 / 0 and energy_l2 0 make it an ordinary classifier, and no chain is
@@ -26,7 +29,8 @@
  * A step fails with JEM_E_NUMERIC before any weight is touched when its loss is NaN, infinite
  * or larger in magnitude than "train.max_loss", or when its gradient is NaN or, after clipping,
  * has a norm above 1e18: the model keeps the weights of the last completed step. The random
- * numbers of the failed step are used up, so calling again tries other samples.
+ * numbers of the failed step are used up, so calling again tries other samples. After any other
+ * failure, such as JEM_E_NOMEM, calling again does the step as if it had not failed.
  */
 
 #include <jem/types.h>
@@ -109,8 +113,18 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  *     "energy_gap"                                         their difference, data - sample
  *     "accuracy"                                           of the labelled batch, 0 to 1
  *     "grad_norm"                                          before clipping
+ *     "auc" "running_auc"                                  do the chains keep up? The chance that
+ *                                                          an image of x_d scores above one of
+ *                                                          x_q: 0.5 when they do, 1 when the
+ *                                                          model tells all samples from data;
+ *                                                          and its mean over about ten steps
+ *     "log_px_data_std" "log_px_sample_std"                spread of F(x_d), F(x_q)
  *     "sample_saturation"                                  share of sample values at or beyond
  *                                                          +-1
+ *     "sample_displacement"                                how far the step's chains went: root
+ *                                                          of the mean square, per value
+ *     "sample_age"                                         SGLD steps since the chains' starts,
+ *                                                          mean
  *
  * A number that the last step did not produce is NaN.
  *

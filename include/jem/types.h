@@ -24,7 +24,14 @@
  *
  * Threads: different handles may be used by different threads at the same time; one handle
  * is used by one thread at a time. A model that nobody trains or writes to may be shared by
- * any number of heads in any number of threads.
+ * any number of heads in any number of threads. A call on a head, sampler, buffer or trainer
+ * that another call is using, also from a callback, is refused with JEM_E_STATE.
+ *
+ * A child of fork() may free its parent's handles, as the destructors of a program do at its
+ * end, and compute with them on its own thread if no other thread was inside libjem at
+ * the fork. (With the BLIS kernels that is as safe as BLIS is: one that uses OpenMP hangs.)
+ *
+ * Stack: a calling thread needs at most 64 KiB, whatever the sizes.
  *
  * Images are contiguous `float` N x C x H x W (image, channel, row, column), scaled to
  * [-1, 1] as in the paper. Class numbers are `int32_t` in [0, classes).

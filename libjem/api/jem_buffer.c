@@ -42,7 +42,10 @@ jem_status jem_buffer_draw(jem_buffer *b, const int32_t *y, int64_t n, float *x,
     JEM__TRY(check("jem_buffer_draw", b, n, x));
     if (slots == NULL && n > 0)
         return jem__fail_null("jem_buffer_draw", "slots");
-    return jem__buffer_draw(b, "jem_buffer_draw", y, n, x, slots);
+    JEM__TRY(jem__use_begin(&b->use, "jem_buffer_draw", "buffer"));
+    const jem_status status = jem__buffer_draw(b, "jem_buffer_draw", y, n, x, slots, NULL);
+    jem__use_end(&b->use);
+    return status;
 }
 
 jem_status jem_buffer_store(jem_buffer *b, const int64_t *slots, int64_t n, const float *x)
@@ -50,7 +53,10 @@ jem_status jem_buffer_store(jem_buffer *b, const int64_t *slots, int64_t n, cons
     JEM__TRY(check("jem_buffer_store", b, n, x));
     if (slots == NULL && n > 0)
         return jem__fail_null("jem_buffer_store", "slots");
-    return jem__buffer_store(b, "jem_buffer_store", slots, n, x);
+    JEM__TRY(jem__use_begin(&b->use, "jem_buffer_store", "buffer"));
+    const jem_status status = jem__buffer_store(b, "jem_buffer_store", slots, n, x);
+    jem__use_end(&b->use);
+    return status;
 }
 
 jem_status jem_buffer_read(const jem_buffer *b, int64_t first, int64_t n, float *x)

@@ -11,7 +11,7 @@
 #include "backend/backend.h"
 #include "core/context.h"
 #include "core/error.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 static const jem__backend *const backends[] = {&jem__backend_cpu, &jem__backend_reference};
 

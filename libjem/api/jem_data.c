@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "data/fingerprint.h"
 #include "data/formats.h"
 
 jem_status jem_dataset_from_f32(jem_context *ctx, const float *x, const int32_t *y, int64_t n,
@@ -129,6 +130,18 @@ jem_status jem_dataset_shape(const jem_dataset *d, int64_t shape[4])
     shape[1] = d->h;
     shape[2] = d->w;
     shape[3] = d->classes;
+    return JEM_OK;
+}
+
+jem_status jem_dataset_fingerprint(const jem_dataset *d, int64_t *out)
+{
+    if (out == NULL)
+        return jem__fail_null("jem_dataset_fingerprint", "out");
+    *out = 0;
+    if (d == NULL)
+        return jem__fail_null("jem_dataset_fingerprint", "d");
+    const uint64_t hash = jem__fingerprint(d);
+    memcpy(out, &hash, sizeof *out);
     return JEM_OK;
 }
 

@@ -51,6 +51,31 @@ jem_status jem_head_create(jem_model *model, int64_t max_batch, jem_head **out)
     return jem__head_create(model, max_batch, out);
 }
 
+/* One call at a time. */
+static jem_status infer(const char *caller, jem_head *head, const float *x, const int32_t *y,
+                        int64_t n, const jem__wanted *wanted)
+{
+    JEM__TRY(jem__use_begin(&head->use, caller, "head"));
+    const jem_status status = jem__head_infer(head, caller, x, y, n, wanted);
+    jem__use_end(&head->use);
+    return status;
+}
+
+jem_status jem_head_infer(jem_head *head, const float *x, int64_t n, float *logits,
+                          float *prob_y, float *log_px, float *features)
+{
+    static const char *const caller = "jem_head_infer";
+    const jem__wanted wanted = {logits, prob_y, log_px, features};
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(jem__check_images(caller, x, n, head->image_size));
+    if (logits == NULL && prob_y == NULL && log_px == NULL && features == NULL && n > 0)
+        return jem__fail(JEM_E_ARGUMENT, "%s: all outputs are NULL, so nothing is wanted",
+                         caller);
+    return infer(caller, head, x, NULL, n, &wanted);
+}
+
 jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, float *out,
                            int64_t out_len)
 {
@@ -59,7 +84,7 @@ jem_status jem_head_logits(jem_head *head, const float *x, int64_t n, float *out
     if (head == NULL)
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, head->model->classes));
-    return jem__head_logits(head, caller, x, n, out);
+    return infer(caller, head, x, NULL, n, &(jem__wanted){.logits = out});
 }
 
 jem_status jem_head_features(jem_head *head, const float *x, int64_t n, float *out,
@@ -70,7 +95,7 @@ jem_status jem_head_features(jem_head *head, const float *x, int64_t n, float *o
     if (head == NULL)
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, jem__network_features(head->model->net)));
-    return jem__head_features(head, caller, x, n, out);
+    return infer(caller, head, x, NULL, n, &(jem__wanted){.features = out});
 }
 
 jem_status jem_head_prob_y(jem_head *head, const float *x, int64_t n, float *out,
@@ -81,7 +106,7 @@ jem_status jem_head_prob_y(jem_head *head, const float *x, int64_t n, float *out
     if (head == NULL)
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, head->model->classes));
-    return jem__head_prob_y(head, caller, x, n, out);
+    return infer(caller, head, x, NULL, n, &(jem__wanted){.prob_y = out});
 }
 
 jem_status jem_head_log_px(jem_head *head, const float *x, const int32_t *y, int64_t n,
@@ -92,7 +117,17 @@ jem_status jem_head_log_px(jem_head *head, const float *x, const int32_t *y, int
     if (head == NULL)
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, 1));
-    return jem__head_log_px(head, caller, x, y, n, out);
+    return infer(caller, head, x, y, n, &(jem__wanted){.log_px = out});
+}
+
+/* Gradients of alpha F + beta f_y, one call at a time. */
+static jem_status gradient(const char *caller, jem_head *head, const float *x, const int32_t *y,
+                           int64_t n, double alpha, double beta, float *out)
+{
+    JEM__TRY(jem__use_begin(&head->use, caller, "head"));
+    const jem_status status = jem__head_gradient(head, caller, x, y, n, alpha, beta, out);
+    jem__use_end(&head->use);
+    return status;
 }
 
 jem_status jem_head_grad_log_px(jem_head *head, const float *x, const int32_t *y, int64_t n,
@@ -103,7 +138,7 @@ jem_status jem_head_grad_log_px(jem_head *head, const float *x, const int32_t *y
     if (head == NULL)
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
-    return jem__head_gradient(head, caller, x, y, n, y == NULL, y != NULL, out);
+    return gradient(caller, head, x, y, n, y == NULL, y != NULL, out);
 }
 
 /* log p(y|x) = f_y - F. */
@@ -117,7 +152,7 @@ jem_status jem_head_grad_log_py(jem_head *head, const float *x, const int32_t *y
     JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
     if (y == NULL && n > 0)
         return jem__fail_null(caller, "y");
-    return jem__head_gradient(head, caller, x, y, n, -1.0, 1.0, out);
+    return gradient(caller, head, x, y, n, -1.0, 1.0, out);
 }
 
 jem_status jem_head_grad_logits(jem_head *head, const float *x, const float *weights, int64_t n,
@@ -130,7 +165,10 @@ jem_status jem_head_grad_logits(jem_head *head, const float *x, const float *wei
     JEM__TRY(check(caller, head, x, n, out, out_len, head->image_size));
     if (weights == NULL && n > 0)
         return jem__fail_null(caller, "weights");
-    return jem__head_grad_logits(head, caller, x, weights, n, out);
+    JEM__TRY(jem__use_begin(&head->use, caller, "head"));
+    const jem_status status = jem__head_grad_logits(head, caller, x, weights, n, out);
+    jem__use_end(&head->use);
+    return status;
 }
 
 jem_status jem_head_mass(jem_head *head, const float *x, int64_t n, float *out, int64_t out_len)
@@ -140,7 +178,22 @@ jem_status jem_head_mass(jem_head *head, const float *x, int64_t n, float *out, 
     if (head == NULL)
         return no_head(caller);
     JEM__TRY(check(caller, head, x, n, out, out_len, 1));
-    return jem__head_mass(head, caller, x, n, out);
+    JEM__TRY(jem__use_begin(&head->use, caller, "head"));
+    const jem_status status = jem__head_mass(head, caller, x, n, out);
+    jem__use_end(&head->use);
+    return status;
+}
+
+jem_status jem_head_warm_up(jem_head *head)
+{
+    static const char *const caller = "jem_head_warm_up";
+
+    if (head == NULL)
+        return no_head(caller);
+    JEM__TRY(jem__use_begin(&head->use, caller, "head"));
+    const jem_status status = jem__head_warm_up(head);
+    jem__use_end(&head->use);
+    return status;
 }
 
 void jem_head_free(jem_head *head)

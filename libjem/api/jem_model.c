@@ -98,17 +98,66 @@ jem_status jem_model_param_info(const jem_model *model, int64_t index, const cha
 {
     if (model == NULL)
         return jem__fail_null("jem_model_param_info", "model");
-    if (index < 0)
-        return jem__fail(JEM_E_ARGUMENT,
-                         "jem_model_param_info: index = %" PRId64 ", must be at least 0",
-                         index);
-    if (index >= model->net->n_params)
+    if (index < 0 || index >= model->net->n_params)
         return JEM_E_RANGE; /* the end of a walk, not worth an error text */
     const jem__param *p = &model->net->params[index];
     if (name != NULL)
         *name = p->name;
     if (shape != NULL)
         memcpy(shape, p->shape, sizeof p->shape);
+    return JEM_OK;
+}
+
+jem_status jem_model_meta_set(jem_model *model, const char *key, const char *value)
+{
+    if (model == NULL)
+        return jem__fail_null("jem_model_meta_set", "model");
+    if (key == NULL)
+        return jem__fail_null("jem_model_meta_set", "key");
+    return jem__metadata_set(&model->metadata, "jem_model_meta_set", key, value);
+}
+
+jem_status jem_model_meta_get(const jem_model *model, const char *key, char *out,
+                              int64_t out_size, int64_t *length)
+{
+    static const char caller[] = "jem_model_meta_get";
+
+    if (length != NULL)
+        *length = 0;
+    if (model == NULL)
+        return jem__fail_null(caller, "model");
+    if (key == NULL)
+        return jem__fail_null(caller, "key");
+    if (out == NULL && out_size != 0)
+        return jem__fail_null(caller, "out");
+    const char *value = jem__metadata_get(&model->metadata, key);
+    if (value == NULL)
+        return jem__fail(JEM_E_UNKNOWN, "%s: the model has no \"%.*s\"", caller,
+                         JEM__METADATA_KEY, key);
+    const int64_t size = (int64_t)strlen(value) + 1;
+    if (length != NULL)
+        *length = size - 1;
+    if (out == NULL)
+        return JEM_OK;
+    if (out_size < size)
+        return jem__fail(JEM_E_SPACE,
+                         "%s: out_size = %" PRId64 ", must be at least %" PRId64 " for \"%s\"",
+                         caller, out_size, size, key);
+    memcpy(out, value, (size_t)size);
+    return JEM_OK;
+}
+
+jem_status jem_model_meta_at(const jem_model *model, int64_t index, const char **key,
+                             const char **value)
+{
+    if (model == NULL)
+        return jem__fail_null("jem_model_meta_at", "model");
+    if (index < 0 || index >= model->metadata.count)
+        return JEM_E_RANGE; /* the end of a walk, not worth an error text */
+    if (key != NULL)
+        *key = model->metadata.entries[index].key;
+    if (value != NULL)
+        *value = model->metadata.entries[index].value;
     return JEM_OK;
 }
 

@@ -19,6 +19,23 @@ static jem_status check(const char *caller, const jem_sampler *s, const float *x
     return jem__check_images(caller, x, n, s->head->image_size);
 }
 
+/* A sampler works with its head: both are in use. */
+static jem_status begin(const char *caller, jem_sampler *s)
+{
+    JEM__TRY(jem__use_begin(&s->use, caller, "sampler"));
+    const jem_status status = jem__use_begin(&s->head->use, caller, "sampler's head");
+    if (status != JEM_OK)
+        jem__use_end(&s->use);
+    return status;
+}
+
+static jem_status end(jem_sampler *s, jem_status status)
+{
+    jem__use_end(&s->head->use);
+    jem__use_end(&s->use);
+    return status;
+}
+
 jem_status jem_sampler_create(jem_head *head, const jem_options *opts, jem_sampler **out)
 {
     if (out == NULL)
@@ -33,8 +50,9 @@ jem_status jem_sampler_seed(jem_sampler *s, int64_t seed, int64_t stream)
 {
     if (s == NULL)
         return jem__fail_null("jem_sampler_seed", "sampler");
+    JEM__TRY(begin("jem_sampler_seed", s));
     jem__sampler_seed(s, seed, stream);
-    return JEM_OK;
+    return end(s, JEM_OK);
 }
 
 jem_status jem_sampler_fit_start(jem_sampler *s, const jem_dataset *data)
@@ -52,13 +70,15 @@ jem_status jem_sampler_fit_start(jem_sampler *s, const jem_dataset *data)
                          " x %" PRId64 ", the model takes %" PRId64 " x %" PRId64 " x %" PRId64,
                          data->c, data->h, data->w, model->c, model->h, model->w);
     }
-    return jem__start_fit(s->start, "jem_sampler_fit_start", data);
+    JEM__TRY(begin("jem_sampler_fit_start", s));
+    return end(s, jem__start_fit(s->start, "jem_sampler_fit_start", data));
 }
 
 jem_status jem_sampler_init(jem_sampler *s, const int32_t *y, float *x, int64_t n)
 {
     JEM__TRY(check("jem_sampler_init", s, x, n));
-    return jem__sampler_init(s, "jem_sampler_init", y, x, n);
+    JEM__TRY(begin("jem_sampler_init", s));
+    return end(s, jem__sampler_init(s, "jem_sampler_init", y, x, n));
 }
 
 jem_status jem_sampler_run(jem_sampler *s, float *x, const int32_t *y, int64_t n, int64_t steps)
@@ -69,7 +89,8 @@ jem_status jem_sampler_run(jem_sampler *s, float *x, const int32_t *y, int64_t n
                          "jem_sampler_run: steps = %" PRId64 ", must be at most %" PRId64,
                          steps, MAX_STEPS);
     }
-    return jem__sampler_run(s, "jem_sampler_run", x, y, n, steps);
+    JEM__TRY(begin("jem_sampler_run", s));
+    return end(s, jem__sampler_run(s, "jem_sampler_run", x, y, n, steps));
 }
 
 /* The states of n chains of `steps` steps: can they exist, in `trace_len` numbers? */
@@ -102,7 +123,8 @@ jem_status jem_sampler_trace(jem_sampler *s, const float *x, const int32_t *y, i
 
     JEM__TRY(check(caller, s, x, n));
     JEM__TRY(check_trace(caller, s, n, steps, trace, trace_len));
-    return jem__sampler_trace(s, caller, x, y, n, steps, trace);
+    JEM__TRY(begin(caller, s));
+    return end(s, jem__sampler_trace(s, caller, x, y, n, steps, trace));
 }
 
 jem_status jem_sampler_backward(jem_sampler *s, const float *trace, int64_t trace_len,
@@ -112,7 +134,8 @@ jem_status jem_sampler_backward(jem_sampler *s, const float *trace, int64_t trac
 
     JEM__TRY(check(caller, s, grad, n));
     JEM__TRY(check_trace(caller, s, n, steps, trace, trace_len));
-    return jem__sampler_backward(s, caller, trace, y, n, steps, grad);
+    JEM__TRY(begin(caller, s));
+    return end(s, jem__sampler_backward(s, caller, trace, y, n, steps, grad));
 }
 
 void jem_sampler_free(jem_sampler *s)

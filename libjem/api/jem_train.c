@@ -38,6 +38,26 @@ jem_status jem_trainer_load(jem_context *ctx, jem_dataset *data, const char *pat
     return jem__trainer_load(ctx, data, path, out);
 }
 
+/* A step works with the buffer, and saving reads it: both are in use. */
+static jem_status begin(const char *caller, const jem_trainer *t)
+{
+    JEM__TRY(jem__use_begin(&t->self->use, caller, "trainer"));
+    if (t->buffer == NULL)
+        return JEM_OK;
+    const jem_status status = jem__use_begin(&t->buffer->use, caller, "trainer's buffer");
+    if (status != JEM_OK)
+        jem__use_end(&t->self->use);
+    return status;
+}
+
+static jem_status end(const jem_trainer *t, jem_status status)
+{
+    if (t->buffer != NULL)
+        jem__use_end(&t->buffer->use);
+    jem__use_end(&t->self->use);
+    return status;
+}
+
 jem_status jem_trainer_step(jem_trainer *t, int64_t steps)
 {
     if (t == NULL)
@@ -45,7 +65,8 @@ jem_status jem_trainer_step(jem_trainer *t, int64_t steps)
     if (steps < 0)
         return jem__fail(JEM_E_ARGUMENT,
                          "jem_trainer_step: steps = %" PRId64 ", must be at least 0", steps);
-    return jem__trainer_step(t, steps);
+    JEM__TRY(begin("jem_trainer_step", t));
+    return end(t, jem__trainer_step(t, steps));
 }
 
 /* One batch of jem_trainer_step_on(). */
@@ -79,7 +100,8 @@ jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, co
     if (y_l == NULL && n_l > 0)
         return jem__fail(JEM_E_ARGUMENT, "jem_trainer_step_on: y_l is NULL, but n_l = %" PRId64,
                          n_l);
-    return jem__trainer_step_on(t, x_d, n_d, x_l, y_l, n_l, x_q, y_q, n_q);
+    JEM__TRY(begin("jem_trainer_step_on", t));
+    return end(t, jem__trainer_step_on(t, x_d, n_d, x_l, y_l, n_l, x_q, y_q, n_q));
 }
 
 jem_status jem_trainer_metric(const jem_trainer *t, const char *name, double *out)
@@ -123,7 +145,8 @@ jem_status jem_trainer_average_model(jem_trainer *t, jem_model **out)
     *out = NULL;
     if (t == NULL)
         return jem__fail_null("jem_trainer_average_model", "t");
-    return jem__trainer_average_model(t, out);
+    JEM__TRY(begin("jem_trainer_average_model", t));
+    return end(t, jem__trainer_average_model(t, out));
 }
 
 jem_status jem_trainer_buffer(jem_trainer *t, jem_buffer **out)
@@ -147,7 +170,8 @@ jem_status jem_trainer_save(const jem_trainer *t, const char *path)
         return jem__fail_null("jem_trainer_save", "t");
     if (path == NULL)
         return jem__fail_null("jem_trainer_save", "path");
-    return jem__trainer_save(t, path);
+    JEM__TRY(begin("jem_trainer_save", t));
+    return end(t, jem__trainer_save(t, path));
 }
 
 void jem_trainer_free(jem_trainer *t)

@@ -2,36 +2,15 @@
 /* The context, the only object without a parent. It lives in its own allocator's memory like
  * everything else. */
 
-#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT */
-
 #include "core/context.h"
 
-#include <sched.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/threads.h"
-
-/* Processors this process may run on: a container or taskset often grants fewer than there
- * are. The fixed cpu_set_t is too small for machines of more than 1024; they reach the cap
- * by the other way. */
-static int32_t processors(void)
-{
-    long count = 0;
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        count = CPU_COUNT(&set);
-    else
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-    if (count < 1)
-        return 1;
-    return (int32_t)jem__min(count, JEM__MAX_THREADS);
-}
+#include "core/threads/processors.h"
+#include "core/threads/threads.h"
 
 jem_status jem__context_create(const struct jem__backend *backend, const char *kernels,
                                jem_alloc_fn alloc, jem_release_fn release, void *user,
@@ -64,7 +43,9 @@ jem_status jem__context_set_threads(jem_context *ctx, int32_t threads)
 {
     struct jem__pool *pool = NULL;
 
-    JEM__TRY(jem__pool_create(ctx, threads == 0 ? processors() : threads, &pool));
+    if (threads == 0)
+        threads = (int32_t)jem__min(jem__processors(), JEM__MAX_THREADS);
+    JEM__TRY(jem__pool_create(ctx, threads, &pool));
     jem__pool_free(ctx, ctx->pool);
     ctx->pool = pool;
     return JEM_OK;

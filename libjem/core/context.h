@@ -9,7 +9,7 @@
 #include <jem/context.h>
 
 struct jem__backend; /* backend/backend.h; core only carries the pointer */
-struct jem__pool;    /* core/threads.c */
+struct jem__pool;    /* core/threads/threads.c */
 
 struct jem_context {
     atomic_int refs;

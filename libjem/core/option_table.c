@@ -127,6 +127,10 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "Weight of the cross entropy, the term for log p(y|x); 1 in the paper."),
     REAL("train.weight_pxy", 0, 0, 1e6,
          "Weight of the term for log p(x, y); 0 in the paper's main results."),
+    TEXT("train.contrast", "cd", "cd, logistic",
+         "How the term for log p(x) contrasts data with samples: cd, by their mean log p(x), as "
+         "in the paper; logistic, by softplus(-log p(x)) of data and softplus(log p(x)) of "
+         "samples (DAT, arXiv 2510.13872)."),
     REAL("train.energy_l2", 0, 0, 1e6,
          "Weight of the mean square of logsumexp f(x) over data and samples; 0 in the paper."),
     REAL("train.input_noise", 0.03, 0, 10,
@@ -182,6 +186,7 @@ static const struct jem__setting paper[] = {
     {"train.weight_px", "1"},
     {"train.weight_py_x", "1"},
     {"train.weight_pxy", "0"},
+    {"train.contrast", "cd"},
     {"train.energy_l2", "0"},
     {"train.input_noise", "0.03"},
     {"train.crop_pad", "4"},
@@ -200,22 +205,17 @@ static const struct jem__setting svhn[] = {{"train.flip", "0"}, {NULL, NULL}};
  * [-1, 1] while samples are clamped to it, which alone would tell them apart and open the gap
  * (docs/decisions.md). */
 static const struct jem__setting demo[] = {
-    {"model.arch", "small"},       {"model.filters", "32"},
-    {"model.channels", "1"},       {"model.height", "28"},
-    {"model.width", "28"},         {"model.classes", "10"},
-    {"sgld.steps", "3"},           {"sgld.step_size", "3"},
-    {"sgld.noise_std", "0.01"},    {"sgld.clamp_grad", "1"},
-    {"sgld.clamp_x", "1"},         {"sgld.class_cond", "0"},
-    {"start.kind", "gaussian"},    {"pcd.capacity", "400"},
-    {"pcd.restart_prob", "0.01"},  {"pcd.class_parts", "0"},
-    {"train.batch", "64"},         {"train.optimizer", "adam"},
-    {"train.lr", "0.003"},         {"train.steps", "3100"},
-    {"train.warmup_steps", "100"}, {"train.schedule", "cosine"},
-    {"train.ema", "0.998"},        {"train.weight_px", "0.75"},
-    {"train.weight_py_x", "1"},    {"train.weight_pxy", "0"},
-    {"train.energy_l2", "0.05"},   {"train.input_noise", "0"},
-    {"train.crop_pad", "0"},       {"train.flip", "0"},
-    {"train.share_batch", "1"},    {NULL, NULL},
+    {"model.arch", "small"},      {"model.filters", "32"},    {"model.channels", "1"},
+    {"model.height", "28"},       {"model.width", "28"},      {"model.classes", "10"},
+    {"sgld.steps", "3"},          {"sgld.step_size", "3"},    {"sgld.noise_std", "0.01"},
+    {"sgld.clamp_grad", "1"},     {"sgld.clamp_x", "1"},      {"sgld.class_cond", "0"},
+    {"start.kind", "gaussian"},   {"pcd.capacity", "400"},    {"pcd.restart_prob", "0.01"},
+    {"pcd.class_parts", "0"},     {"train.batch", "64"},      {"train.optimizer", "adam"},
+    {"train.lr", "0.003"},        {"train.steps", "3100"},    {"train.warmup_steps", "100"},
+    {"train.schedule", "cosine"}, {"train.ema", "0.998"},     {"train.weight_px", "0.75"},
+    {"train.weight_py_x", "1"},   {"train.weight_pxy", "0"},  {"train.contrast", "cd"},
+    {"train.energy_l2", "0.05"},  {"train.input_noise", "0"}, {"train.crop_pad", "0"},
+    {"train.flip", "0"},          {"train.share_batch", "1"}, {NULL, NULL},
 };
 
 static const struct jem__setting classifier[] = {

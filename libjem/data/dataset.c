@@ -200,18 +200,21 @@ jem_status jem__dataset_concat(jem_dataset *const *parts, int64_t count, jem_dat
 jem_status jem__dataset_subset(const jem_dataset *d, const char *caller, const int64_t *indices,
                                int64_t count, jem_dataset **out)
 {
+    jem_dataset *part;
+
     *out = NULL;
+    /* Memory first: a count that cannot be is refused before a number is read. */
+    JEM__TRY(jem__dataset_create(d->ctx, caller, count, d->c, d->h, d->w, d->classes,
+                                 d->floats != NULL, &part));
     for (int64_t i = 0; i < count; i++) {
-        if (indices[i] < 0 || indices[i] >= d->n)
+        if (indices[i] < 0 || indices[i] >= d->n) {
+            jem__dataset_unref(part);
             return jem__fail(JEM_E_RANGE,
                              "%s: indices[%" PRId64 "] = %" PRId64 ", must be 0 to %" PRId64,
                              caller, i, indices[i], d->n - 1);
-    }
-    jem_dataset *part;
-    JEM__TRY(jem__dataset_create(d->ctx, caller, count, d->c, d->h, d->w, d->classes,
-                                 d->floats != NULL, &part));
-    for (int64_t i = 0; i < count; i++)
+        }
         copy_image(part, i, d, indices[i]);
+    }
     *out = part;
     return JEM_OK;
 }

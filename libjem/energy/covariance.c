@@ -20,7 +20,7 @@
 #include "core/algorithms/cholesky.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #define PANEL 8   /* values in a panel; the kernel makes 4 x 8 products at once */
 #define CHUNK 256 /* images whose products are summed in float */

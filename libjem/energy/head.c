@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/context.h"
 #include "core/error.h"
@@ -81,7 +82,8 @@ typedef struct head_call {
     const float *x;
     const int32_t *y;
     const float *weights; /* of logits; NULL: the gradient in the logits is that of `what` */
-    float *out;
+    const jem__wanted *wanted; /* of a forward pass */
+    float *out;                /* of a backward pass */
 } head_call;
 
 static const int32_t *labels(const head_call *call, int64_t first)
@@ -139,36 +141,65 @@ static jem_status check_results(const char *caller, const char *what, const floa
     return JEM_OK;
 }
 
-static jem_status logits_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+/* Scores come from the backend in double, a few at a time. */
+#define SCORES 64
+
+static jem_status take_logits(const head_call *call, const jem__lane *lane, int64_t first,
+                              int64_t count)
 {
-    const head_call *call = arg;
     const jem_model *model = call->head->model;
     const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    float *rows = call->out + first * model->classes;
+    float *rows = call->wanted->logits + first * model->classes;
 
-    JEM__TRY(forward(call, lane, first, count));
     JEM__TRY(model->ctx->backend->download(lane->queue, &logits, rows));
     return check_results(call->caller, "logits", rows, model->classes, first, count);
 }
 
-jem_status jem__head_logits(jem_head *head, const char *caller, const float *x, int64_t n,
-                            float *out)
+/* d F / d f = softmax f: the gradient of log p(x) in the logits is p(y|x). */
+static jem_status take_prob_y(const head_call *call, const jem__lane *lane, int64_t first,
+                              int64_t count)
 {
-    head_call call = {.head = head, .caller = caller, .x = x, .out = out};
+    static const jem__density log_px = {.alpha = 1, .scale = 1};
+    const jem_model *model = call->head->model;
+    const jem__backend *backend = model->ctx->backend;
+    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
+    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
+    float *rows = call->wanted->prob_y + first * model->classes;
 
-    return jem__lanes_run(&head->lanes, n, logits_of, &call);
+    JEM__TRY(backend->density(lane->queue, &log_px, &logits, NULL, NULL, NULL, &grad_logits));
+    JEM__TRY(backend->download(lane->queue, &grad_logits, rows));
+    return check_results(call->caller, "p(y|x)", rows, model->classes, first, count);
+}
+
+static jem_status take_scores(const head_call *call, const jem__lane *lane, int64_t first,
+                              int64_t count)
+{
+    const jem__backend *backend = call->head->model->ctx->backend;
+    const jem__density what = {.alpha = call->y == NULL, .beta = call->y != NULL, .scale = 1};
+    float *out = call->wanted->log_px + first;
+
+    for (int64_t at = 0; at < count; at += SCORES) {
+        double scores[SCORES];
+        const int64_t n = jem__min(count - at, SCORES);
+        const int32_t *y = labels(call, first + at);
+        const jem__tensor logits = jem__workspace_logits_at(lane->ws, at, n);
+        JEM__TRY(backend->density(lane->queue, &what, &logits, y, y == NULL ? scores : NULL,
+                                  y == NULL ? NULL : scores, NULL));
+        for (int64_t i = 0; i < n; i++)
+            out[at + i] = (float)scores[i];
+    }
+    return check_results(call->caller, "score", out, 1, first, count);
 }
 
 /* What the last layer reads, through its activation. */
-static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+static jem_status take_features(const head_call *call, const jem__lane *lane, int64_t first,
+                                int64_t count)
 {
-    const head_call *call = arg;
     const jem_model *model = call->head->model;
     const int64_t d = jem__network_features(model->net);
     const jem__tensor features = jem__workspace_features(lane->ws, count);
-    float *rows = call->out + first * d;
+    float *rows = call->wanted->features + first * d;
 
-    JEM__TRY(forward(call, lane, first, count));
     JEM__TRY(model->ctx->backend->download(lane->queue, &features, rows));
     const float slope = jem__network_last_layer(model->net)->slope;
     for (int64_t i = 0; i < count * d; i++)
@@ -176,75 +207,28 @@ static jem_status features_of(void *arg, const jem__lane *lane, int64_t first, i
     return check_results(call->caller, "features", rows, d, first, count);
 }
 
-jem_status jem__head_features(jem_head *head, const char *caller, const float *x, int64_t n,
-                              float *out)
-{
-    head_call call = {.head = head, .caller = caller, .x = x, .out = out};
-
-    return jem__lanes_run(&head->lanes, n, features_of, &call);
-}
-
-/* d F / d f = softmax f: the gradient of log p(x) in the logits is p(y|x). */
-static jem_status prob_y_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
+static jem_status infer_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
 {
     const head_call *call = arg;
-    const jem_model *model = call->head->model;
-    const jem__backend *backend = model->ctx->backend;
-    const jem__tensor logits = jem__workspace_logits(lane->ws, count);
-    const jem__tensor grad_logits = jem__workspace_grad_logits(lane->ws, count);
-    float *rows = call->out + first * model->classes;
+    const jem__wanted *wanted = call->wanted;
 
     JEM__TRY(forward(call, lane, first, count));
-    JEM__TRY(
-        backend->density(lane->queue, &call->what, &logits, NULL, NULL, NULL, &grad_logits));
-    JEM__TRY(backend->download(lane->queue, &grad_logits, rows));
-    return check_results(call->caller, "p(y|x)", rows, model->classes, first, count);
+    if (wanted->logits != NULL)
+        JEM__TRY(take_logits(call, lane, first, count));
+    if (wanted->prob_y != NULL)
+        JEM__TRY(take_prob_y(call, lane, first, count));
+    if (wanted->log_px != NULL)
+        JEM__TRY(take_scores(call, lane, first, count));
+    return wanted->features != NULL ? take_features(call, lane, first, count) : JEM_OK;
 }
 
-jem_status jem__head_prob_y(jem_head *head, const char *caller, const float *x, int64_t n,
-                            float *out)
+jem_status jem__head_infer(jem_head *head, const char *caller, const float *x, const int32_t *y,
+                           int64_t n, const jem__wanted *wanted)
 {
-    head_call call = {
-        .head = head, .caller = caller, .what = {.alpha = 1, .scale = 1}, .x = x, .out = out};
-
-    return jem__lanes_run(&head->lanes, n, prob_y_of, &call);
-}
-
-/* Scores come from the backend in double, a few at a time. */
-#define SCORES 64
-
-static jem_status log_px_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
-{
-    const head_call *call = arg;
-    const jem__backend *backend = call->head->model->ctx->backend;
-    float *out = call->out + first;
-
-    JEM__TRY(forward(call, lane, first, count));
-    for (int64_t at = 0; at < count; at += SCORES) {
-        double scores[SCORES];
-        const int64_t n = jem__min(count - at, SCORES);
-        const int32_t *y = labels(call, first + at);
-        const jem__tensor logits = jem__workspace_logits_at(lane->ws, at, n);
-        JEM__TRY(backend->density(lane->queue, &call->what, &logits, y,
-                                  y == NULL ? scores : NULL, y == NULL ? NULL : scores, NULL));
-        for (int64_t i = 0; i < n; i++)
-            out[at + i] = (float)scores[i];
-    }
-    return check_results(call->caller, "score", out, 1, first, count);
-}
-
-jem_status jem__head_log_px(jem_head *head, const char *caller, const float *x,
-                            const int32_t *y, int64_t n, float *out)
-{
-    head_call call = {.head = head,
-                      .caller = caller,
-                      .what = {.alpha = y == NULL, .beta = y != NULL, .scale = 1},
-                      .x = x,
-                      .y = y,
-                      .out = out};
+    head_call call = {.head = head, .caller = caller, .x = x, .y = y, .wanted = wanted};
 
     JEM__TRY(jem__check_classes(caller, y, n, head->model->classes));
-    return jem__lanes_run(&head->lanes, n, log_px_of, &call);
+    return jem__lanes_run(&head->lanes, n, infer_of, &call);
 }
 
 static jem_status gradient_of(void *arg, const jem__lane *lane, int64_t first, int64_t count)
@@ -324,4 +308,18 @@ jem_status jem__head_mass(jem_head *head, const char *caller, const float *x, in
         .head = head, .caller = caller, .what = {.alpha = 1, .scale = 1}, .x = x, .out = out};
 
     return jem__lanes_run(&head->lanes, n, mass_of, &call);
+}
+
+jem_status jem__head_warm_up(jem_head *head)
+{
+    const int64_t most = jem__min(head->lanes.batch, head->max_batch);
+    head_call call = {.head = head,
+                      .caller = "jem_head_warm_up",
+                      .what = {.alpha = 1, .scale = 1},
+                      .x = head->host};
+
+    memset(head->host, 0, (size_t)(most * head->image_size) * sizeof *head->host);
+    for (int32_t i = 0; i < head->lanes.count; i++)
+        JEM__TRY(both_ways(&call, &head->lanes.list[i], 0, most));
+    return JEM_OK;
 }

@@ -66,7 +66,8 @@ static jem_status create_images(jem_buffer *b, int32_t fill_now)
                          "jem_buffer_create: %" PRId64 " images of %" PRId64 " values",
                          b->capacity, b->image_size);
     b->images = jem__alloc(b->sampler->head->model->ctx, count, sizeof *b->images);
-    if (b->images == NULL)
+    b->ages = jem__alloc(b->sampler->head->model->ctx, b->capacity, sizeof *b->ages);
+    if (b->images == NULL || b->ages == NULL)
         return JEM_E_NOMEM;
     if (fill_now)
         fill(b);
@@ -111,13 +112,15 @@ void jem__buffer_unref(jem_buffer *b)
         return;
     s = b->sampler;
     jem__free(s->head->model->ctx, b->images);
+    jem__free(s->head->model->ctx, b->ages);
     jem__free(s->head->model->ctx, b);
     jem__sampler_unref(s);
 }
 
-/* One draw into x; returns its slot. Words 0 and 1 choose the slot, word 2 decides on the
+/* One draw into x; returns its slot, and the age of its chain in *age. Words 0 and 1 choose the slot, word 2 decides on the
  * restart. */
-static int64_t draw(const jem_buffer *b, uint64_t number, const int32_t *y, float *x)
+static int64_t draw(const jem_buffer *b, uint64_t number, const int32_t *y, float *x,
+                    int64_t *age)
 {
     const jem_sampler *s = b->sampler;
     const jem__rng rng = {.key = s->key, .purpose = JEM__RNG_SLOT, .index = number};
@@ -129,16 +132,21 @@ static int64_t draw(const jem_buffer *b, uint64_t number, const int32_t *y, floa
         slot = *y * slots_per_class(b) + jem__rng_below(words, slots_per_class(b));
     else
         slot = jem__rng_below(words, b->capacity);
-    if ((words[2] >> 8) * 0x1p-24 < b->restart_prob)
+    if ((words[2] >> 8) * 0x1p-24 < b->restart_prob) {
         jem__start_draw(s->start, s->key, RESTART_STARTS + number, y, 1, x, NULL);
-    else
+        *age = 0;
+    } else {
         memcpy(x, b->images + slot * b->image_size, (size_t)b->image_size * sizeof *x);
+        *age = b->ages[slot];
+    }
     return slot;
 }
 
 jem_status jem__buffer_draw(jem_buffer *b, const char *caller, const int32_t *y, int64_t n,
-                            float *x, int64_t *slots)
+                            float *x, int64_t *slots, int64_t *ages)
 {
+    int64_t age;
+
     if (b->class_parts && y == NULL && n > 0) {
         return jem__fail(JEM_E_ARGUMENT,
                          "%s: y is NULL, but with pcd.class_parts a draw needs a class",
@@ -148,10 +156,16 @@ jem_status jem__buffer_draw(jem_buffer *b, const char *caller, const int32_t *y,
     JEM__TRY(jem__start_check(b->sampler->start, caller));
     for (int64_t i = 0; i < n; i++) {
         slots[i] = draw(b, b->next_draw + (uint64_t)i, y == NULL ? NULL : y + i,
-                        x + i * b->image_size);
+                        x + i * b->image_size, ages != NULL ? ages + i : &age);
     }
     b->next_draw += (uint64_t)n;
     return JEM_OK;
+}
+
+void jem__buffer_set_ages(jem_buffer *b, const int64_t *slots, int64_t n, const int64_t *ages)
+{
+    for (int64_t i = 0; i < n; i++)
+        b->ages[slots[i]] = ages[i];
 }
 
 jem_status jem__buffer_store(jem_buffer *b, const char *caller, const int64_t *slots, int64_t n,

@@ -56,6 +56,7 @@ struct jem_sampler {
     jem__key key;
     uint64_t next_chain; /* number of the next chain */
     uint64_t next_start; /* number of the next draw from p0 */
+    jem__use use;
 };
 
 jem_status jem__sampler_create(jem_head *head, const jem_options *opts, jem_sampler **out);

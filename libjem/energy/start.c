@@ -20,7 +20,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 #include "energy/covariance.h"
 
 #define RIDGE      1e-4  /* added to the covariance's diagonal */

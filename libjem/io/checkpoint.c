@@ -34,6 +34,37 @@ static jem_status add_options(jem__st_builder *b, const jem_options *opts)
     return JEM_OK;
 }
 
+/* The entries of a model stand in the file with this before their keys. */
+#define META "meta."
+
+static jem_status add_metadata(jem__st_builder *b, const jem__metadata *m)
+{
+    char key[sizeof META + JEM__METADATA_KEY];
+
+    for (int64_t i = 0; i < m->count; i++) {
+        snprintf(key, sizeof key, META "%s", m->entries[i].key);
+        JEM__TRY(jem__st_add_metadata(b, key, m->entries[i].value));
+    }
+    return JEM_OK;
+}
+
+static jem_status read_metadata(const char *caller, const jem__st_file *f, jem__metadata *m)
+{
+    for (int64_t i = 0; i < jem__st_metadata_count(f); i++) {
+        const char *key, *value;
+        jem__st_metadata_at(f, i, &key, &value);
+        if (strncmp(key, META, strlen(META)) != 0)
+            continue;
+        const jem_status status =
+            jem__metadata_set(m, jem__st_path(f), key + strlen(META), value);
+        if (status == JEM_E_NOMEM)
+            return status;
+        if (status != JEM_OK)
+            return jem__fail(JEM_E_FORMAT, "%s: %s", caller, jem__error_text());
+    }
+    return JEM_OK;
+}
+
 jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
                                      const jem_options *opts, float *host)
 {
@@ -46,6 +77,7 @@ jem_status jem__checkpoint_add_model(jem__st_builder *b, const jem_model *model,
              JEM_VERSION_PATCH);
     JEM__TRY(jem__st_add_metadata(b, "libjem_version", text));
     JEM__TRY(add_options(b, opts));
+    JEM__TRY(add_metadata(b, &model->metadata));
     for (int32_t i = 0; i < model->net->n_params; i++) {
         const jem__param *p = &model->net->params[i];
         JEM__TRY(jem__st_add(b, p->name, "F32", p->rank, p->shape, host + p->at));
@@ -236,6 +268,8 @@ static jem_status fill_model(const char *caller, jem__st_file *f, jem_model *mod
         return JEM_E_NOMEM;
     jem_status status = read_parameters(caller, f, model, host);
     jem__free(model->ctx, host);
+    if (status == JEM_OK)
+        status = read_metadata(caller, f, &model->metadata);
     if (status == JEM_OK && strcmp(jem__option_str(model->opts, "model.arch"), "wrn") == 0)
         status = keep_unused(f, model);
     return status;

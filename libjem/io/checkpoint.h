@@ -5,7 +5,8 @@
 /* Models in safetensors files.
  *
  * Tensors carry the parameter names; `__metadata__` carries "format" = "libjem",
- * "format_version" = "1", "libjem_version", and every option as text under its own name. A
+ * "format_version" = "1", "libjem_version", every option as text under its own name, and the
+ * model's own metadata as "meta.KEY". A
  * training adds tensors and metadata of its own (train/state.c); its metadata keys must not
  * begin like an option ("model.", "sgld.", "train.", ...): such keys are taken for options, and
  * refused when unknown. */

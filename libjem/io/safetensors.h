@@ -12,7 +12,7 @@
 #define JEM__ST_MAX_RANK    8
 #define JEM__ST_MAX_TENSORS 65536
 #define JEM__ST_MAX_NAME    512        /* bytes */
-#define JEM__ST_MAX_HEADER  (16 << 20) /* bytes */
+#define JEM__ST_MAX_HEADER  (32 << 20) /* bytes: of what jem/model.h allows, six for each byte */
 
 /* The dtypes of the format, in upstream's order of writing. */
 enum jem__st_kind {
@@ -68,8 +68,8 @@ jem_status jem__st_read_bytes(jem__st_file *f, const jem__st_tensor *t, int64_t 
                               int64_t bytes);
 void jem__st_close(jem__st_file *f); /* NULL accepted */
 
-/* Writing: declare all metadata and tensors (data is referenced, not copied), then write. Texts
- * must be ASCII, names unique; anything else is JEM_E_INTERNAL. */
+/* Writing: declare all metadata and tensors (data is referenced, not copied), then write. Names
+ * and keys must be ASCII and unique, values UTF-8; anything else is JEM_E_INTERNAL. */
 typedef struct jem__st_builder jem__st_builder;
 jem_status jem__st_builder_create(jem_context *ctx, jem__st_builder **out);
 jem_status jem__st_add_metadata(jem__st_builder *b, const char *key, const char *value);

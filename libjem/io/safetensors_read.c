@@ -4,27 +4,23 @@
  * Everything the header claims is compared with the file before a tensor is touched, as upstream
  * (safetensors/src/tensor.rs) does: offsets must tile the data without hole or overlap, shapes
  * must account for every byte, nothing may follow. Limits of our own keep the cost of a hostile
- * header small: its length, its depth, the number of its values (jansson makes a node of
- * about a hundred bytes for each), names and ranks. */
+ * header small: its length, the numbers of tensors and texts, names and ranks. */
 
 #include "io/safetensors.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-
-#include <jansson.h>
 
 #include "core/algorithms/sort.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/memory.h"
+#include "io/json.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "tensors are read and written as they lie in memory");
-
-#define MAX_DEPTH  4
-#define MAX_VALUES (1 << 20) /* 65,536 tensors of rank 8 have fewer */
 
 typedef struct pair {
     char *key, *value;
@@ -36,9 +32,10 @@ struct jem__st_file {
     char *path; /* its end, for error texts */
     struct jem__reader *reader;
     jem__st_tensor *tensors; /* by offset */
-    int64_t n_tensors;
-    pair *metadata;
-    int64_t n_metadata;
+    int64_t n_tensors, room_tensors;
+    pair *metadata; /* by key, once all are read */
+    int64_t n_metadata, room_metadata;
+    int32_t has_metadata;
 };
 
 static const jem__st_dtype dtypes[] = {
@@ -74,150 +71,258 @@ void jem__st_shape_text(int32_t rank, const int64_t *shape, char out[JEM__ST_SHA
     (void)snprintf(out + used, (size_t)(JEM__ST_SHAPE_SIZE - used), "]");
 }
 
-/* One pass over the header before the JSON parser sees it: how deep, how many values. Broken
- * JSON may be miscounted; it is refused a moment later. */
-static jem_status scan_header(const jem__st_file *f, const char *text, int64_t len)
+/* The text of a failure of the reader, at the place where it stands. */
+static jem_status bad_json(const jem__st_file *f, const jem__json *j)
 {
-    int64_t depth = 0, values = 1;
-    int32_t in_string = 0;
+    return jem__fail(JEM_E_FORMAT, "%s: %s: header, byte %" PRId64 ": %s", f->caller, f->path,
+                     j->at, j->wrong != NULL ? j->wrong : "no sound value");
+}
 
-    for (int64_t i = 0; i < len; i++) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = 0;
-            continue;
-        }
-        in_string = c == '"';
-        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-        values += c == '{' || c == '[' || c == ',';
-        if (depth > MAX_DEPTH)
-            return jem__fail(JEM_E_FORMAT,
-                             "%s: %s: header nests deeper than %d at offset %" PRId64,
-                             f->caller, f->path, MAX_DEPTH, 8 + i);
-        if (values > MAX_VALUES)
-            return jem__fail(JEM_E_FORMAT, "%s: %s: header holds more than %d values",
-                             f->caller, f->path, MAX_VALUES);
-    }
-    return JEM_OK;
+/* A name or text of the header; frees nothing on failure, since there is nothing. */
+static jem_status read_name(const jem__st_file *f, jem__json *j, char **out)
+{
+    const jem_status status = jem__json_name(f->ctx, j, out);
+
+    return status == JEM_E_FORMAT ? bad_json(f, j) : status;
+}
+
+static jem_status read_text(const jem__st_file *f, jem__json *j, char **out)
+{
+    const jem_status status = jem__json_text(f->ctx, j, out);
+
+    return status == JEM_E_FORMAT ? bad_json(f, j) : status;
 }
 
 /* A whole number >= 0; `field` and `index` say which. */
-static jem_status read_size(const jem__st_file *f, const char *name, const char *field,
-                            size_t index, const json_t *value, int64_t *out)
+static jem_status read_size(const jem__st_file *f, jem__json *j, const char *name,
+                            const char *field, int32_t index, int64_t *out)
 {
-    if (!json_is_integer(value))
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": %s[%zu] is not an integer",
+    if (!jem__json_integer(j, out)) {
+        if (j->wrong != NULL)
+            return bad_json(f, j);
+        return jem__fail(JEM_E_FORMAT,
+                         "%s: %s: tensor \"%.64s\": %s[%" PRId32 "] is not an integer",
                          f->caller, f->path, name, field, index);
-    *out = (int64_t)json_integer_value(value);
+    }
     if (*out < 0)
         return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%.64s\": %s[%zu] = %" PRId64 ", must be at least 0",
+                         "%s: %s: tensor \"%.64s\": %s[%" PRId32 "] = %" PRId64
+                         ", must be at least 0",
                          f->caller, f->path, name, field, index, *out);
     return JEM_OK;
 }
 
-static jem_status read_shape(const jem__st_file *f, const char *name, const json_t *shape,
+static jem_status read_shape(const jem__st_file *f, jem__json *j, const char *name,
                              jem__st_tensor *t)
 {
-    if (!json_is_array(shape))
+    if (!jem__json_enter(j, '['))
         return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": shape is not an array",
                          f->caller, f->path, name);
-    if (json_array_size(shape) > JEM__ST_MAX_RANK)
-        return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%.64s\": %zu dimensions, must be at most %d",
-                         f->caller, f->path, name, json_array_size(shape), JEM__ST_MAX_RANK);
-    t->rank = (int32_t)json_array_size(shape);
+    t->rank = 0;
     t->count = 1;
-    for (int32_t i = 0; i < t->rank; i++) {
-        const size_t at = (size_t)i;
-        JEM__TRY(read_size(f, name, "shape", at, json_array_get(shape, at), &t->shape[i]));
-        if (!jem__mul(t->count, t->shape[i], &t->count))
+    for (int32_t first = 1; jem__json_next(j, ']', &first); t->rank++) {
+        int64_t size = 0;
+        JEM__TRY(read_size(f, j, name, "shape", t->rank, &size));
+        if (t->rank == JEM__ST_MAX_RANK)
+            return jem__fail(JEM_E_FORMAT,
+                             "%s: %s: tensor \"%.64s\": %d dimensions or more, must be at most "
+                             "%d",
+                             f->caller, f->path, name, JEM__ST_MAX_RANK + 1, JEM__ST_MAX_RANK);
+        t->shape[t->rank] = size;
+        if (!jem__mul(t->count, size, &t->count))
             return jem__fail(JEM_E_FORMAT,
                              "%s: %s: tensor \"%.64s\": its shape holds more numbers than a "
                              "64-bit number counts",
                              f->caller, f->path, name);
     }
-    return JEM_OK;
+    return j->wrong != NULL ? bad_json(f, j) : JEM_OK;
 }
 
-/* Offsets relative to the data, which is `data_len` bytes long. */
-static jem_status read_offsets(const jem__st_file *f, const char *name, const json_t *offsets,
-                               int64_t data_len, jem__st_tensor *t)
+/* Offsets relative to the data. */
+static jem_status read_offsets(const jem__st_file *f, jem__json *j, const char *name,
+                               int64_t out[2])
 {
-    int64_t end = 0;
+    int32_t count = 0, sound = jem__json_enter(j, '[');
 
-    if (!json_is_array(offsets) || json_array_size(offsets) != 2)
+    for (int32_t first = 1; sound && jem__json_next(j, ']', &first); count++) {
+        if (count < 2)
+            JEM__TRY(read_size(f, j, name, "data_offsets", count, &out[count]));
+        sound = count < 2;
+    }
+    if (j->wrong != NULL)
+        return bad_json(f, j);
+    if (!sound || count != 2)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: tensor \"%.64s\": data_offsets is not an array of two",
                          f->caller, f->path, name);
-    JEM__TRY(read_size(f, name, "data_offsets", 0, json_array_get(offsets, 0), &t->at));
-    JEM__TRY(read_size(f, name, "data_offsets", 1, json_array_get(offsets, 1), &end));
-    if (end < t->at || end > data_len)
-        return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%.64s\": data_offsets end at %" PRId64
-                         ", must be %" PRId64 " to %" PRId64 ", where the data ends",
-                         f->caller, f->path, name, end, t->at, data_len);
-    t->bytes = end - t->at;
     return JEM_OK;
 }
 
-static jem_status read_tensor(jem__st_file *f, const char *name, const json_t *info,
-                              int64_t data_len, jem__st_tensor *t)
+static jem_status read_dtype(const jem__st_file *f, jem__json *j, const char *name,
+                             jem__st_tensor *t)
 {
-    if (strlen(name) > JEM__ST_MAX_NAME)
-        return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%.64s...\": name of %zu bytes, must be at most %d",
-                         f->caller, f->path, name, strlen(name), JEM__ST_MAX_NAME);
-    const char *dtype = json_string_value(json_object_get(info, "dtype"));
-    if (dtype == NULL || json_object_size(info) != 3)
-        return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: tensor \"%.64s\": must have exactly dtype, shape and "
-                         "data_offsets",
-                         f->caller, f->path, name);
+    char *dtype;
+
+    JEM__TRY(read_text(f, j, &dtype));
     const jem__st_dtype *type = jem__st_dtype_find(dtype);
+    jem_status status = JEM_OK;
     if (type == NULL)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": unknown dtype \"%.64s\"",
-                         f->caller, f->path, name, dtype);
-    t->dtype = type->name;
-    JEM__TRY(read_shape(f, name, json_object_get(info, "shape"), t));
-    JEM__TRY(read_offsets(f, name, json_object_get(info, "data_offsets"), data_len, t));
+        status = jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": unknown dtype \"%.64s\"",
+                           f->caller, f->path, name, dtype);
+    else
+        t->dtype = type->name;
+    jem__free(f->ctx, dtype);
+    return status;
+}
+
+/* Which of a tensor's three members this is, as a bit; 0: none of them. */
+enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4 };
+
+static int32_t member(const char *key)
+{
+    return strcmp(key, "dtype") == 0          ? DTYPE
+           : strcmp(key, "shape") == 0        ? SHAPE
+           : strcmp(key, "data_offsets") == 0 ? OFFSETS
+                                              : 0;
+}
+
+static jem_status bad_members(const jem__st_file *f, const char *name)
+{
+    return jem__fail(
+        JEM_E_FORMAT,
+        "%s: %s: tensor \"%.64s\": must have exactly dtype, shape and data_offsets", f->caller,
+        f->path, name);
+}
+
+static jem_status read_member(const jem__st_file *f, jem__json *j, const char *name,
+                              int32_t *seen, jem__st_tensor *t, int64_t offsets[2])
+{
+    char *key;
+
+    JEM__TRY(read_name(f, j, &key));
+    const int32_t which = member(key);
+    const int32_t twice = (*seen & which) != 0;
+    jem__free(f->ctx, key);
+    *seen |= which;
+    if (twice)
+        return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": duplicate object key",
+                         f->caller, f->path, name);
+    if (which == DTYPE && jem__json_peek(j) == '"')
+        return read_dtype(f, j, name, t);
+    if (which == SHAPE)
+        return read_shape(f, j, name, t);
+    if (which == OFFSETS)
+        return read_offsets(f, j, name, offsets);
+    return bad_members(f, name);
+}
+
+static jem_status check_tensor(const jem__st_file *f, const char *name,
+                               const int64_t offsets[2], int64_t data_len, jem__st_tensor *t)
+{
+    const int64_t begin = offsets[0], end = offsets[1];
     int64_t bits;
-    if (!jem__mul(t->count, type->bits, &bits) || bits % 8 != 0 || bits / 8 != t->bytes)
+
+    if (end < begin || end > data_len)
+        return jem__fail(JEM_E_FORMAT,
+                         "%s: %s: tensor \"%.64s\": data_offsets end at %" PRId64
+                         ", must be %" PRId64 " to %" PRId64 ", where the data ends",
+                         f->caller, f->path, name, end, begin, data_len);
+    t->at = begin;
+    t->bytes = end - begin;
+    const jem__st_dtype *type = jem__st_dtype_find(t->dtype);
+    if (type == NULL || !jem__mul(t->count, type->bits, &bits) || bits % 8 != 0 ||
+        bits / 8 != t->bytes)
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: tensor \"%.64s\": %" PRId64 " numbers of type %s do not fill "
                          "its %" PRId64 " bytes",
                          f->caller, f->path, name, t->count, t->dtype, t->bytes);
-    t->name = jem__strdup(f->ctx, name);
-    return t->name == NULL ? JEM_E_NOMEM : JEM_OK;
+    return JEM_OK;
 }
 
-static jem_status read_metadata(jem__st_file *f, json_t *metadata)
+/* The tensor whose name was read, all but the name. */
+static jem_status read_tensor(const jem__st_file *f, jem__json *j, const char *name,
+                              int64_t data_len, jem__st_tensor *t)
 {
-    if (!json_is_object(metadata))
+    int64_t offsets[2] = {0, 0};
+    int32_t seen = 0;
+
+    if (strlen(name) > JEM__ST_MAX_NAME)
+        return jem__fail(JEM_E_FORMAT,
+                         "%s: %s: tensor \"%.64s...\": name of %zu bytes, must be at most %d",
+                         f->caller, f->path, name, strlen(name), JEM__ST_MAX_NAME);
+    if (!jem__json_enter(j, '{'))
+        return bad_members(f, name);
+    for (int32_t first = 1; jem__json_next(j, '}', &first);)
+        JEM__TRY(read_member(f, j, name, &seen, t, offsets));
+    if (j->wrong != NULL)
+        return bad_json(f, j);
+    if (seen != (DTYPE | SHAPE | OFFSETS))
+        return bad_members(f, name);
+    return check_tensor(f, name, offsets, data_len, t);
+}
+
+/* Space for one more element than `n`, at most `most`. */
+static jem_status make_room(const jem__st_file *f, void **array, int64_t n, int64_t *room,
+                            int64_t size, int64_t most, const char *what)
+{
+    if (n >= most)
+        return jem__fail(JEM_E_FORMAT,
+                         "%s: %s: %" PRId64 " %s or more, must be at most %" PRId64, f->caller,
+                         f->path, n + 1, what, most);
+    if (n < *room)
+        return JEM_OK;
+    const int64_t more = *room > 0 ? 2 * *room : 16;
+    void *copy = jem__alloc(f->ctx, more, size);
+    if (copy == NULL)
+        return JEM_E_NOMEM;
+    if (n > 0)
+        memcpy(copy, *array, (size_t)(n * size));
+    jem__free(f->ctx, *array);
+    *array = copy;
+    *room = more;
+    return JEM_OK;
+}
+
+static jem_status read_entry(jem__st_file *f, jem__json *j)
+{
+    void *list = f->metadata;
+    const jem_status room = make_room(f, &list, f->n_metadata, &f->room_metadata,
+                                      sizeof *f->metadata, JEM__ST_MAX_TENSORS, "metadata");
+
+    f->metadata = list;
+    JEM__TRY(room);
+    pair *p = &f->metadata[f->n_metadata];
+    JEM__TRY(read_name(f, j, &p->key));
+    f->n_metadata++; /* freed with the file from here on */
+    if (jem__json_peek(j) != '"')
+        return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%.64s\" is not a text", f->caller,
+                         f->path, p->key);
+    return read_text(f, j, &p->value);
+}
+
+static int32_t key_before(const void *first, const void *second)
+{
+    return strcmp(((const pair *)first)->key, ((const pair *)second)->key) < 0;
+}
+
+static jem_status read_metadata(jem__st_file *f, jem__json *j)
+{
+    if (f->has_metadata)
+        return jem__fail(JEM_E_FORMAT, "%s: %s: __metadata__: duplicate object key", f->caller,
+                         f->path);
+    f->has_metadata = 1;
+    if (!jem__json_enter(j, '{'))
         return jem__fail(JEM_E_FORMAT, "%s: %s: __metadata__ is not an object", f->caller,
                          f->path);
-    if (json_object_size(metadata) > JEM__ST_MAX_TENSORS)
-        return jem__fail(JEM_E_FORMAT,
-                         "%s: %s: __metadata__ has %zu entries, must be at most %d", f->caller,
-                         f->path, json_object_size(metadata), JEM__ST_MAX_TENSORS);
-    f->metadata = jem__alloc(f->ctx, (int64_t)json_object_size(metadata), sizeof *f->metadata);
-    if (f->metadata == NULL)
-        return JEM_E_NOMEM;
-    for (void *it = json_object_iter(metadata); it != NULL;
-         it = json_object_iter_next(metadata, it)) {
-        const char *key = json_object_iter_key(it);
-        const char *value = json_string_value(json_object_iter_value(it));
-        if (value == NULL)
-            return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%.64s\" is not a text",
-                             f->caller, f->path, key);
-        pair *p = &f->metadata[f->n_metadata++];
-        p->key = jem__strdup(f->ctx, key);
-        p->value = jem__strdup(f->ctx, value);
-        if (p->key == NULL || p->value == NULL)
-            return JEM_E_NOMEM;
+    for (int32_t first = 1; jem__json_next(j, '}', &first);)
+        JEM__TRY(read_entry(f, j));
+    if (j->wrong != NULL)
+        return bad_json(f, j);
+    jem__sort(f->metadata, f->n_metadata, sizeof *f->metadata, key_before);
+    for (int64_t i = 1; i < f->n_metadata; i++) {
+        if (strcmp(f->metadata[i - 1].key, f->metadata[i].key) == 0)
+            return jem__fail(JEM_E_FORMAT, "%s: %s: metadata \"%.64s\": duplicate object key",
+                             f->caller, f->path, f->metadata[i].key);
     }
     return JEM_OK;
 }
@@ -253,48 +358,64 @@ static jem_status check_tiling(jem__st_file *f, int64_t data_begin, int64_t data
     return JEM_OK;
 }
 
-static jem_status read_root(jem__st_file *f, json_t *root, int64_t data_begin, int64_t data_len)
+static int32_t name_before(const void *first, const void *second)
 {
-    if (!json_is_object(root))
-        return jem__fail(JEM_E_FORMAT, "%s: %s: header is not a JSON object", f->caller,
-                         f->path);
-    json_t *metadata = json_object_get(root, "__metadata__");
-    const size_t tensors = json_object_size(root) - (metadata != NULL);
-    if (tensors > JEM__ST_MAX_TENSORS)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: %zu tensors, must be at most %d", f->caller,
-                         f->path, tensors, JEM__ST_MAX_TENSORS);
-    if (metadata != NULL)
-        JEM__TRY(read_metadata(f, metadata));
-    f->tensors = jem__alloc(f->ctx, (int64_t)tensors, sizeof *f->tensors);
-    if (f->tensors == NULL)
-        return JEM_E_NOMEM;
-    for (void *it = json_object_iter(root); it != NULL; it = json_object_iter_next(root, it)) {
-        const json_t *info = json_object_iter_value(it);
-        if (info != metadata)
-            JEM__TRY(read_tensor(f, json_object_iter_key(it), info, data_len,
-                                 &f->tensors[f->n_tensors++]));
+    return strcmp(((const jem__st_tensor *)first)->name,
+                  ((const jem__st_tensor *)second)->name) < 0;
+}
+
+static jem_status check_names(jem__st_file *f)
+{
+    jem__sort(f->tensors, f->n_tensors, sizeof *f->tensors, name_before);
+    for (int64_t i = 1; i < f->n_tensors; i++) {
+        if (strcmp(f->tensors[i - 1].name, f->tensors[i].name) == 0)
+            return jem__fail(JEM_E_FORMAT, "%s: %s: tensor \"%.64s\": duplicate object key",
+                             f->caller, f->path, f->tensors[i].name);
     }
-    return check_tiling(f, data_begin, data_len);
+    return JEM_OK;
+}
+
+/* A tensor, or the metadata, which stand side by side. */
+static jem_status read_thing(jem__st_file *f, jem__json *j, int64_t data_len)
+{
+    char *name;
+
+    JEM__TRY(read_name(f, j, &name));
+    if (strcmp(name, "__metadata__") == 0) {
+        jem__free(f->ctx, name);
+        return read_metadata(f, j);
+    }
+    void *list = f->tensors;
+    const jem_status room = make_room(f, &list, f->n_tensors, &f->room_tensors,
+                                      sizeof *f->tensors, JEM__ST_MAX_TENSORS, "tensors");
+    f->tensors = list;
+    if (room != JEM_OK) {
+        jem__free(f->ctx, name);
+        return room;
+    }
+    jem__st_tensor *t = &f->tensors[f->n_tensors++];
+    t->name = name; /* freed with the file from here on */
+    return read_tensor(f, j, name, data_len, t);
 }
 
 static jem_status read_header(jem__st_file *f, const char *text, int64_t len)
 {
-    json_error_t error;
+    const int64_t data_begin = 8 + len, data_len = jem__reader_size(f->reader) - data_begin;
+    jem__json j;
 
-    JEM__TRY(scan_header(f, text, len));
-    json_t *root = json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, &error);
-    /* When its own memory runs out, jansson leaves no text; or, within a text, calls it a syntax
-     * error, which nobody can tell from one. */
-    if (root == NULL && error.text[0] == '\0')
-        return jem__fail(JEM_E_NOMEM, "%s: %s: out of memory: no JSON node for the header",
-                         f->caller, f->path);
-    if (root == NULL)
-        return jem__fail(JEM_E_FORMAT, "%s: %s: header, byte %d: %s", f->caller, f->path,
-                         error.position, error.text);
-    const jem_status status =
-        read_root(f, root, 8 + len, jem__reader_size(f->reader) - (8 + len));
-    json_decref(root);
-    return status;
+    jem__json_open(&j, text, len);
+    if (!jem__json_enter(&j, '{')) {
+        if (jem__json_peek(&j) == '[' || jem__json_peek(&j) == '"')
+            return jem__fail(JEM_E_FORMAT, "%s: %s: header is not a JSON object", f->caller,
+                             f->path);
+        return bad_json(f, &j);
+    }
+    for (int32_t first = 1; jem__json_next(&j, '}', &first);)
+        JEM__TRY(read_thing(f, &j, data_len));
+    if (!jem__json_end(&j))
+        return bad_json(f, &j);
+    JEM__TRY(check_names(f));
+    return check_tiling(f, data_begin, data_len);
 }
 
 static jem_status read_file(jem__st_file *f)

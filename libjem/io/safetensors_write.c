@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/algorithms/utf8.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -94,8 +95,9 @@ static int32_t is_ascii(const char *text)
 
 jem_status jem__st_add_metadata(jem__st_builder *b, const char *key, const char *value)
 {
-    if (!is_ascii(key) || !is_ascii(value))
-        return jem__fail(JEM_E_INTERNAL, "jem__st_add_metadata: \"%.64s\" is not ASCII", key);
+    const int64_t len = (int64_t)strlen(value);
+    if (!is_ascii(key) || jem__utf8_sound(value, len) < len)
+        return jem__fail(JEM_E_INTERNAL, "jem__st_add_metadata: \"%.64s\" is not UTF-8", key);
     int64_t at = b->n_metadata;
     while (at > 0 && strcmp(b->metadata[at - 1].key, key) > 0)
         at--;

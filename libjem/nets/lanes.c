@@ -12,7 +12,7 @@
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 /* A network with at most so many parameters is small: its packed weights, about eight times as
  * much memory, then come from the outer cache, however many threads read them. */

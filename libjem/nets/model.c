@@ -80,6 +80,7 @@ jem_status jem__model_create(jem_context *ctx, const jem_options *opts, jem_mode
         return JEM_E_NOMEM;
     atomic_init(&model->refs, 1);
     model->ctx = jem__context_ref(ctx);
+    jem__metadata_init(ctx, &model->metadata);
     const jem_status status = fill_model(model, opts);
     if (status != JEM_OK) {
         jem__model_unref(model);
@@ -135,6 +136,7 @@ void jem__model_unref(jem_model *model)
     jem__free(ctx, model->lock);
     for (int32_t i = 0; i < JEM__MODEL_UNUSED; i++)
         jem__free(ctx, model->unused[i].data);
+    jem__metadata_free(&model->metadata);
     jem__network_free(model->net);
     jem__options_free(model->opts);
     jem__free(ctx, model);

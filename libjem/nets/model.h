@@ -10,6 +10,7 @@
 #include <jem/model.h>
 
 #include "core/options.h"
+#include "nets/metadata.h"
 #include "nets/network.h"
 
 /* A tensor of a file that the network does not use and that goes back into files as it came: of
@@ -32,6 +33,7 @@ struct jem_model {
     jem__tensor params;    /* the flat block, owned */
     int64_t c, h, w, classes;
     jem__unused_tensor unused[JEM__MODEL_UNUSED];
+    jem__metadata metadata; /* the caller's own */
 };
 
 /* The network that the options "model.*" describe, without weights: a few kilobytes, whatever

@@ -10,7 +10,7 @@
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 static jem_status list_members(jem__batches *b, int32_t labelled_only)
 {

@@ -17,6 +17,8 @@ struct jem__snapshot {
     jem_context *ctx;           /* a reference: a snapshot may outlive its trainer */
     jem__tensor blocks[JEM__STATE_BLOCKS];
     float *images;
+    int64_t *ages;
+    double running_auc;
     int64_t counters[JEM__STATE_COUNTERS];
 };
 
@@ -26,8 +28,10 @@ static jem_status copy_images(const jem__state *state, jem__snapshot *s)
         return JEM_OK;
     const int64_t count = state->capacity * state->image_size; /* fits: they are there */
     s->images = jem__alloc_raw(s->ctx, count, sizeof *s->images);
-    if (s->images == NULL)
+    s->ages = jem__alloc_raw(s->ctx, state->capacity, sizeof *s->ages);
+    if (s->images == NULL || s->ages == NULL)
         return JEM_E_NOMEM;
+    memcpy(s->ages, state->ages, (size_t)state->capacity * sizeof *s->ages);
     memcpy(s->images, state->images, (size_t)count * sizeof *s->images);
     return JEM_OK;
 }
@@ -45,6 +49,7 @@ static jem_status copy_state(const jem_trainer *t, jem__snapshot *s)
         JEM__TRY(backend->copy(t->queue, from, &s->blocks[i]));
     }
     jem__state_counters(t, s->counters);
+    s->running_auc = t->telemetry.running_auc;
     return copy_images(&state, s);
 }
 
@@ -74,9 +79,12 @@ jem_status jem__trainer_snapshot_restore(jem_trainer *t, const jem__snapshot *sn
                          "jem__trainer_snapshot_restore: a snapshot of another training");
     for (int32_t i = 0; i < state.n_blocks; i++)
         JEM__TRY(t->ctx->backend->copy(t->queue, &snapshot->blocks[i], state.blocks[i].tensor));
-    if (state.images != NULL)
+    if (state.images != NULL) {
         memcpy(state.images, snapshot->images,
                (size_t)(state.capacity * state.image_size) * sizeof *state.images);
+        memcpy(state.ages, snapshot->ages, (size_t)state.capacity * sizeof *state.ages);
+    }
+    t->telemetry.running_auc = snapshot->running_auc;
     jem__state_set_counters(t, snapshot->counters);
     t->has_grads = 0;
     t->metrics = jem__no_metrics();
@@ -91,6 +99,7 @@ void jem__trainer_snapshot_free(jem__snapshot *snapshot)
     for (int32_t i = 0; i < JEM__STATE_BLOCKS; i++)
         ctx->backend->mem_free(ctx, snapshot->blocks[i].mem);
     jem__free(ctx, snapshot->images);
+    jem__free(ctx, snapshot->ages);
     jem__free(ctx, snapshot);
     jem__context_unref(ctx);
 }

@@ -3,6 +3,8 @@
  *
  *     train.counters    I64 [5]   step, attempts, next_chain, next_start, next_draw
  *     replay_buffer     F32 [capacity, C, H, W]   when samples are used
+ *     chain_age         I64 [capacity]            of its chains; zeros if absent
+ *     train.running_auc F64 [1]                   after a step with samples; may be absent
  *     start.block.K     F32       mean and factor of class K, with a fitted start
  *     PREFIX.NAME   F32           like parameter NAME, for each prefix of the optimiser's blocks
  *                                 (optimizer.c) and, with an average, "ema"
@@ -20,8 +22,8 @@
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "data/fingerprint.h"
 #include "io/checkpoint.h"
-#include "train/fingerprint.h"
 #include "train/state.h"
 
 #define LOAD       "jem_trainer_load"
@@ -48,6 +50,7 @@ jem__state jem__state_list(const jem_trainer *t)
     list_block(&state, "ema", &t->ema, 0);
     if (t->buffer != NULL) {
         state.images = t->buffer->images;
+        state.ages = t->buffer->ages;
         state.capacity = t->buffer->capacity;
         state.image_size = t->buffer->image_size;
     }
@@ -111,8 +114,12 @@ static jem_status add_samples(jem__st_builder *b, const jem_trainer *t, const je
 
     if (state->images == NULL)
         return JEM_OK;
-    const int64_t shape[] = {state->capacity, t->model->c, t->model->h, t->model->w};
+    const int64_t shape[] = {state->capacity, t->model->c, t->model->h, t->model->w}, one = 1;
     JEM__TRY(jem__st_add(b, "replay_buffer", "F32", 4, shape, state->images));
+    JEM__TRY(jem__st_add(b, "chain_age", "I64", 1, &state->capacity, state->ages));
+    if (!isnan(t->telemetry.running_auc))
+        JEM__TRY(
+            jem__st_add(b, "train.running_auc", "F64", 1, &one, &t->telemetry.running_auc));
     for (int64_t k = 0; k < t->model->classes; k++) {
         const int64_t size = jem__start_block_size(t->sampler->start, k);
         start_name(name, k);
@@ -289,6 +296,47 @@ static jem_status read_start(jem__st_file *f, jem_trainer *t)
     return JEM_OK;
 }
 
+static jem_status read_ages(jem__st_file *f, jem_trainer *t)
+{
+    const jem__st_tensor *tensor = jem__st_find(f, "chain_age");
+    const int64_t limit = INT64_MAX / 2, capacity = t->buffer->capacity;
+
+    if (tensor == NULL)
+        return JEM_OK;
+    JEM__TRY(check_shape(f, tensor, 1, &capacity));
+    JEM__TRY(jem__st_read_i64(f, tensor, t->buffer->ages, capacity));
+    for (int64_t i = 0; i < capacity; i++) {
+        const int64_t age = t->buffer->ages[i];
+        if (age < 0 || age > limit)
+            return jem__fail(JEM_E_FORMAT,
+                             LOAD ": %s: chain_age[%" PRId64 "] = %" PRId64
+                                  ", must be 0 to %" PRId64,
+                             jem__st_path(f), i, age, limit);
+    }
+    return JEM_OK;
+}
+
+/* Bit for bit, so as the double that it is. */
+static jem_status read_running_auc(jem__st_file *f, jem_trainer *t)
+{
+    const jem__st_tensor *tensor = jem__st_find(f, "train.running_auc");
+    const int64_t one = 1;
+    double value;
+
+    if (tensor == NULL)
+        return JEM_OK;
+    JEM__TRY(check_shape(f, tensor, 1, &one));
+    if (strcmp(tensor->dtype, "F64") != 0)
+        return jem__fail(JEM_E_FORMAT, LOAD ": %s: train.running_auc is %s, must be F64",
+                         jem__st_path(f), tensor->dtype);
+    JEM__TRY(jem__st_read_bytes(f, tensor, 0, &value, (int64_t)sizeof value));
+    if (!(value >= 0.0 && value <= 1.0))
+        return jem__fail(JEM_E_FORMAT, LOAD ": %s: train.running_auc = %g, must be 0 to 1",
+                         jem__st_path(f), value);
+    t->telemetry.running_auc = value;
+    return JEM_OK;
+}
+
 static jem_status read_samples(jem__st_file *f, jem_trainer *t)
 {
     const jem__st_tensor *tensor;
@@ -298,7 +346,9 @@ static jem_status read_samples(jem__st_file *f, jem_trainer *t)
     JEM__TRY(read_start(f, t));
     JEM__TRY(find(f, "replay_buffer", &tensor));
     JEM__TRY(jem__buffer_create(t->sampler, t->opts, 0, &t->buffer));
-    return read_finite(f, tensor, t->buffer->images);
+    JEM__TRY(read_finite(f, tensor, t->buffer->images));
+    JEM__TRY(read_ages(f, t));
+    return read_running_auc(f, t);
 }
 
 static jem_status read_block(jem__st_file *f, jem_trainer *t, const jem__state_block *block,

@@ -21,6 +21,7 @@ typedef struct jem__state {
     jem__state_block blocks[JEM__STATE_BLOCKS]; /* the weights first */
     int32_t n_blocks;
     float *images; /* of the replay buffer; NULL: there is none */
+    int64_t *ages; /* of its chains */
     int64_t capacity, image_size;
 } jem__state;
 

@@ -11,7 +11,7 @@
 
 #include "core/context.h"
 #include "core/error.h"
-#include "train/trainer.h"
+#include "train/state.h"
 
 /* Optimisers work in float: squares of a larger gradient would be infinite, and stay so. */
 #define LARGEST_GRADIENT 1e18
@@ -24,6 +24,7 @@ jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor
     const jem__loss_counts n = jem__loss_count(step->batches, step->count);
     jem__loss_sums sums = {0};
 
+    JEM__TRY(jem__telemetry_watch(&t->telemetry, step->batches, step->count));
     JEM__TRY(t->ctx->backend->fill(t->queue, grads, 0.0F));
     for (int32_t i = 0; i < step->count; i++) {
         const jem__batch *batch = &step->batches[i];
@@ -32,7 +33,7 @@ jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor
             JEM__TRY(jem__gradient_add(&t->gradient, params, batch, &what, grads, &sums));
     }
     jem__loss_terms(&t->weights, &n, &sums, &step->metrics);
-    return JEM_OK;
+    return jem__telemetry_read(&t->telemetry, &n, &step->metrics);
 }
 
 /* ---- judging and updating ---- */
@@ -102,6 +103,7 @@ static jem_status learn(jem_trainer *t, jem__step *step)
     JEM__TRY(average(t));
     t->step++;
     t->metrics = step->metrics;
+    jem__telemetry_keep(&t->telemetry, &step->metrics);
     t->has_grads = 1;
     return JEM_OK;
 }
@@ -122,6 +124,18 @@ static double saturation(const float *x, int64_t count)
     return (double)outside / (double)count;
 }
 
+/* How far the chains of this step went: the root of the mean square, per value. */
+static double displacement(const float *from, const float *to, int64_t count)
+{
+    double squares = 0.0;
+
+    for (int64_t i = 0; i < count; i++) {
+        const double change = (double)to[i] - (double)from[i];
+        squares += change * change;
+    }
+    return sqrt(squares / (double)count);
+}
+
 /* Draw x_q from the buffer and run its chains. A draw has a class when chains climb log p(x|y)
  * or the buffer is divided among the classes. */
 static jem_status run_chains(jem_trainer *t, const char *caller)
@@ -138,7 +152,9 @@ static jem_status run_chains(jem_trainer *t, const char *caller)
         }
         y = t->y_q;
     }
-    JEM__TRY(jem__buffer_draw(t->buffer, caller, y, t->batch, t->x_q, t->slots));
+    JEM__TRY(jem__buffer_draw(t->buffer, caller, y, t->batch, t->x_q, t->slots, t->ages));
+    memcpy(t->x_0, t->x_q,
+           (size_t)(t->batch * jem__model_image_size(t->model)) * sizeof *t->x_0);
     return jem__sampler_run(t->sampler, caller, t->x_q, t->climb_class ? y : NULL, t->batch,
                             -1);
 }
@@ -154,39 +170,49 @@ static void draw_data(jem_trainer *t, int64_t number, jem__step *step)
     if (t->share_batch && (data | labelled) != 0) {
         const int64_t n = jem__batches_draw(&t->batches_d, number, t->x_d, t->y_d);
         const int32_t *y = labelled != 0 ? t->y_d : NULL;
-        add_batch(step, (jem__batch){t->x_d, y, n, data | labelled});
-        add_batch(step, (jem__batch){t->x_d + n * d->image_size, NULL, d->batch - n, data});
+        add_batch(step, (jem__batch){t->x_d, y, n, data | labelled, NULL});
+        add_batch(step,
+                  (jem__batch){t->x_d + n * d->image_size, NULL, d->batch - n, data, NULL});
         return;
     }
     if (data != 0) {
         jem__batches_draw(&t->batches_d, number, t->x_d, t->y_d);
-        add_batch(step, (jem__batch){t->x_d, NULL, d->batch, data});
+        add_batch(step, (jem__batch){t->x_d, NULL, d->batch, data, NULL});
     }
     if (labelled != 0) {
         jem__batches_draw(&t->batches_l, number, t->x_l, t->y_l);
-        add_batch(step, (jem__batch){t->x_l, t->y_l, t->batches_l.batch, labelled});
+        add_batch(step, (jem__batch){t->x_l, t->y_l, t->batches_l.batch, labelled, NULL});
     }
 }
 
 static jem_status draw_samples(jem_trainer *t, jem__step *step)
 {
     const int32_t *y = t->weights.pxy > 0.0 ? t->y_q : NULL;
+    const int64_t values = t->batch * jem__model_image_size(t->model);
+    double age = 0.0;
 
     JEM__TRY(run_chains(t, step->caller));
-    add_batch(step, (jem__batch){t->x_q, y, t->batch, JEM__ROLE_SAMPLE});
-    step->metrics.sample_saturation =
-        saturation(t->x_q, t->batch * jem__model_image_size(t->model));
+    for (int64_t i = 0; i < t->batch; i++) {
+        t->ages[i] += t->sampler->steps;
+        age += (double)t->ages[i];
+    }
+    add_batch(step, (jem__batch){t->x_q, y, t->batch, JEM__ROLE_SAMPLE, NULL});
+    step->metrics.sample_saturation = saturation(t->x_q, values);
+    step->metrics.sample_displacement = displacement(t->x_0, t->x_q, values);
+    step->metrics.sample_age = age / (double)t->batch;
     return JEM_OK;
 }
 
 static jem_status store_samples(jem_trainer *t, const jem__step *step)
 {
-    return jem__buffer_store(t->buffer, step->caller, t->slots, t->batch, t->x_q);
+    JEM__TRY(jem__buffer_store(t->buffer, step->caller, t->slots, t->batch, t->x_q));
+    jem__buffer_set_ages(t->buffer, t->slots, t->batch, t->ages);
+    return JEM_OK;
 }
 
 /* ---- steps ---- */
 
-static jem_status one_step(jem_trainer *t)
+static jem_status try_step(jem_trainer *t)
 {
     jem__step step = {.caller = "jem_trainer_step", .metrics = jem__no_metrics()};
 
@@ -196,6 +222,19 @@ static jem_status one_step(jem_trainer *t)
         JEM__TRY(draw_samples(t, &step));
     JEM__TRY(learn(t, &step));
     return t->buffer != NULL ? store_samples(t, &step) : JEM_OK;
+}
+
+/* An explosion has used up its random numbers, so that the next step tries others. What fails for
+ * want of memory has not: once there is some, training goes on as if nothing had happened. */
+static jem_status one_step(jem_trainer *t)
+{
+    int64_t before[JEM__STATE_COUNTERS];
+
+    jem__state_counters(t, before);
+    const jem_status status = try_step(t);
+    if (status != JEM_OK && status != JEM_E_NUMERIC)
+        jem__state_set_counters(t, before);
+    return status;
 }
 
 jem_status jem__trainer_step(jem_trainer *t, int64_t steps)
@@ -227,9 +266,9 @@ jem_status jem__trainer_step_on(jem_trainer *t, const float *x_d, int64_t n_d, c
                          caller, t->weights.pxy);
     jem__step step = {.caller = caller, .count = 3, .metrics = jem__no_metrics()};
     const jem__batch batches[3] = {
-        {x_d, NULL, n_d, t->roles & JEM__ROLE_DATA},
-        {x_l, y_l, n_l, t->roles & JEM__ROLE_LABELLED},
-        {x_q, t->weights.pxy > 0.0 ? y_q : NULL, n_q, t->roles & JEM__ROLE_SAMPLE},
+        {x_d, NULL, n_d, t->roles & JEM__ROLE_DATA, NULL},
+        {x_l, y_l, n_l, t->roles & JEM__ROLE_LABELLED, NULL},
+        {x_q, t->weights.pxy > 0.0 ? y_q : NULL, n_q, t->roles & JEM__ROLE_SAMPLE, NULL},
     };
     int32_t used = 0;
     for (int32_t i = 0; i < 3; i++)

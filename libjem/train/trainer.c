@@ -12,7 +12,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/option_table.h"
-#include "train/fingerprint.h"
+#include "data/fingerprint.h"
 
 jem_status jem__trainer_check_shape(const char *caller, const jem_model *model,
                                     const jem_dataset *data)
@@ -84,6 +84,7 @@ static void read_options(jem_trainer *t)
     t->weights.py_x = jem__option_f64(t->opts, "train.weight_py_x");
     t->weights.pxy = jem__option_f64(t->opts, "train.weight_pxy");
     t->weights.energy_l2 = jem__option_f64(t->opts, "train.energy_l2");
+    t->weights.logistic = strcmp(jem__option_str(t->opts, "train.contrast"), "logistic") == 0;
     t->max_loss = jem__option_f64(t->opts, "train.max_loss");
     t->grad_clip = jem__option_f64(t->opts, "train.grad_clip");
     t->ema_decay = jem__option_f64(t->opts, "train.ema");
@@ -164,9 +165,12 @@ static jem_status build_network(jem_trainer *t)
 static jem_status build_sampler(jem_trainer *t)
 {
     t->x_q = image_array(t, t->batch);
+    t->x_0 = image_array(t, t->batch);
     t->y_q = jem__alloc(t->ctx, t->batch, sizeof *t->y_q);
     t->slots = jem__alloc(t->ctx, t->batch, sizeof *t->slots);
-    if (t->x_q == NULL || t->y_q == NULL || t->slots == NULL)
+    t->ages = jem__alloc(t->ctx, t->batch, sizeof *t->ages);
+    if (t->x_q == NULL || t->x_0 == NULL || t->y_q == NULL || t->slots == NULL ||
+        t->ages == NULL)
         return JEM_E_NOMEM;
     JEM__TRY(jem__head_create(t->model, t->batch, &t->head));
     JEM__TRY(jem__sampler_create(t->head, t->opts, &t->sampler));
@@ -193,9 +197,11 @@ jem_status jem__trainer_build(const char *caller, jem_model *model, jem_dataset 
     jem_trainer *t = jem__alloc(model->ctx, 1, sizeof *t);
     if (t == NULL)
         return JEM_E_NOMEM;
+    t->self = t;
     t->ctx = jem__context_ref(model->ctx);
     t->model = jem__model_ref(model);
     t->data = jem__dataset_ref(data);
+    jem__telemetry_init(t->ctx, &t->telemetry);
     const jem_status status = build(caller, t, opts);
     if (status != JEM_OK) {
         jem__trainer_free(t);
@@ -250,10 +256,12 @@ void jem__trainer_free(jem_trainer *t)
         backend->mem_free(ctx, t->moments[i].mem);
     backend->mem_free(ctx, t->ema.mem);
     jem__gradient_free(&t->gradient);
+    jem__telemetry_free(&t->telemetry);
     backend->queue_free(t->queue);
     jem__batches_free(&t->batches_d);
     jem__batches_free(&t->batches_l);
-    void *arrays[] = {t->x_d, t->x_l, t->x_q, t->y_d, t->y_l, t->y_q, t->slots};
+    void *arrays[] = {t->x_d, t->x_l, t->x_q,   t->x_0, t->y_d,
+                      t->y_l, t->y_q, t->slots, t->ages};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         jem__free(ctx, arrays[i]);
     jem__options_free(t->opts);
@@ -309,7 +317,9 @@ jem_status jem__trainer_average_model(const jem_trainer *t, jem_model **out)
                          "jem_trainer_average_model: train.ema = 0, so no average is kept");
     jem_model *model;
     JEM__TRY(jem__model_create(t->ctx, t->model->opts, &model));
-    const jem_status status = t->ctx->backend->copy(t->queue, &t->ema, &model->params);
+    jem_status status = t->ctx->backend->copy(t->queue, &t->ema, &model->params);
+    if (status == JEM_OK)
+        status = jem__metadata_copy(&t->model->metadata, &model->metadata);
     if (status != JEM_OK) {
         jem__model_unref(model);
         return status;

@@ -13,9 +13,10 @@
 
 #include "energy/replay_buffer.h"
 #include "train/batch.h"
-#include "train/gradient.h"
+#include "train/gradient/gradient.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/telemetry.h"
 
 /* A step under way. */
 struct jem__step {
@@ -45,7 +46,8 @@ struct jem_trainer {
     int64_t batch;                     /* "train.batch": images of x_d, x_l; chains */
     float *x_d, *x_l, *x_q;            /* batch images each; NULL where not needed */
     int32_t *y_d, *y_l, *y_q;
-    int64_t *slots; /* of x_q in the replay buffer */
+    int64_t *slots, *ages; /* of x_q in the replay buffer */
+    float *x_0;            /* where the chains that led to x_q began */
 
     jem_head *head; /* these three: NULL when no samples are needed */
     jem_sampler *sampler;
@@ -60,7 +62,10 @@ struct jem_trainer {
     jem__tensor moments[JEM__OPTIMIZER_BLOCKS]; /* of the optimiser */
     jem__tensor ema;                            /* with "train.ema" only */
     int32_t has_grads;                          /* grads belong to the last step */
-    jem__step_metrics metrics;                  /* of the last completed step */
+    jem__telemetry telemetry;
+    jem__step_metrics metrics; /* of the last completed step */
+    jem_trainer *self;         /* for the use of a trainer that is const */
+    jem__use use;
 };
 
 jem_status jem__trainer_create(jem_model *model, jem_dataset *data, const jem_options *opts,

@@ -41,6 +41,9 @@ static void ask(const jem_model *model)
     while (jem_model_param_info(model, count, &name, shape) == JEM_OK)
         count++;
     fuzz_require(count >= 2, "parameters");
+    const char *key, *value;
+    for (count = 0; jem_model_meta_at(model, count, &key, &value) == JEM_OK; count++)
+        fuzz_require(strlen(key) >= 1 && strlen(value) <= 65536, "metadata within bounds");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

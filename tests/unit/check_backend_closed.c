@@ -450,12 +450,14 @@ static double density_loss(jem_lab *lab, const jem__density *what, const jem__te
 
     jem_check_ok(lab->backend->density(lab->queue, what, f, y, &log_px, &log_pxy, NULL));
     return what->scale *
-           (what->alpha * log_px + what->lambda * log_px * log_px + what->beta * log_pxy);
+           (what->alpha * log_px + what->lambda * log_px * log_px + what->beta * log_pxy +
+            fabs(what->gamma) * log(1 + exp(what->gamma > 0 ? log_px : -log_px)));
 }
 
 START_TEST(reference_grad_logits_is_the_derivative)
 {
-    const jem__density what = {.alpha = 0.7, .lambda = 0.3, .beta = -1.5, .scale = 2};
+    const jem__density what = {
+        .alpha = 0.7, .lambda = 0.3, .beta = -1.5, .gamma = _i == 0 ? 0.9 : -0.9, .scale = 2};
     const int32_t y[1] = {3};
     const double h = 1e-5;
     float f[6];
@@ -510,6 +512,6 @@ TCase *jem_backend_closed_case(void)
     tcase_set_timeout(tc, 60);
     jem_lab_add_all(tc, rows, sizeof rows / sizeof rows[0]);
     tcase_add_loop_test(tc, reference_gradients_are_adjoints, 20, 50);
-    tcase_add_test(tc, reference_grad_logits_is_the_derivative);
+    tcase_add_loop_test(tc, reference_grad_logits_is_the_derivative, 0, 2);
     return tc;
 }

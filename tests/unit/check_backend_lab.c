@@ -12,7 +12,7 @@
 #include "backend/reference/reference.h"
 #include "core/context.h"
 #include "core/error.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 /* --- Targets ------------------------------------------------------------------------------ */
 

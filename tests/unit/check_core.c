@@ -17,7 +17,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/options.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 #include "test_support.h"
 
 /* --- Error texts --------------------------------------------------------------------------- */

@@ -7,15 +7,19 @@
 
 #include <fenv.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <jem/status.h>
 
 #include "core/context.h"
-#include "core/threads.h"
+#include "core/threads/processors.h"
+#include "core/threads/threads.h"
 #include "test_support.h"
 
 #define TASKS 10000
@@ -260,6 +264,86 @@ START_TEST(the_pool_can_be_changed_between_calls)
 }
 END_TEST
 
+/* --- Processors --------------------------------------------------------------------------- */
+
+/* `root`/`name` with `text`, and its folders. */
+static void put_file(const char *root, const char *name, const char *text)
+{
+    char path[2 * JEM_TEST_PATH];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *at = path + strlen(root) + 1; (at = strchr(at, '/')) != NULL; at++) {
+        *at = '\0';
+        (void)mkdir(path, 0777);
+        *at = '/';
+    }
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What the groups in `text` grant. */
+static int64_t quota_of(const char *root, const char *text)
+{
+    char group[2 * JEM_TEST_PATH];
+    put_file(root, "group", text);
+    snprintf(group, sizeof group, "%s/group", root);
+    return jem__group_quota(group, root);
+}
+
+START_TEST(quotas_of_control_groups)
+{
+    char root[JEM_TEST_PATH];
+    jem_test_path("groups", root);
+    ck_assert_int_eq(mkdir(root, 0777), 0);
+    put_file(root, "a/cpu.max", "400000 100000\n");
+    put_file(root, "a/b/cpu.max", "150000 100000\n");
+    put_file(root, "a/b/c/cpu.max", "max 100000\n");
+    put_file(root, "a/d/cpu.max", "1000 100000\n");
+    put_file(root, "odd/cpu.max", "many of them\n");
+    put_file(root, "zero/cpu.max", "0 100000\n");
+    put_file(root, "no/period/cpu.max", "100000\n");
+    put_file(root, "huge/cpu.max", "99999999999999999999 1\n");
+    put_file(root, "cpu/v1/cpu.cfs_quota_us", "250000\n");
+    put_file(root, "cpu/v1/cpu.cfs_period_us", "100000\n");
+    put_file(root, "cpu/free/cpu.cfs_quota_us", "-1\n");
+    put_file(root, "cpu/free/cpu.cfs_period_us", "100000\n");
+    ck_assert_int_eq(quota_of(root, "0::/a\n"), 4);
+    ck_assert_int_eq(quota_of(root, "0::/a/b\n"), 2);   /* 1.5, rounded up */
+    ck_assert_int_eq(quota_of(root, "0::/a/b/c\n"), 2); /* the parent's */
+    ck_assert_int_eq(quota_of(root, "0::/a/d\n"), 1);
+    ck_assert_int_eq(quota_of(root, "0::/\n"), 0);
+    ck_assert_int_eq(quota_of(root, "0::/gone\n"), 0);
+    ck_assert_int_eq(quota_of(root, "0::/odd\n"), 0);
+    ck_assert_int_eq(quota_of(root, "0::/zero\n"), 0);
+    ck_assert_int_eq(quota_of(root, "0::/no/period\n"), 0);
+    ck_assert_int_eq(quota_of(root, "0::/huge\n"), 0);
+    ck_assert_int_eq(quota_of(root, "4:cpu,cpuacct:/v1\n"), 3);
+    ck_assert_int_eq(quota_of(root, "4:cpuset:/v1\n"), 0);
+    ck_assert_int_eq(quota_of(root, "4:cpuacct,cpu:/free\n3:memory:/v1\n0::/a\n"), 4);
+    ck_assert_int_eq(quota_of(root, "nonsense\n:\n::\n"), 0);
+    ck_assert_int_eq(quota_of(root, ""), 0);
+    ck_assert_int_eq(jem__group_quota("/no/such/file", root), 0);
+}
+END_TEST
+
+START_TEST(affinity_bounds_the_default)
+{
+    cpu_set_t before, one;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    ck_assert_int_ge(jem__processors(), 1);
+    ck_assert_int_le(jem__processors(), CPU_COUNT(&before));
+    size_t first = 0;
+    while (!CPU_ISSET(first, &before))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    ck_assert_int_eq(jem__processors(), 1);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof before, &before), 0);
+}
+END_TEST
+
 TCase *jem_core_threads_case(void)
 {
     TCase *threads = tcase_create("threads");
@@ -272,5 +356,7 @@ TCase *jem_core_threads_case(void)
     tcase_add_test(threads, one_thread_starts_no_other);
     tcase_add_test(threads, a_system_without_threads_is_no_failure);
     tcase_add_test(threads, the_pool_can_be_changed_between_calls);
+    tcase_add_test(threads, quotas_of_control_groups);
+    tcase_add_test(threads, affinity_bounds_the_default);
     return threads;
 }

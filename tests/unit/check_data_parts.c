@@ -212,6 +212,8 @@ START_TEST(images_are_picked)
             jem_check_same(x + 4 * i, all + 4 * indices[i], 4);
         ck_assert(y[0] == -1 && y[1] == -1 && y[2] == -1);
         jem_dataset_free(part);
+        /* No index is read of a count that cannot be. */
+        jem_check_fails(jem_dataset_subset(d, low, (int64_t)1 << 50, &part), JEM_E_NOMEM, "");
         jem_check_fails(jem_dataset_subset(d, low, 2, &part), JEM_E_RANGE,
                         "indices[1] = -1, must be 0 to 4");
         jem_check_fails(jem_dataset_subset(d, high, 1, &part), JEM_E_RANGE, "indices[0] = 5");

@@ -618,6 +618,7 @@ Suite *jem_energy_suite(void)
     jem_energy_add_start(suite);
     jem_energy_add_buffer(suite);
     jem_energy_add_backward(suite);
+    jem_energy_add_use(suite);
     tcase_add_loop_test(memory, memory_may_run_out_anywhere, 0, 2);
     suite_add_tcase(suite, memory);
     return suite;

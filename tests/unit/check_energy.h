@@ -38,6 +38,7 @@ void jem_energy_add_sampler(Suite *suite);
 void jem_energy_add_start(Suite *suite);
 void jem_energy_add_buffer(Suite *suite);
 void jem_energy_add_backward(Suite *suite);
+void jem_energy_add_use(Suite *suite);
 
 extern const char *const world_backends[2]; /* for loop tests: "reference", "cpu" */
 

@@ -286,6 +286,8 @@ START_TEST(options_are_checked)
     check_refused(SET("model.hidden", "99999999999999999999"), JEM_E_FORMAT, "model.hidden");
     check_refused(SET("train.lr", "nan"), JEM_E_FORMAT, "train.lr");
     check_refused(SET("pcd.capacity", "-1"), JEM_E_FORMAT, "pcd.capacity");
+    check_refused(SET("meta.Colour", "red"), JEM_E_FORMAT, "byte 0 of the key is 0x43");
+    check_refused(SET("meta.", "red"), JEM_E_FORMAT, "a key of 0 bytes");
     /* right one by one, but no network */
     check_refused((edit){.at = -1, .key = "model.arch", .value = "wrn"}, JEM_E_SHAPE,
                   "jem_model_create: ");

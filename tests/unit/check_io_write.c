@@ -231,7 +231,7 @@ START_TEST(a_builder_is_used_rightly)
     jem_check_ok(jem__st_add_metadata(b, "key", "value"));
     jem_check_fails(jem__st_add_metadata(b, "key", "value"), internal,
                     "\"key\" is there twice");
-    jem_check_fails(jem__st_add_metadata(b, "other", "\xff"), internal, "not ASCII");
+    jem_check_fails(jem__st_add_metadata(b, "other", "\xff"), internal, "not UTF-8");
     jem_check_ok(jem__st_write(b, "caller", path)); /* still whole */
     jem__st_builder_free(b);
     jem__st_builder_free(NULL);

@@ -262,5 +262,6 @@ Suite *jem_nets_suite(void)
     suite_add_tcase(suite, jem_nets_layers_case());
     suite_add_tcase(suite, jem_nets_build_case());
     suite_add_tcase(suite, jem_nets_model_case());
+    suite_add_tcase(suite, jem_nets_metadata_case());
     return suite;
 }

@@ -102,7 +102,7 @@ START_TEST(test_shape_options_and_parameters_can_be_asked)
     jem_check_fails(jem_model_shape(NULL, shape), JEM_E_ARGUMENT, "model is NULL");
     ck_assert_int_eq(jem_model_param_info(model, 6, &name, shape), JEM_E_RANGE);
     ck_assert_str_eq(jem__error_text(), "jem_model_shape: model is NULL"); /* untouched */
-    jem_check_fails(jem_model_param_info(model, -1, &name, shape), JEM_E_ARGUMENT, "-1");
+    jem_check_fails(jem_model_param_info(model, -1, &name, shape), JEM_E_RANGE, "");
     jem_check_fails(jem_model_option(model, "train.lr", text, 64), JEM_E_UNKNOWN, "train.lr");
     jem_check_fails(jem_model_option(model, "model.lr", text, 64), JEM_E_UNKNOWN, "model.lr");
     jem_check_fails(jem_model_option(model, "model.arch", text, 3), JEM_E_SPACE, "");

@@ -241,6 +241,48 @@ START_TEST(goes_on_after_no_memory)
 }
 END_TEST
 
+/* Whichever allocation of a step fails: tried again, the step ends as it would have. */
+START_TEST(a_step_without_memory_can_be_repeated)
+{
+    char straight[JEM_TEST_PATH], repeated[JEM_TEST_PATH];
+    int64_t failed = 0;
+    jem_test_path("straight.safetensors", straight);
+    jem_test_path("repeated.safetensors", repeated);
+    for (int64_t at = 0; at <= failed; at++) {
+        jem_test_memory memory = {0};
+        jem_context *ctx;
+        jem_trainer *t;
+        jem_model *model;
+        jem_check_ok(jem_context_create_with_allocator(train_backends[_i], jem_test_alloc,
+                                                       jem_test_release, &memory, &ctx));
+        jem_check_ok(jem_context_set_threads(ctx, 1));
+        jem_options *opts =
+            train_options(ctx, "train.ema=0.5 sgld.class_cond=1 train.batch=64");
+        jem_dataset *data = train_data(ctx, 64, 5);
+        jem_check_ok(jem_model_create(ctx, opts, &model));
+        jem_check_ok(jem_trainer_create(model, data, opts, &t));
+        memory.fail_at = at > 0 ? memory.calls + at : 0; /* the first life is undisturbed */
+        const int64_t before = memory.calls;
+        const jem_status status = jem_trainer_step(t, 1);
+        memory.fail_at = 0;
+        if (at == 0)
+            failed = memory.calls - before;
+        ck_assert_int_eq(status, at == 0 ? JEM_OK : JEM_E_NOMEM);
+        jem_check_ok(jem_trainer_step(t, at == 0 ? 1 : 2));
+        jem_check_ok(jem_trainer_save(t, at == 0 ? straight : repeated));
+        if (at > 0)
+            train_check_same_file(straight, repeated);
+        jem_trainer_free(t);
+        jem_model_free(model);
+        jem_dataset_free(data);
+        jem_options_free(opts);
+        jem_context_free(ctx);
+        jem_check_no_leak(&memory);
+    }
+    ck_assert_int_ge(failed, 1);
+}
+END_TEST
+
 /* --- Bad input --------------------------------------------------------------------------- */
 
 static void check_create_fails(const struct world *w, jem_dataset *data, const char *settings,
@@ -441,6 +483,7 @@ void jem_train_add_failures(Suite *suite)
     tcase_add_test(c, gradient_too_large_for_its_square);
     tcase_add_loop_test(c, survives_no_memory, 0, 2);
     tcase_add_test(c, goes_on_after_no_memory);
+    tcase_add_loop_test(c, a_step_without_memory_can_be_repeated, 0, 2);
     tcase_add_test(c, bad_create);
     tcase_add_test(c, bad_steps);
     tcase_add_test(c, bad_reads);

@@ -176,7 +176,7 @@ static jem__loss_sums gradient_of(struct bed *b, int64_t first, int64_t n, float
 {
     static const jem__density what = {.alpha = -0.7, .lambda = 0.01, .beta = 0.3, .scale = 1.0};
     const jem__batch batch = {b->x + first * SIZE, b->y + first, n,
-                              JEM__ROLE_DATA | JEM__ROLE_LABELLED};
+                              JEM__ROLE_DATA | JEM__ROLE_LABELLED, NULL};
     const jem__backend *backend = b->ctx->backend;
     jem__loss_sums sums = {0};
     jem_check_ok(backend->fill(b->queue, &b->grads, 0.0F));

@@ -18,13 +18,24 @@ static double mean_of(const float *v, int64_t n, int32_t squared)
     return sum / (double)n;
 }
 
-static const char all_terms[] =
-    "train.batch=2 train.weight_px=0.9 train.weight_py_x=0.7 train.weight_pxy=0.3 "
-    "train.energy_l2=0.05 train.lr=0";
+/* The mean of softplus(sign v) = log(1 + e^(sign v)). */
+static double mean_softplus(const float *v, int64_t n, double sign)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        sum += log(1.0 + exp(sign * (double)v[i]));
+    return sum / (double)n;
+}
+
+#define ALL_TERMS                                                                              \
+    "train.batch=2 train.weight_px=0.9 train.weight_py_x=0.7 train.weight_pxy=0.3 "            \
+    "train.energy_l2=0.05 train.lr=0"
+static const char all_terms[] = ALL_TERMS;
+static const char *const contrasts[] = {ALL_TERMS, ALL_TERMS " train.contrast=logistic"};
 
 START_TEST(loss_terms_by_hand)
 {
-    struct world w = train_open(train_backends[_i], 0, all_terms);
+    struct world w = train_open(train_backends[_i % 2], 0, contrasts[_i / 2]);
     const struct batches b = train_make_batches();
     float f_d[N_D], f_l[N_L], f_q[N_Q], fy_l[N_L], fy_q[N_Q], logits[N_L * CLASSES];
     jem_head *head;
@@ -39,7 +50,9 @@ START_TEST(loss_terms_by_hand)
     jem_check_ok(jem_metric_accuracy(logits, b.y_l, N_L, CLASSES, &accuracy));
 
     train_step_on(w.t, &b);
-    const double loss_px = 0.9 * (mean_of(f_q, N_Q, 0) - mean_of(f_d, N_D, 0));
+    const double loss_px =
+        0.9 * (_i / 2 == 0 ? mean_of(f_q, N_Q, 0) - mean_of(f_d, N_D, 0)
+                           : mean_softplus(f_q, N_Q, 1) + mean_softplus(f_d, N_D, -1));
     const double loss_py_x = 0.7 * (mean_of(f_l, N_L, 0) - mean_of(fy_l, N_L, 0));
     const double loss_pxy = 0.3 * (mean_of(fy_q, N_Q, 0) - mean_of(fy_l, N_L, 0));
     const double loss_l2 = 0.05 * (mean_of(f_d, N_D, 1) + mean_of(f_q, N_Q, 1));
@@ -93,7 +106,7 @@ END_TEST
 
 START_TEST(gradient_is_that_of_the_loss)
 {
-    struct world w = train_open(train_backends[_i], 0, all_terms);
+    struct world w = train_open(train_backends[_i % 2], 0, contrasts[_i / 2]);
     const struct batches b = train_make_batches();
     float analytic[MAX_WEIGHTS], numeric[MAX_WEIGHTS];
     train_step_on(w.t, &b);
@@ -392,9 +405,9 @@ END_TEST
 void jem_train_add_steps(Suite *suite)
 {
     TCase *c = train_case(suite, "loss");
-    tcase_add_loop_test(c, loss_terms_by_hand, 0, 2);
+    tcase_add_loop_test(c, loss_terms_by_hand, 0, 4);
     tcase_add_test(c, empty_batches_are_left_out);
-    tcase_add_loop_test(c, gradient_is_that_of_the_loss, 0, 2);
+    tcase_add_loop_test(c, gradient_is_that_of_the_loss, 0, 4);
     tcase_add_test(c, shared_batch);
 
     c = train_case(suite, "steps");

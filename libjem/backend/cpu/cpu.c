@@ -5,7 +5,7 @@
 #include "backend/cpu/cpu.h"
 
 #include "core/memory.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <stdio.h>
 #include <string.h>

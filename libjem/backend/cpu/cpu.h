@@ -17,7 +17,7 @@
 #include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 struct jem__mem {
     float *floats;      /* or NULL */

@@ -73,22 +73,24 @@ jem_status jem__reference_pool_backward(jem__queue *queue, const jem__tensor *gy
 /* One image. With M = max_k f[k] and S = sum_k exp(f[k] - M), so that nothing overflows:
  *
  *     F = M + log S,      softmax f[k] = exp(f[k] - M) / S,
- *     grad_logits[k] = scale * ((alpha + 2 lambda F) softmax f[k] + beta [k = y]). */
+ *     slope = alpha + 2 lambda F + gamma / (1 + exp(-s F)),      s the sign of gamma,
+ *     grad_logits[k] = scale * (slope softmax f[k] + beta [k = y]). */
 static double density_of(const jem__density *what, const double *f, int64_t classes, int64_t y,
                          double *grad_logits)
 {
-    double max = f[0], sum = 0, log_px;
+    double max = f[0], sum = 0, log_px, slope;
 
     for (int64_t k = 1; k < classes; k++)
         max = f[k] > max ? f[k] : max;
     for (int64_t k = 0; k < classes; k++)
         sum += exp(f[k] - max);
     log_px = max + log(sum);
+    slope = what->alpha + 2 * what->lambda * log_px +
+            what->gamma / (1 + exp(what->gamma > 0 ? -log_px : log_px));
     for (int64_t k = 0; grad_logits != NULL && k < classes; k++) {
         const double softmax = exp(f[k] - max) / sum;
 
-        grad_logits[k] = what->scale * ((what->alpha + 2 * what->lambda * log_px) * softmax +
-                                        (k == y ? what->beta : 0));
+        grad_logits[k] = what->scale * (slope * softmax + (k == y ? what->beta : 0));
     }
     return log_px;
 }

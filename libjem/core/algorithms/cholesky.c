@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "core/arithmetic.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #define BLOCK JEM__CHOLESKY_SCRATCH /* columns taken at once */
 #define ROWS  32                    /* rows below them in one task */

@@ -18,7 +18,7 @@
 #include "backend/cpu/convolution/conv_narrow.h"
 #include "backend/cpu/convolution/gather.h"
 #include "backend/cpu/winograd/winograd.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 /* Packed weights: blocks one after another, each in panels of `cols` output columns, each
  * panel as width x cols. Columns past the last one are zero. */

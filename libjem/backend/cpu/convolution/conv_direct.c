@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #define PACKED_FORM 0     /* of the weights; see form_of() in conv.c: here they have no other */
 #define BAND_PIXELS 1024  /* output pixels of a task, about */

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #define MOST_CHANNELS 4
 #define PACKED_FORM   1 /* see form_of() in conv.c: Winograd does not apply here */

@@ -12,7 +12,7 @@
 #include "backend/cpu/convolution/conv_direct.h"
 #include "backend/cpu/convolution/gather.h"
 #include "backend/cpu/winograd/winograd.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <string.h>
 

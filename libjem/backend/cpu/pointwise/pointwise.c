@@ -4,7 +4,7 @@
  * an image, or a few where an image is little work. */
 
 #include "backend/cpu/cpu.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <math.h>
 
@@ -141,6 +141,16 @@ typedef struct density_job {
     int64_t n, classes;
 } density_job;
 
+/* d loss / d F, the part of a class left out. With gamma = 0 its term is not computed. */
+static double loss_slope(const jem__density *what, double log_px)
+{
+    const double slope = what->alpha + 2.0 * what->lambda * log_px;
+
+    if (what->gamma == 0.0)
+        return slope;
+    return slope + what->gamma / (1.0 + exp(what->gamma > 0.0 ? -log_px : log_px));
+}
+
 /* F = m + log sum exp(f - m) with m the largest logit: no overflow, and no cancellation. */
 static void density_image(const density_job *job, int64_t i)
 {
@@ -160,7 +170,7 @@ static void density_image(const density_job *job, int64_t i)
         job->log_pxy[i] = (double)f[job->y[i]];
     if (job->grad_logits == NULL)
         return;
-    const double slope = job->what.scale * (job->what.alpha + 2.0 * job->what.lambda * log_px);
+    const double slope = job->what.scale * loss_slope(&job->what, log_px);
     float *grad_logits = job->grad_logits + i * classes;
     for (int64_t k = 0; k < classes; k++) {
         double value = slope * (exp((double)f[k] - largest) / sum);

@@ -4,7 +4,7 @@
  * chunks; a sum adds the chunks' sums in order. */
 
 #include "backend/cpu/cpu.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <math.h>
 #include <string.h>

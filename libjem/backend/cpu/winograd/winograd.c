@@ -30,7 +30,7 @@
 
 #include <string.h>
 
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #define FEWEST_CHANNELS 16                   /* fewer do not pay for the transforms */
 #define BLOCK_BYTES     ((int64_t)700 << 10) /* V and a slice of M: most of a second-level cache */

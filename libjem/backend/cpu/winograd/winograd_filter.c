@@ -9,7 +9,7 @@
  * transposing the products. */
 
 #include "backend/cpu/winograd/winograd.h"
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <string.h>
 

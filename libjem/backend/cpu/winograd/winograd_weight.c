@@ -19,7 +19,7 @@
 
 #include <string.h>
 
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #define GROUP_BYTES ((int64_t)6 << 20) /* V and Z of a group, */
 #define BLOCK_BYTES ((int64_t)4 << 20) /* dU of a block of filters */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See gradient.h. */
 
-#include "train/gradient.h"
+#include "train/gradient/gradient.h"
 
 #include <stddef.h>
 
@@ -80,6 +80,7 @@ typedef struct round_call {
     const jem__density *coefficients;
     const float *x;
     const int32_t *y;
+    float *log_px; /* NULL: not wanted */
     uint32_t roles;
 } round_call;
 
@@ -102,7 +103,10 @@ static jem_status run_pass(const round_call *call, const jem__lane *lane, int64_
     JEM__TRY(jem__network_forward(lane->ws, lane->queue, call->params, n));
     JEM__TRY(backend->density(lane->queue, call->coefficients, &logits, y, log_px,
                               y != NULL ? log_pxy : NULL, &grad_logits));
-    jem__loss_add_scores(&part->sums, call->roles, n, log_px, y != NULL ? log_pxy : NULL);
+    jem__loss_add_scores(&part->sums, call->coefficients, call->roles, n, log_px,
+                         y != NULL ? log_pxy : NULL);
+    for (int64_t i = 0; call->log_px != NULL && i < n; i++)
+        call->log_px[first + i] = (float)log_px[i];
     if ((call->roles & JEM__ROLE_LABELLED) != 0 && y != NULL) {
         float *host = g->logits + (lane - g->lanes.list) * JEM__PART_IMAGES * model->classes;
         JEM__TRY(backend->download(lane->queue, &logits, host));
@@ -164,6 +168,7 @@ jem_status jem__gradient_add(jem__gradient *g, const jem__tensor *params,
     for (int64_t at = 0; at < batch->n; at += most) {
         call.x = batch->x + at * size;
         call.y = batch->y != NULL ? batch->y + at : NULL;
+        call.log_px = batch->log_px != NULL ? batch->log_px + at : NULL;
         JEM__TRY(run_round(&call, jem__min(batch->n - at, most)));
     }
     return jem__part_tree_collect(&g->tree, grads, sums);

@@ -14,15 +14,20 @@
  * Both sides write one atomic and then read the other's, all sequentially consistent. So a
  * worker that saw the call open was counted before the caller looks at `active`, and one that
  * comes later sees it closed and touches nothing. Sleeping follows the same pattern (`sleepers`
- * and `generation`, `waiting` and `active`), with the mutex held from the look to the wait. */
+ * and `generation`, `waiting` and `active`), with the mutex held from the look to the wait.
+ *
+ * A child of fork() has the pool's memory but none of its threads, and whatever lock one of them
+ * held stays locked. So a pool knows the process whose it is; in another, calls are done by the
+ * calling thread alone, and freeing gives back the memory and touches nothing else. */
 
-#include "core/threads.h"
+#include "core/threads/threads.h"
 
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/context.h"
 #include "core/error.h"
@@ -42,6 +47,7 @@ struct worker {
 
 struct jem__pool {
     int32_t threads;
+    pid_t process;   /* that made it, and has its workers */
     int32_t started; /* 1 after the first parallel call; guarded by busy, as is the call */
     int32_t workers; /* that could be started */
     struct worker worker[JEM__MAX_THREADS - 1];
@@ -227,7 +233,8 @@ void jem__parallel_for(jem_context *ctx, int64_t count, jem__task_fn task, void 
 {
     struct jem__pool *pool = ctx->pool;
 
-    if (count > 1 && pool->threads > 1 && !atomic_exchange(&pool->busy, 1)) {
+    if (count > 1 && pool->threads > 1 && pool->process == getpid() &&
+        !atomic_exchange(&pool->busy, 1)) {
         if (!pool->started)
             start_workers(pool);
         const int32_t shared = pool->workers > 0;
@@ -248,6 +255,7 @@ jem_status jem__pool_create(jem_context *ctx, int32_t threads, struct jem__pool 
     if (pool == NULL)
         return JEM_E_NOMEM;
     pool->threads = threads;
+    pool->process = getpid();
     if (pthread_mutex_init(&pool->mutex, NULL) != 0)
         goto no_mutex;
     if (pthread_cond_init(&pool->work, NULL) != 0)
@@ -270,6 +278,10 @@ void jem__pool_free(jem_context *ctx, struct jem__pool *pool)
 {
     if (pool == NULL)
         return;
+    if (pool->process != getpid()) {
+        jem__free(ctx, pool);
+        return;
+    }
     pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->stop, 1);
     pthread_cond_broadcast(&pool->work);

@@ -12,7 +12,7 @@
  * Parts come in order and are added as the digits of a binary counter carry over, which needs a
  * block of gradients for each digit of P rather than one for each part. */
 
-#include "train/loss.h"
+#include "train/gradient/loss.h"
 
 #define JEM__TREE_LEVELS 60 /* parts of 16 images that an int64_t can count */
 #define JEM__TREE_TAKEN  32 /* blocks taken and not yet pushed, at most */

@@ -2,7 +2,7 @@
 /* FNV-1a (Fowler, Noll and Vo), 64 bits, over sizes, labels and values, each number as
  * little-endian bytes. It guards against mistakes, not against malice. */
 
-#include "train/fingerprint.h"
+#include "data/fingerprint.h"
 
 #include <stddef.h>
 #include <string.h>

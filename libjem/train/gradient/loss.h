@@ -12,10 +12,13 @@
  *     x_q       weight_px / n_q     energy_l2 / n_q   weight_pxy / n_q
  *
  * since cross entropy is F - f_y. An image that is in x_d and in x_l has the sum of both rows
- * and goes through the network once. */
+ * and goes through the network once.
+ *
+ * With train.contrast = logistic, -F and F in the first column become softplus(-F) of x_d and
+ * softplus(F) of x_q: the numbers of that column go to gamma instead (backend.h). */
 
 #include "backend/backend.h"
-#include "train/step_metrics.h"
+#include "train/gradient/step_metrics.h"
 
 /* What a batch does in the loss; a shared batch does two things at once. */
 #define JEM__ROLE_DATA     1u /* x_d */
@@ -27,10 +30,12 @@ typedef struct jem__batch {
     const int32_t *y; /* classes; may be NULL where no term needs them */
     int64_t n;        /* 0 accepted */
     uint32_t roles;   /* 0: left out */
+    float *log_px;    /* gets n scores F(x); NULL: not wanted */
 } jem__batch;
 
 typedef struct jem__loss_weights {
     double px, py_x, pxy, energy_l2;
+    int32_t logistic; /* train.contrast */
 } jem__loss_weights;
 
 /* Images in each role. */
@@ -38,10 +43,10 @@ typedef struct jem__loss_counts {
     int64_t d, l, q;
 } jem__loss_counts;
 
-/* Sums over images, by role: F, F^2, cross entropy, f_y, and how many images of x_l are
- * classified as labelled. */
+/* Sums over images, by role: F, F^2, softplus(-F) of x_d and softplus(F) of x_q, cross entropy,
+ * f_y, and how many images of x_l are classified as labelled. */
 typedef struct jem__loss_sums {
-    double f_d, f2_d, f_q, f2_q, ce_l, fy_l, fy_q;
+    double f_d, f2_d, f_q, f2_q, softplus_d, softplus_q, ce_l, fy_l, fy_q;
     int64_t correct;
 } jem__loss_sums;
 
@@ -50,9 +55,9 @@ jem__loss_counts jem__loss_count(const jem__batch *batches, int32_t count);
 jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t roles,
                                     const jem__loss_counts *n);
 
-/* Add n images of a batch: their F and f_y (NULL: no classes). */
-void jem__loss_add_scores(jem__loss_sums *sums, uint32_t roles, int64_t n, const double *f,
-                          const double *fy);
+/* Add n images of a batch with these coefficients: their F and f_y (NULL: no classes). */
+void jem__loss_add_scores(jem__loss_sums *sums, const jem__density *what, uint32_t roles,
+                          int64_t n, const double *f, const double *fy);
 /* sums += other. */
 void jem__loss_add_sums(jem__loss_sums *sums, const jem__loss_sums *other);
 

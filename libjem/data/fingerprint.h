@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JEM_TRAIN_FINGERPRINT_H
-#define JEM_TRAIN_FINGERPRINT_H
+#ifndef JEM_DATA_FINGERPRINT_H
+#define JEM_DATA_FINGERPRINT_H
 
 /* A 64-bit hash of a data set, noted in a training's file: a resumed training must see the same
  * images in the same order. */

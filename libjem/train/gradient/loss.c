@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See loss.h. */
 
-#include "train/loss.h"
+#include "train/gradient/loss.h"
 
+#include <math.h>
 #include <stddef.h>
 
 jem__loss_counts jem__loss_count(const jem__batch *batches, int32_t count)
@@ -21,9 +22,10 @@ jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t r
                                     const jem__loss_counts *n)
 {
     jem__density what = {.scale = 1.0}; /* the means divide below */
+    double *contrast = weights->logistic ? &what.gamma : &what.alpha;
 
     if ((roles & JEM__ROLE_DATA) != 0) {
-        what.alpha -= weights->px / (double)n->d;
+        *contrast -= weights->px / (double)n->d;
         what.lambda += weights->energy_l2 / (double)n->d;
     }
     if ((roles & JEM__ROLE_LABELLED) != 0) {
@@ -31,16 +33,33 @@ jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t r
         what.beta -= (weights->py_x + weights->pxy) / (double)n->l;
     }
     if ((roles & JEM__ROLE_SAMPLE) != 0) {
-        what.alpha += weights->px / (double)n->q;
+        *contrast += weights->px / (double)n->q;
         what.lambda += weights->energy_l2 / (double)n->q;
         what.beta += weights->pxy / (double)n->q;
     }
     return what;
 }
 
-void jem__loss_add_scores(jem__loss_sums *sums, uint32_t roles, int64_t n, const double *f,
-                          const double *fy)
+static double softplus(double v)
 {
+    return fmax(v, 0.0) + log1p(exp(-fabs(v)));
+}
+
+static void add_softplus(jem__loss_sums *sums, uint32_t roles, int64_t n, const double *f)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if ((roles & JEM__ROLE_DATA) != 0)
+            sums->softplus_d += softplus(-f[i]);
+        if ((roles & JEM__ROLE_SAMPLE) != 0)
+            sums->softplus_q += softplus(f[i]);
+    }
+}
+
+void jem__loss_add_scores(jem__loss_sums *sums, const jem__density *what, uint32_t roles,
+                          int64_t n, const double *f, const double *fy)
+{
+    if (what->gamma != 0.0)
+        add_softplus(sums, roles, n, f);
     for (int64_t i = 0; i < n; i++) {
         const double f_y = fy != NULL ? fy[i] : 0.0;
         if ((roles & JEM__ROLE_DATA) != 0) {
@@ -65,6 +84,8 @@ void jem__loss_add_sums(jem__loss_sums *sums, const jem__loss_sums *other)
     sums->f2_d += other->f2_d;
     sums->f_q += other->f_q;
     sums->f2_q += other->f2_q;
+    sums->softplus_d += other->softplus_d;
+    sums->softplus_q += other->softplus_q;
     sums->ce_l += other->ce_l;
     sums->fy_l += other->fy_l;
     sums->fy_q += other->fy_q;
@@ -90,7 +111,10 @@ void jem__loss_terms(const jem__loss_weights *weights, const jem__loss_counts *n
     if (n->l > 0)
         m->accuracy = mean((double)sums->correct, n->l);
     if (weights->px > 0.0 && n->d + n->q > 0) {
-        m->loss_px = weights->px * (mean(sums->f_q, n->q) - mean(sums->f_d, n->d));
+        m->loss_px =
+            weights->px * (weights->logistic
+                               ? mean(sums->softplus_q, n->q) + mean(sums->softplus_d, n->d)
+                               : mean(sums->f_q, n->q) - mean(sums->f_d, n->d));
         m->loss += m->loss_px;
     }
     if (weights->py_x > 0.0 && n->l > 0) {

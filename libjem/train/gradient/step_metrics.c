@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of metrics. */
 
-#include "train/step_metrics.h"
+#include "train/gradient/step_metrics.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -23,6 +23,12 @@ static const struct {
     {"accuracy", offsetof(jem__step_metrics, accuracy)},
     {"grad_norm", offsetof(jem__step_metrics, grad_norm)},
     {"sample_saturation", offsetof(jem__step_metrics, sample_saturation)},
+    {"log_px_data_std", offsetof(jem__step_metrics, log_px_data_std)},
+    {"log_px_sample_std", offsetof(jem__step_metrics, log_px_sample_std)},
+    {"auc", offsetof(jem__step_metrics, auc)},
+    {"running_auc", offsetof(jem__step_metrics, running_auc)},
+    {"sample_displacement", offsetof(jem__step_metrics, sample_displacement)},
+    {"sample_age", offsetof(jem__step_metrics, sample_age)},
 };
 
 #define METRICS (sizeof table / sizeof table[0])

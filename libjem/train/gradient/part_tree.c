@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See part_tree.h. */
 
-#include "train/part_tree.h"
+#include "train/gradient/part_tree.h"
 
 #include <stddef.h>
 

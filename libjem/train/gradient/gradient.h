@@ -9,7 +9,7 @@
  * memory at a time. */
 
 #include "nets/lanes.h"
-#include "train/part_tree.h"
+#include "train/gradient/part_tree.h"
 
 /* What gradient passes need beside their arguments. */
 typedef struct jem__gradient {
