@@ -436,23 +436,77 @@ static void test_page(void)
     sources[1] = (struct record_source){other, plain};
     text = text_of(write_page, NULL);
     same("page: two records under one heading, values across, colours, escapes", text,
-         "<h3>Apart &amp; together</h3>\n<table>\n<tr><th>checkpoint</th><th>paper's</th>"
-         "<th>other images</th><th>n</th><th>log_px</th><th>mass &lt;T = 2&gt;</th>"
-         "<th>entropy</th></tr>\n"
-         "<tr><td>JEM &lt;1&gt;</td><td>0.9</td><td>noise</td><td>7</td>"
-         "<td class=\"bad\">0.250</td><td>-</td><td>-</td></tr>\n"
-         "<tr><td>JEM &lt;1&gt;</td><td>0.9</td><td>noise</td><td>-</td>"
-         "<td class=\"good\">1.000</td><td>-</td><td>-</td></tr>\n"
-         "<tr><td>classifier</td><td>-</td><td>&lt;svhn&gt;</td><td>7</td><td>-</td><td>-</td>"
-         "<td>0.750</td></tr>\n"
-         "<tr><td>classifier</td><td>-</td><td>&lt;svhn&gt;</td><td>7</td><td>0.500</td>"
-         "<td>-</td><td>-</td></tr>\n"
-         "</table>\n<p class=\"soft\">1 &lt; 2</p>\n");
+         "<h3>Apart &amp; together</h3>\n"
+         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Apart &amp; "
+         "together\">\n"
+         "<table class=\"sort\">\n"
+         "<thead><tr><th scope=\"col\" class=\"text\">checkpoint</th><th scope=\"col\" "
+         "class=\"text\">paper's</th><th scope=\"col\" class=\"text\">other images</th><th "
+         "scope=\"col\">n</th><th scope=\"col\">log_px</th><th scope=\"col\">mass &lt;T = "
+         "2&gt;</th><th scope=\"col\">entropy</th></tr></thead>\n"
+         "<tbody>\n"
+         "<tr><th scope=\"row\" class=\"text\">JEM &lt;1&gt;</th><td "
+         "class=\"text\">0.9</td><td class=\"text\">noise</td><td>7</td><td "
+         "class=\"bad\">0.250</td><td>-</td><td>-</td></tr>\n"
+         "<tr><th scope=\"row\" class=\"text\">JEM &lt;1&gt;</th><td "
+         "class=\"text\">0.9</td><td class=\"text\">noise</td><td>-</td><td "
+         "class=\"good\">1.000</td><td>-</td><td>-</td></tr>\n"
+         "<tr><th scope=\"row\" class=\"text\">classifier</th><td class=\"text\">-</td><td "
+         "class=\"text\">&lt;svhn&gt;</td><td>7</td><td>-</td><td>-</td><td>0.750</td></tr>\n"
+         "<tr><th scope=\"row\" class=\"text\">classifier</th><td class=\"text\">-</td><td "
+         "class=\"text\">&lt;svhn&gt;</td><td>7</td><td>0.500</td><td>-</td><td>-</td></tr>\n"
+         "</tbody>\n"
+         "</table>\n"
+         "</div>\n"
+         "<p class=\"key\">Colours: <span class=\"good\">0.9 or more</span> <span "
+         "class=\"bad\">below 0.5</span></p>\n"
+         "<p class=\"soft\">1 &lt; 2</p>\n");
     free(text);
     json_decref(file);
     record_free(r);
     record_free(again);
     record_free(other);
+}
+
+/* Counts of pairs, whose second goes across; a line of nothing is not shaded. */
+static void test_heat(void)
+{
+    static const struct record_column pairs[] = {
+        {"label", "label", .kind = RECORD_WHOLE, .left = 1},
+        {"prediction", "prediction", .kind = RECORD_WHOLE, .left = 1},
+        {"n", "images", .kind = RECORD_WHOLE, .heat = 1},
+    };
+    static const struct record_layout layout = {
+        .name = "results", .across = "prediction", .figure = "n", RECORD_COLUMNS(pairs)};
+    static const char *const lead[] = {"x", NULL};
+    struct record *r = record_create();
+    struct record_table *t = record_table(r, &layout);
+    json_t *file;
+    struct record *again;
+    char *text;
+
+    for (int i = 0; i < 4; i++) {
+        record_row(t);
+        record_whole(t, "label", i / 2);
+        record_words(t, "label", i < 2 ? "cat" : "dog");
+        record_whole(t, "prediction", i % 2);
+        record_words(t, "prediction", i % 2 ? "dog" : "cat");
+        record_whole(t, "n", i == 0 ? 3 : i == 1 ? 1 : 0);
+    }
+    file = file_of(r);
+    again = read_back(file);
+    sources[0] = sources[1] = (struct record_source){again, lead};
+    text = text_of(write_page, NULL);
+    verdict("page: a figure is shaded by its share of the line",
+            text != NULL && strstr(text, "<td class=\"text\">cat</td>"
+                                         "<td class=\"heat\" style=\"--share:0.750\">3</td>"
+                                         "<td class=\"heat\" style=\"--share:0.250\">1</td>"));
+    verdict("page: of nothing there is no share",
+            text != NULL && strstr(text, "style=\"--share:0.000\">0</td>"));
+    free(text);
+    json_decref(file);
+    record_free(r);
+    record_free(again);
 }
 
 /* --- What is not sound --- */
@@ -611,6 +665,7 @@ int main(void)
     test_back(make_scaled, "back: rows with places, the same text");
     test_back(make_unscaled, "back: a row that is null, the same text");
     test_page();
+    test_heat();
     test_hostile();
     mistaken("mistake: no such column", no_column);
     mistaken("mistake: a figure of another kind", other_kind);

@@ -14,10 +14,11 @@
 #include <inttypes.h>
 
 #include "fit_images.h"
+#include "kit/draw/reliability.h"
+#include "kit/lab/confusion.h"
 #include "kit/lab/lab.h"
 #include "kit/stats/logits.h"
 #include "kit/stats/temperature.h"
-#include "reliability.h"
 
 static struct lab lab;
 static struct fit_images fit = {.split_seed = INT64_MIN};
@@ -95,6 +96,36 @@ static const struct record_layout errors = {.title = "Errors", RECORD_COLUMNS(er
 static const struct record_layout fits = {
     .title = "Temperature", .only_page = 1, RECORD_COLUMNS(fit_columns)};
 
+static const struct record_column bin_columns[] = {
+    {"low", "confidence above", .kind = RECORD_DIGITS, .decimals = 3},
+    {"high", "up to", .kind = RECORD_DIGITS, .decimals = 3},
+    {"count", "images", .kind = RECORD_WHOLE},
+    {"confidence", "mean confidence", .decimals = 4},
+    {"accuracy", "accuracy", .decimals = 4},
+    {NULL, "gap", .decimals = 4, .sign = 1},
+};
+
+/* A row per bin into the array `name` of the file; bins without images are in files alone.
+ * `shown`: on stdout and pages too. */
+static void tell_bins(const char *name, int shown, const struct reliability *r)
+{
+    const struct record_layout layout = {
+        .name = name, .only_files = !shown, RECORD_COLUMNS(bin_columns)};
+    struct record_table *t = record_table(lab.record, &layout);
+
+    for (int64_t b = 0; b < r->bins; b++) {
+        record_row(t);
+        record_number(t, "low", (double)b / (double)r->bins);
+        record_number(t, "high", (double)(b + 1) / (double)r->bins);
+        record_whole(t, "count", r->count[b]);
+        record_number(t, "confidence", r->confidence[b]);
+        record_number(t, "accuracy", r->accuracy[b]);
+        record_number(t, "gap", r->accuracy[b] - r->confidence[b]);
+        if (r->count[b] == 0)
+            record_hide(t);
+    }
+}
+
 /* What the model says about those images that have a label. */
 static const struct evaluation *look_at(const char *what, struct image_input *in,
                                         uint64_t stream)
@@ -112,14 +143,11 @@ static void measure(const float *f, const float *p, const int32_t *y, int64_t n,
     const int64_t k = lab.classes;
     double accuracy, nll, brier, classwise;
 
-    r->bins = bins;
+    must(reliability_measure(p, y, n, k, bins, r));
     must_jem(jem_metric_accuracy(f, y, n, k, &accuracy));
     must_jem(jem_metric_nll(f, y, n, k, &nll));
     must_jem(jem_metric_brier(p, y, n, k, &brier));
-    must_jem(jem_metric_ece(p, y, n, k, bins, &r->ece));
-    must_jem(jem_metric_mce(p, y, n, k, bins, &r->mce));
     must_jem(jem_metric_classwise_ece(p, y, n, k, bins, &classwise));
-    must_jem(jem_metric_reliability(p, y, n, k, bins, r->count, r->confidence, r->accuracy));
     record_number(t, "accuracy", accuracy);
     record_number(t, "ece", r->ece);
     record_number(t, "mce", r->mce);
@@ -221,14 +249,15 @@ int main(int argc, char **argv)
     if (has_temperature)
         measure_scaled(e, t.t, table, &scaled);
     say_temperature(&t);
-    reliability_record(lab.record, "bins", 1, &as_is);
+    tell_bins("bins", 1, &as_is);
     if (has_temperature)
-        reliability_record(lab.record, "scaled.bins", 0, &scaled);
+        tell_bins("scaled.bins", 0, &scaled);
+    must(confusion_record(lab.record, lab.data, e));
     lab_print(&lab);
     if (pictures)
-        reliability_draw(&lab, &as_is, "As it is", "reliability.svg");
+        must(reliability_write(lab.out, "reliability.svg", &as_is, "As it is"));
     if (pictures && has_temperature)
-        reliability_draw(&lab, &scaled, "With temperature", "reliability-scaled.svg");
+        must(reliability_write(lab.out, "reliability-scaled.svg", &scaled, "With temperature"));
     json_set_number(record_json(lab.record), "n", (double)e->n);
     fit_images_note(&lab, &fit, &t);
     say_protocol(e->n, fit_images_text(&lab, &fit, &t));

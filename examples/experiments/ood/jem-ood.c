@@ -205,7 +205,7 @@ static void say_protocol(int64_t n, const char *no_classes)
         "scores higher, ties one half; %s. AUPR is the average precision and depends on n in "
         "and n. FPR95: the share of the others above the threshold that keeps 95 %% of the "
         "test images. %s%s. There is %s; interp: means of two test images. In the histograms "
-        "the outermost bins hold what lies beyond, and bins above 40 %% are cut.",
+        "the outermost bins hold what lies beyond.",
         n, arg.bootstrap > 0 ? interval : "no interval",
         no_classes == NULL ? "" : "Scores that need classes are left out: ",
         no_classes == NULL ? energy : no_classes,

@@ -39,27 +39,29 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
 static void draw_attack(struct lab *lab, const struct robustness *r, const char *attack)
 {
     const double last = r->eps.value[r->eps.count - 1];
+    double low = 0, high = 100;
     int curves = 0, colour = 0;
     struct svg_file svg;
     plot p;
 
     for (int i = 0; i < r->count; i++)
         curves += strcmp(r->rows[i].attack, attack) == 0;
-    must(svg_open(&svg, lab->out, lab_text(lab, "%s.svg", attack), 1));
+    plot_range(&low, &high);
+    must(svg_open(&svg, lab->out, lab_text(lab, "%s.svg", attack)));
     svg_begin_plot(&svg);
-    plot_begin(&p, svg.out,
-               lab_text(lab, "Accuracy under attack: %s, %" PRId64 " images", attack, r->n),
-               lab_text(lab, "eps (%s, of images in [0, 1])%s", robustness_norm(r),
-                        curves > 1 ? "; curves drawn a little apart" : ""),
-               "accuracy (%)", -MARGIN * last, (1 + MARGIN) * last, 0, 100);
+    must(
+        plot_begin(&p, svg.out,
+                   lab_text(lab, "Accuracy under attack: %s, %" PRId64 " images", attack, r->n),
+                   lab_text(lab, "eps (%s, of images in [0, 1])%s", robustness_norm(r),
+                            curves > 1 ? "; curves drawn a little apart" : ""),
+                   "accuracy (%)", -MARGIN * last, (1 + MARGIN) * last, low, high));
     for (int i = 0; i < r->count; i++)
         if (strcmp(r->rows[i].attack, attack) == 0) {
             draw_curve(&p, r, &r->rows[i], colour,
                        (colour - (curves - 1) / 2.0) * APART * last);
             colour++;
         }
-    plot_end(&p);
-    svg_end_plot(&svg);
+    must(svg_end_plot(&svg, &p));
     must(svg_close(&svg));
 }
 

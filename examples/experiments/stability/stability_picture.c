@@ -44,7 +44,7 @@ static struct ranges find_ranges(const struct stability *s)
         all.low = all.high = 0;
     all.low = floor(all.low);
     all.high = ceil(all.high);
-    all.high += (all.high - all.low + 1) * 0.08 * fmin((double)s->seeds, 5); /* the legend's */
+    plot_range(&all.low, &all.high);
     return all;
 }
 
@@ -73,7 +73,7 @@ void stability_draw(const struct stability *s)
     const struct ranges ranges = find_ranges(s);
     struct svg_file file;
 
-    must(svg_open(&file, s->lab->out, "gap.svg", (int)s->variants));
+    must(svg_open(&file, s->lab->out, "gap.svg"));
     for (int64_t v = 0; v < s->variants; v++) {
         char title[TITLE_LENGTH + 1];
         plot p;
@@ -82,13 +82,12 @@ void stability_draw(const struct stability *s)
                      stability_text(&s->variant[v])) > TITLE_LENGTH)
             memcpy(title + TITLE_LENGTH - 3, "...", 4);
         svg_begin_plot(&file);
-        plot_begin(&p, file.out, title, "training step", "log10 of |energy gap| in nats", 0,
-                   ranges.steps, ranges.low, ranges.high);
+        must(plot_begin(&p, file.out, title, "training step", "log10 of |energy gap| in nats",
+                        0, ranges.steps, ranges.low, ranges.high));
         for (int64_t i = 0; i < s->seeds; i++)
             if (s->run[v * s->seeds + i].planned > 0) /* it was begun */
                 draw_run(&p, &s->run[v * s->seeds + i], (int)i);
-        plot_end(&p);
-        svg_end_plot(&file);
+        must(svg_end_plot(&file, &p));
     }
     must(svg_close(&file));
 }

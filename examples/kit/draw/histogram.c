@@ -15,7 +15,6 @@
 
 #define BINS   60
 #define BEYOND 0.01 /* share of a set that may lie beyond either end of the range */
-#define HIGH   40.0 /* percent: a single bin may be higher, and is cut */
 
 /* Widen the range until it holds all of the set but the share BEYOND at each end. */
 static int widen(const struct histogram *h, double *low, double *high)
@@ -44,52 +43,52 @@ static void fill(const struct histogram *h, double low, double high, double shar
     }
 }
 
-/* How high the sets reach in bins from ... to - 1. */
-static double highest(const struct histogram *sets, size_t count, double low, double high,
-                      int from, int to)
+/* All but the end of the plot. */
+static int draw(plot *p, FILE *out, const char *title, const char *axis,
+                const struct histogram *sets, size_t count)
 {
-    double most = 0, share[BINS];
-
-    for (size_t i = 0; i < count; i++) {
-        fill(&sets[i], low, high, share);
-        for (int b = from; b < to; b++)
-            most = fmax(most, share[b]);
-    }
-    return most;
-}
-
-int histogram_draw(FILE *out, const char *title, const char *axis, const struct histogram *sets,
-                   size_t count)
-{
-    double low = HUGE_VAL, high = -HUGE_VAL, top, share[BINS];
-    plot p;
+    double low = HUGE_VAL, high = -HUGE_VAL, top = 0, share[BINS];
 
     for (size_t i = 0; i < count; i++)
         TRY(widen(&sets[i], &low, &high));
     if (!(high > low))
         high = low + 1;
-    top = fmin(1.3 * highest(sets, count, low, high, 0, BINS), HIGH);
-    plot_begin(&p, out, title, axis, "images (%)", low, high, 0, top);
-    p.legend_left = highest(sets, count, low, high, 0, BINS / 3) <
-                    highest(sets, count, low, high, 2 * BINS / 3, BINS);
+    for (size_t i = 0; i < count; i++) {
+        fill(&sets[i], low, high, share);
+        for (int b = 0; b < BINS; b++)
+            top = fmax(top, share[b]);
+    }
+    TRY(plot_begin(p, out, title, axis, "images (%)", low, high, 0, 1.06 * top));
     for (size_t i = count; i-- > 0;) {
         fill(&sets[i], low, high, share);
-        plot_histogram(&p, share, BINS, low, high, (int)i, sets[i].name);
+        plot_histogram(p, share, BINS, low, high, (int)i, NULL);
     }
-    plot_end(&p);
+    for (size_t i = 0; i < count; i++)
+        plot_legend(p, (int)i, sets[i].name);
     return EXIT_OK;
+}
+
+int histogram_draw(FILE *out, const char *title, const char *axis, const struct histogram *sets,
+                   size_t count)
+{
+    plot p;
+
+    TRY(draw(&p, out, title, axis, sets, count));
+    return plot_end(&p);
 }
 
 int histogram_write(const char *folder, const char *name, const char *title, const char *axis,
                     const struct histogram *sets, size_t count)
 {
     struct svg_file s;
+    plot p;
     int rc, closed;
 
-    TRY(svg_open(&s, folder, name, 1));
+    TRY(svg_open(&s, folder, name));
     svg_begin_plot(&s);
-    rc = histogram_draw(s.out, title, axis, sets, count);
-    svg_end_plot(&s);
+    rc = draw(&p, s.out, title, axis, sets, count);
+    if (rc == EXIT_OK)
+        rc = svg_end_plot(&s, &p);
     closed = svg_close(&s);
     return rc == EXIT_OK ? closed : rc;
 }

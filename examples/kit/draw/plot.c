@@ -6,18 +6,55 @@
 #include "kit/draw/plot.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "kit/base/report.h"
+
+/* Of a character of the legend and the title, in the picture's units: a little too much. */
+#define LEGEND_WIDTH 6.2
+#define TITLE_WIDTH  7.4
+#define LEGEND_LINE  17.0
+
+/* Marks carry their colour themselves, for programs that know no style sheets; on a dark screen
+ * the rules put a lighter one in its place. */
 const char plot_style[] =
-    "svg .grid{stroke:#e6e6e6}svg .guide{stroke:#888;stroke-dasharray:5 4}\n"
-    "svg text{font-family:system-ui,sans-serif;fill:#333}svg .tick{font-size:11px;fill:#666}\n"
-    "svg .title{font-size:14px;font-weight:600}svg .label,svg .legend{font-size:12px}\n";
+    "svg .paper{fill:#fff}svg .grid{stroke:#e2e2e2}\n"
+    "svg .guide{stroke:#6b6b6b;stroke-dasharray:5 4}\n"
+    "svg text{font-family:system-ui,sans-serif;fill:#222}svg .tick{font-size:11px;fill:#555}\n"
+    "svg .title{font-size:13px;font-weight:600}svg .label,svg .legend{font-size:11.5px}\n"
+    "@media screen and (prefers-color-scheme:dark){\n"
+    "svg .paper{fill:#202222}svg .grid{stroke:#3a3d3d}svg .guide{stroke:#a5a5a5}\n"
+    "svg text{fill:#e6e6e3}svg .tick{fill:#b4b4b0}\n"
+    "svg .f0{fill:#4da6e0}svg .s0{stroke:#4da6e0}svg .f1{fill:#ff8a3d}svg .s1{stroke:#ff8a3d}\n"
+    "svg .f2{fill:#2fc79a}svg .s2{stroke:#2fc79a}svg .f3{fill:#e59ac4}svg .s3{stroke:#e59ac4}\n"
+    "svg .f4{fill:#f0b730}svg .s4{stroke:#f0b730}svg .f5{fill:#8fd0f5}svg .s5{stroke:#8fd0f5}\n"
+    "svg .f6{fill:#b0b0b0}svg .s6{stroke:#b0b0b0}\n}\n";
 
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                       "#e69f00", "#56b4e9", "#777777"};
 
-static const char *colour_of(int colour)
+#define COLOURS (sizeof colours / sizeof colours[0])
+
+/* Past the last colour they begin again, dashed. */
+static int is_dashed(int colour)
 {
-    return colours[(size_t)colour % (sizeof colours / sizeof colours[0])];
+    return (size_t)colour / COLOURS % 2 == 1;
+}
+
+static void fill_of(FILE *out, int colour)
+{
+    const size_t c = (size_t)colour % COLOURS;
+
+    fprintf(out, " class=\"f%zu\" fill=\"%s\"", c, colours[c]);
+}
+
+static void stroke_of(FILE *out, int colour)
+{
+    const size_t c = (size_t)colour % COLOURS;
+
+    fprintf(out, " class=\"s%zu\" stroke=\"%s\"%s", c, colours[c],
+            is_dashed(colour) ? " stroke-dasharray=\"6 3\"" : "");
 }
 
 void html_text(FILE *out, const char *text)
@@ -108,59 +145,77 @@ static void axes(const plot *p)
     }
 }
 
-void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const char *y_label,
-                double x0, double x1, double y0, double y1)
+void plot_range(double *low, double *high)
 {
-    char turn[80];
+    const double margin = 0.05 * (*high - *low);
+
+    if (!(*high > *low)) { /* one value, or none */
+        *low = isfinite(*low) ? *low - 0.5 : 0.0;
+        *high = *low + 1.0;
+        return;
+    }
+    *low -= margin;
+    *high += margin;
+}
+
+int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const char *y_label,
+               double x0, double x1, double y0, double y1)
+{
+    char words[96];
 
     if (!(x1 > x0))
         x1 = x0 + 1.0;
     if (!(y1 > y0))
         y1 = y0 + 1.0;
-    *p = (plot){.out = out,
+    *p = (plot){.page = out,
                 .x0 = x0,
                 .x1 = x1,
                 .y0 = y0,
                 .y1 = y1,
-                .left = 62.0,
+                .left = 54.0,
                 .right = PLOT_WIDTH - 14.0,
-                .top = 34.0,
-                .bottom = PLOT_HEIGHT - 46.0,
-                .legend = 0};
-    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", PLOT_WIDTH,
-            PLOT_HEIGHT);
-    html_text(out, title);
-    fputs("\">\n", out);
+                .top = 30.0,
+                .bottom = PLOT_HEIGHT - 42.0};
+    snprintf(p->title, sizeof p->title, "%s", title);
+    p->out = open_memstream(&p->drawn, &p->drawn_bytes);
+    if (p->out == NULL)
+        return report_no_memory();
     axes(p);
-    text(p, p->left, 18.0, "start", "class=\"title\"", title);
-    text(p, (p->left + p->right) / 2.0, PLOT_HEIGHT - 10.0, "middle", "class=\"label\"",
+    snprintf(words, sizeof words, "class=\"title\" style=\"font-size:%.1fpx\"",
+             13.0 * fmin(1.0, (PLOT_WIDTH - 16) / (TITLE_WIDTH * (double)strlen(title) + 1)));
+    text(p, 8.0, 17.0, "start", words, title);
+    text(p, (p->left + p->right) / 2.0, PLOT_HEIGHT - 9.0, "middle", "class=\"label\"",
          x_label);
-    snprintf(turn, sizeof turn, "class=\"label\" transform=\"rotate(-90 14 %.0f)\"",
+    snprintf(words, sizeof words, "class=\"label\" transform=\"rotate(-90 13 %.0f)\"",
              (p->top + p->bottom) / 2.0);
-    text(p, 14.0, (p->top + p->bottom) / 2.0, "middle", turn, y_label);
+    text(p, 13.0, (p->top + p->bottom) / 2.0, "middle", words, y_label);
+    return EXIT_OK;
 }
 
-static void key(const plot *p, double x, double y, int colour)
-{
-    fprintf(p->out,
-            "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\" fill=\"%s\"/>", x,
-            y - 9.0, colour_of(colour));
-}
-
+/* Entries stand below the axis, one after the other, where no curve comes. */
 void plot_legend(plot *p, int colour, const char *name)
 {
-    const double y = p->top + 12.0 + 15.0 * p->legend++;
-    const double x = p->legend_left ? p->left + 8.0 : p->right - 12.0;
+    const double width = 16.0 + LEGEND_WIDTH * (double)strlen(name);
+    double y;
 
-    key(p, x, y, colour);
-    text(p, p->legend_left ? x + 16.0 : x - 6.0, y, p->legend_left ? "start" : "end",
-         "class=\"legend\"", name);
-}
-
-void plot_note(plot *p, double x, double y, int colour, const char *words)
-{
-    key(p, px(p, x), py(p, y), colour);
-    text(p, px(p, x) + 16.0, py(p, y), "start", "class=\"legend\"", words);
+    if (p->legend_lines == 0 || p->legend_end + width > PLOT_WIDTH - 8.0) {
+        p->legend_lines++;
+        p->legend_end = 12.0;
+    }
+    y = PLOT_HEIGHT - 6.0 + LEGEND_LINE * p->legend_lines;
+    if (is_dashed(colour)) {
+        fprintf(p->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" ",
+                p->legend_end - 3.0, y - 4.0, p->legend_end + 12.0, y - 4.0);
+        fputs("stroke-width=\"2.4\"", p->out);
+        stroke_of(p->out, colour);
+    } else {
+        fprintf(p->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\" rx=\"2\"",
+                p->legend_end, y - 9.0);
+        fill_of(p->out, colour);
+    }
+    fputs("/>\n", p->out);
+    text(p, p->legend_end + 15.0, y, "start", "class=\"legend\"", name);
+    p->legend_end += width + 14.0;
 }
 
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
@@ -168,8 +223,9 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
 {
     int open = 0;
 
-    fprintf(p->out, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" d=\"",
-            colour_of(colour));
+    fputs("<path fill=\"none\" stroke-width=\"1.8\"", p->out);
+    stroke_of(p->out, colour);
+    fputs(" d=\"", p->out);
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(x[i]) || !isfinite(y[i])) {
             open = 0;
@@ -194,10 +250,13 @@ void plot_histogram(plot *p, const double *heights, size_t bins, double x0, doub
 {
     const double width = (x1 - x0) / (double)bins;
 
+    const size_t c = (size_t)colour % COLOURS;
+
     fprintf(p->out,
-            "<path fill=\"%s\" fill-opacity=\"0.25\" stroke=\"%s\" stroke-width=\"1.4\" "
-            "d=\"M%.1f %.1f",
-            colour_of(colour), colour_of(colour), px(p, x0), py(p, 0.0));
+            "<path class=\"f%zu s%zu\" fill=\"%s\" fill-opacity=\"0.22\" stroke=\"%s\" "
+            "stroke-width=\"1.6\"%s d=\"M%.1f %.1f",
+            c, c, colours[c], colours[c], is_dashed(colour) ? " stroke-dasharray=\"6 3\"" : "",
+            px(p, x0), py(p, 0.0));
     for (size_t i = 0; i < bins; i++)
         fprintf(p->out, "L%.1f %.1fL%.1f %.1f", px(p, x0 + width * (double)i),
                 py(p, heights[i]), px(p, x0 + width * (double)(i + 1)), py(p, heights[i]));
@@ -214,12 +273,12 @@ void plot_bar(plot *p, double x0, double x1, double height, int colour)
 void plot_box(plot *p, double x0, double x1, double y0, double y1, int colour, double opacity)
 {
     const double top = fmin(py(p, y0), py(p, y1)), bottom = fmax(py(p, y0), py(p, y1));
+    const double gap = fmin(0.7, 0.1 * (px(p, x1) - px(p, x0)));
 
-    fprintf(p->out,
-            "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" "
-            "fill-opacity=\"%.2f\"/>\n",
-            px(p, x0) + 0.7, top, px(p, x1) - px(p, x0) - 1.4, bottom - top, colour_of(colour),
-            opacity);
+    fprintf(p->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"",
+            px(p, x0) + gap, top, fmax(px(p, x1) - px(p, x0) - 2 * gap, 0.3), bottom - top);
+    fill_of(p->out, colour);
+    fprintf(p->out, " fill-opacity=\"%.2f\"/>\n", opacity);
 }
 
 void plot_upright(plot *p, double x, double y, const char *words)
@@ -231,7 +290,22 @@ void plot_upright(plot *p, double x, double y, const char *words)
     text(p, px(p, x) + 4.0, py(p, y) - 4.0, "start", turn, words);
 }
 
-void plot_end(plot *p)
+int plot_end(plot *p)
 {
-    fputs("</svg>\n", p->out);
+    const int sound = fclose(p->out) == 0;
+
+    p->height = PLOT_HEIGHT + (p->legend_lines > 0 ? (int)LEGEND_LINE * p->legend_lines : 0);
+    if (!sound) {
+        free(p->drawn);
+        return report_no_memory();
+    }
+    fprintf(p->page,
+            "<svg viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"",
+            PLOT_WIDTH, p->height, PLOT_WIDTH, p->height);
+    html_text(p->page, p->title);
+    fputs("\">\n", p->page);
+    fwrite(p->drawn, 1, p->drawn_bytes, p->page);
+    fputs("</svg>\n", p->page);
+    free(p->drawn);
+    return EXIT_OK;
 }

@@ -3,28 +3,38 @@
 #define KIT_DRAW_PLOT_H
 
 /* Small plots as inline SVG: axes with round tick values and units, curves, histograms, bars.
- * Begin a plot with its ranges, draw into it, end it; everything goes straight to `out`. */
+ * Begin a plot with its ranges, draw into it, end it. The legend stands below the plot, never on
+ * what is drawn, and the picture grows with it: a plot is written to its page when it ends. */
 
 #include <stddef.h>
 #include <stdio.h>
 
-#define PLOT_WIDTH  520 /* of the picture, in its own units */
-#define PLOT_HEIGHT 300
+#define PLOT_WIDTH  420 /* of the picture, in its own units */
+#define PLOT_HEIGHT 260 /* without the legend */
 
-/* A page or file with plots needs these rules in its <style>. */
+/* A page or file with plots needs these rules in its <style>; they have colours for light and dark
+ * screens. */
 extern const char plot_style[];
 
 typedef struct plot {
-    FILE *out;
+    FILE *out;                       /* what is drawn, until the end */
     double x0, x1, y0, y1;           /* data ranges */
-    double left, right, top, bottom; /* pixels of the drawing area */
-    int legend;                      /* entries so far */
-    int legend_left; /* may be set after plot_begin(): the legend is on the left */
+    double left, right, top, bottom; /* of the drawing area, in the picture's units */
+    int height;                      /* of the picture; known at the end */
+    FILE *page;
+    char title[160], *drawn;
+    size_t drawn_bytes;
+    int legend_lines;
+    double legend_end; /* of its last line */
 } plot;
 
-/* An empty range is widened. Labels carry the units: "SGLD step size (1)", "time (s)". */
-void plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const char *y_label,
-                double x0, double x1, double y0, double y1);
+/* Widen a range, so that no curve touches the frame; one without a length gets one. */
+void plot_range(double *low, double *high);
+
+/* An empty range is widened. Labels carry the units: "SGLD step size (1)", "time (s)". Returns an
+ * exit code; after a failure nothing may be drawn. */
+int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const char *y_label,
+               double x0, double x1, double y0, double y1);
 
 /* A curve; points that are not finite break it. `name` NULL: not in the legend. */
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
@@ -46,13 +56,12 @@ void plot_box(plot *p, double x0, double x1, double y0, double y1, int colour, d
 /* Small words that begin at (x, y) and run upwards. */
 void plot_upright(plot *p, double x, double y, const char *words);
 
-/* An entry of the legend, for what was drawn without a name. */
+/* An entry of the legend, for what was drawn without a name. Colours are numbers from 0 on; from
+ * the eighth on curves are dashed. */
 void plot_legend(plot *p, int colour, const char *name);
 
-/* An entry that stands at (x, y) instead. */
-void plot_note(plot *p, double x, double y, int colour, const char *words);
-
-void plot_end(plot *p);
+/* Writes the picture. Returns an exit code. */
+int plot_end(plot *p);
 
 /* Text with <, >, & and " escaped. */
 void html_text(FILE *out, const char *text);

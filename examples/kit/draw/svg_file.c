@@ -5,6 +5,7 @@
 #include "kit/draw/svg_file.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/report.h"
@@ -12,41 +13,47 @@
 
 #define SHOWN_WIDTH 780 /* pixels, for programs that show the file as it is */
 
-int svg_open(struct svg_file *s, const char *folder, const char *name, int plots)
+int svg_open(struct svg_file *s, const char *folder, const char *name)
 {
-    const int height = plots * PLOT_HEIGHT;
-
-    s->next = 0;
+    *s = (struct svg_file){0};
     TRY(file_join(s->path, folder, name));
-    s->out = fopen(s->path, "w");
-    if (s->out == NULL)
+    s->file = fopen(s->path, "w");
+    if (s->file == NULL)
         return report_failed("cannot write %s: %s", s->path, strerror(errno));
-    fprintf(s->out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
-            "height=\"%d\">\n<style>\n%s</style>\n"
-            "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
-            PLOT_WIDTH, height, SHOWN_WIDTH, height * SHOWN_WIDTH / PLOT_WIDTH, plot_style,
-            PLOT_WIDTH, height);
-    return EXIT_OK;
+    s->out = open_memstream(&s->drawn, &s->drawn_bytes);
+    if (s->out != NULL)
+        return EXIT_OK;
+    fclose(s->file);
+    return report_no_memory();
 }
 
 void svg_begin_plot(struct svg_file *s)
 {
-    fprintf(s->out, "<svg y=\"%d\" width=\"%d\" height=\"%d\">\n", s->next++ * PLOT_HEIGHT,
-            PLOT_WIDTH, PLOT_HEIGHT);
+    fprintf(s->out, "<g transform=\"translate(0 %d)\">\n", s->height);
 }
 
-void svg_end_plot(struct svg_file *s)
+int svg_end_plot(struct svg_file *s, plot *p)
 {
-    fputs("</svg>\n", s->out);
+    TRY(plot_end(p));
+    s->height += p->height;
+    fputs("</g>\n", s->out);
+    return EXIT_OK;
 }
 
 int svg_close(struct svg_file *s)
 {
-    int sound;
+    int sound = fclose(s->out) == 0;
 
-    fputs("</svg>\n", s->out);
-    sound = !ferror(s->out);
-    sound = fclose(s->out) == 0 && sound;
+    fprintf(s->file,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
+            "height=\"%d\" role=\"img\">\n<style>\n%s</style>\n"
+            "<rect class=\"paper\" width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
+            PLOT_WIDTH, s->height, SHOWN_WIDTH, s->height * SHOWN_WIDTH / PLOT_WIDTH,
+            plot_style, PLOT_WIDTH, s->height);
+    sound = sound && fwrite(s->drawn, 1, s->drawn_bytes, s->file) == s->drawn_bytes;
+    free(s->drawn);
+    fputs("</svg>\n", s->file);
+    sound = !ferror(s->file) && sound;
+    sound = fclose(s->file) == 0 && sound;
     return sound ? EXIT_OK : report_failed("cannot write %s: %s", s->path, strerror(errno));
 }

@@ -7,19 +7,23 @@
 #include <stdio.h>
 
 #include "kit/base/file.h"
+#include "kit/draw/plot.h"
 
 struct svg_file {
     FILE *out; /* where plot_begin() draws to */
     char path[FILE_PATH_BYTES];
-    int next; /* the number of the next plot */
+    FILE *file;
+    char *drawn;
+    size_t drawn_bytes;
+    int height; /* so far */
 };
 
-/* Begin the file folder/name, which is as high as `plots` plots. */
-int svg_open(struct svg_file *s, const char *folder, const char *name, int plots);
+/* Begin the file folder/name. */
+int svg_open(struct svg_file *s, const char *folder, const char *name);
 
-/* Around each plot: before plot_begin() and after plot_end(). */
+/* Around each plot: before plot_begin(), and instead of plot_end(). */
 void svg_begin_plot(struct svg_file *s);
-void svg_end_plot(struct svg_file *s);
+int svg_end_plot(struct svg_file *s, plot *p);
 
 int svg_close(struct svg_file *s);
 

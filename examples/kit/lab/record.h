@@ -60,6 +60,8 @@ struct record_column {
     /* The page colours a figure that is good enough, or too bad; which way is up follows from
      * the two. Both 0: no colours. */
     double good, bad;
+
+    int heat; /* a RECORD_WHOLE figure that the page shades by its share of the line's sum */
 };
 
 struct record_layout {

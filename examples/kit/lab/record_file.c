@@ -216,6 +216,7 @@ static json_t *column_json(const struct record_table *t, int c)
     set_if(o, "group", column->group);
     set_if(o, "right", column->right);
     set_if(o, "left", column->left);
+    set_if(o, "heat", column->heat);
     if (column->good != 0 || column->bad != 0) {
         json_set_number(o, "good", column->good);
         json_set_number(o, "bad", column->bad);
@@ -382,6 +383,7 @@ static int read_column(struct reading *in, const json_t *object, struct record_c
     out->group = is_set(object, "group") && out->kind == RECORD_TEXT;
     out->right = is_set(object, "right");
     out->left = is_set(object, "left");
+    out->heat = is_set(object, "heat");
     out->good = json_number_value(json_object_get(object, "good"));
     out->bad = json_number_value(json_object_get(object, "bad"));
     return rc;

@@ -2,6 +2,7 @@
 
 /* See record.h: tables on a page. */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,24 @@ struct page {
     int headings;
 };
 
-static void put_text(FILE *out, const char *tag, const char *text)
+/* Words in a cell are left-aligned, as their heading is. */
+static const char text_class[] = " class=\"text\"";
+
+static void put_text(FILE *out, const char *tag, const char *more, const char *text)
 {
-    fprintf(out, "<%s>", tag);
+    fprintf(out, "<%s%s>", tag, more);
     html_text(out, text);
-    fprintf(out, "</%s>", tag);
+    fprintf(out, "</%.2s>", tag);
+}
+
+static int is_words(const struct record_column *c)
+{
+    return ((c->kind == RECORD_TEXT || c->kind == RECORD_TRUTH) && !c->right) || c->left;
+}
+
+static void put_column_head(FILE *out, int words, const char *title)
+{
+    put_text(out, "th scope=\"col\"", words ? text_class : "", title);
 }
 
 static const struct record_table *find_table(const struct record *r, const char *name)
@@ -51,30 +65,47 @@ static int same_column(const struct page *p, int c, const struct record_table *t
     return -1;
 }
 
+static int is_coloured(const struct record_column *c)
+{
+    return (c->good != 0 || c->bad != 0) && c->kind != RECORD_TEXT && c->kind != RECORD_TRUTH;
+}
+
 static const char *colour(const struct record_column *c, const struct record_cell *cell)
 {
     const double value = c->kind == RECORD_WHOLE ? (double)cell->whole : cell->number;
     const double up = c->good < c->bad ? -1 : 1;
 
-    if ((c->good == 0 && c->bad == 0) || cell->state != RECORD_GIVEN ||
-        c->kind == RECORD_TEXT || c->kind == RECORD_TRUTH)
-        return "";
+    if (!is_coloured(c) || cell->state != RECORD_GIVEN)
+        return is_words(c) ? text_class : "";
     if (up * value >= up * c->good)
         return " class=\"good\"";
     return up * value < up * c->bad ? " class=\"bad\"" : "";
 }
 
-/* The head's column c in a row of another record's table; row -1: there is none. */
-static int put_cell(const struct page *p, int c, const struct record_table *t, int64_t row)
+/* The first cell of a line is its heading. */
+static const char *cell_tag(int first)
+{
+    return first ? "th scope=\"row\"" : "td";
+}
+
+/* The head's column c in a row of another record's table; row -1: there is none. `share`: how dark
+ * a column with heat is. */
+static int put_cell(const struct page *p, int c, const struct record_table *t, int64_t row,
+                    int first, double share)
 {
     const int k = row < 0 ? -1 : same_column(p, c, t);
-    char *text = k < 0 ? strdup("-") : record_cell_text(t, row, k);
+    char *text = k < 0 ? strdup("-") : record_cell_text(t, row, k), heat[64] = "";
+    const char *more = is_words(&p->head->columns[c]) ? text_class : "";
 
     if (text == NULL)
         return report_no_memory();
-    fprintf(p->out, "<td%s>", k < 0 ? "" : colour(&t->columns[k], &t->row[row].cell[k]));
-    html_text(p->out, text);
-    fputs("</td>", p->out);
+    if (k >= 0)
+        more = colour(&t->columns[k], &t->row[row].cell[k]);
+    if (k >= 0 && t->columns[k].heat && isfinite(share)) {
+        snprintf(heat, sizeof heat, " class=\"heat\" style=\"--share:%.3f\"", share);
+        more = heat;
+    }
+    put_text(p->out, cell_tag(first), more, text);
     free(text);
     return EXIT_OK;
 }
@@ -167,38 +198,82 @@ static int find_named(const struct record_table *t, const char *name)
 static void put_heading(const struct page *p, const char *const *leads)
 {
     const struct record_table *t = p->head;
+    const char *name = t->layout.title != NULL ? t->layout.title : record_table_name(t);
 
     if (t->layout.title != NULL) {
-        put_text(p->out, "h3", t->layout.title);
+        put_text(p->out, "h3", "", t->layout.title);
         fputc('\n', p->out);
     }
-    fputs("<table>\n<tr>", p->out);
+    fputs("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"", p->out);
+    html_text(p->out, name == NULL ? "table" : name);
+    fputs("\">\n<table class=\"sort\">\n<thead><tr>", p->out);
     for (int i = 0; i < p->lead_count; i++)
-        put_text(p->out, "th", leads[i]);
+        put_column_head(p->out, 1, leads[i]);
     for (int c = 0; c < t->layout.count; c++)
         if (is_shown(p, c))
-            put_text(p->out, "th", t->columns[c].title);
+            put_column_head(p->out, is_words(&t->columns[c]), t->columns[c].title);
     for (int h = 0; h < p->headings; h++)
-        put_text(p->out, "th", p->heading[h]);
-    fputs("</tr>\n", p->out);
+        put_column_head(p->out, is_words(&t->columns[find_named(t, t->layout.figure)]),
+                        p->heading[h]);
+    fputs("</tr></thead>\n<tbody>\n", p->out);
+}
+
+/* The share of a line's figures that a row's is: how dark it stands on the page. NaN: no heat. */
+static double heat_of(const struct record_table *t, int c, int64_t row, int64_t i, int64_t end)
+{
+    double sum = 0;
+
+    if (c < 0 || row < 0 || !t->columns[c].heat || t->columns[c].kind != RECORD_WHOLE)
+        return (double)NAN;
+    for (; i < end; i++)
+        sum += (double)t->row[i].cell[c].whole;
+    return sum > 0 ? (double)t->row[row].cell[c].whole / sum : 0;
 }
 
 static int put_line(const struct page *p, const struct record_source *s,
                     const struct record_table *t, int64_t i, int64_t end)
 {
-    int rc = EXIT_OK;
+    const int figure = find_named(p->head, p->head->layout.figure);
+    int rc = EXIT_OK, first = 1;
 
     fputs("<tr>", p->out);
-    for (int k = 0; k < p->lead_count; k++)
-        put_text(p->out, "td", s->leads[k] == NULL ? "-" : s->leads[k]);
+    for (int k = 0; k < p->lead_count; k++, first = 0)
+        put_text(p->out, cell_tag(first), text_class, s->leads[k] == NULL ? "-" : s->leads[k]);
     for (int c = 0; c < p->head->layout.count && rc == EXIT_OK; c++)
-        if (is_shown(p, c))
-            rc = put_cell(p, c, t, i);
-    for (int h = 0; h < p->headings && rc == EXIT_OK; h++)
-        rc = put_cell(p, find_named(p->head, p->head->layout.figure), t,
-                      row_with(p, t, i, end, p->heading[h]));
+        if (is_shown(p, c)) {
+            rc = put_cell(p, c, t, i, first, (double)NAN);
+            first = 0;
+        }
+    for (int h = 0; h < p->headings && rc == EXIT_OK; h++, first = 0) {
+        const int64_t row = row_with(p, t, i, end, p->heading[h]);
+
+        rc = put_cell(p, figure, t, row, first,
+                      heat_of(t, row < 0 ? -1 : same_column(p, figure, t), row, i, end));
+    }
     fputs("</tr>\n", p->out);
     return rc;
+}
+
+/* What the colours mean, which need not be the same for all columns. */
+static void put_key(const struct page *p)
+{
+    const struct record_table *t = p->head;
+
+    for (int c = 0; c < t->layout.count; c++) {
+        const struct record_column *k = &t->columns[c];
+        const double by = k->percent ? 100 : 1;
+        int told = !is_coloured(k);
+
+        for (int b = 0; b < c && !told; b++)
+            told = t->columns[b].good == k->good && t->columns[b].bad == k->bad;
+        if (told)
+            continue;
+        fprintf(p->out,
+                "<p class=\"key\">Colours: <span class=\"good\">%g or %s</span> "
+                "<span class=\"bad\">%s %g</span></p>\n",
+                by * k->good, k->good < k->bad ? "less" : "more",
+                k->good < k->bad ? "above" : "below", by * k->bad);
+    }
 }
 
 static int put_rows(const struct page *p, const struct record_source *s,
@@ -234,7 +309,8 @@ static int put_table(struct page *p, const char *name, const char *const *leads,
 
         rc = t == NULL ? EXIT_OK : put_rows(p, &sources[s], t);
     }
-    fputs("</table>\n", p->out);
+    fputs("</tbody>\n</table>\n</div>\n", p->out);
+    put_key(p);
     if (p->head->layout.note != NULL) {
         fputs("<p class=\"soft\">", p->out);
         html_text(p->out, p->head->layout.note);

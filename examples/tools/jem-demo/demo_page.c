@@ -4,7 +4,6 @@
 
 #include "demo_page.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,142 +14,7 @@
 #include "kit/draw/histogram.h"
 #include "kit/draw/html.h"
 #include "kit/draw/plot.h"
-
-#define MAX_POINTS 20000
-
-/* ------------------------------------------------------------------ training curves */
-
-enum { CURVE_STEP, CURVE_LOSS, CURVE_ACCURACY, CURVE_DATA, CURVE_SAMPLE, CURVES };
-
-static const char *const curve_fields[CURVES] = {"step", "loss", "accuracy", "log_px_data",
-                                                 "log_px_sample"};
-
-struct curves {
-    size_t n, n_valid;
-    double *values[CURVES];
-    double *valid_step, *valid_accuracy;
-};
-
-static double number(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-}
-
-static void curves_add(struct curves *c, const json_t *line)
-{
-    const char *type = json_string_value(json_object_get(line, "type"));
-
-    if (type != NULL && strcmp(type, "validation") == 0 && c->n_valid < MAX_POINTS) {
-        c->valid_step[c->n_valid] = number(line, "step");
-        c->valid_accuracy[c->n_valid++] = 100.0 * number(line, "accuracy");
-    } else if (type != NULL && strcmp(type, "step") == 0 && c->n < MAX_POINTS) {
-        for (int f = 0; f < CURVES; f++)
-            c->values[f][c->n] = number(line, curve_fields[f]);
-        c->values[CURVE_ACCURACY][c->n] *= 100.0;
-        c->n++;
-    }
-}
-
-static int curves_read(struct curves *c, const char *run)
-{
-    char path[FILE_PATH_BYTES];
-    uint8_t *bytes = NULL;
-    size_t length = 0, start = 0;
-    double *block = calloc((CURVES + 2) * MAX_POINTS, sizeof *block);
-    int code = block != NULL ? file_join(path, run, "log.jsonl") : report_no_memory();
-
-    c->values[0] = block;
-    if (code != EXIT_OK)
-        return code;
-    for (int f = 1; f < CURVES; f++)
-        c->values[f] = block + f * MAX_POINTS;
-    c->valid_step = block + CURVES * MAX_POINTS;
-    c->valid_accuracy = c->valid_step + MAX_POINTS;
-    if (!file_exists(path))
-        return EXIT_OK;
-    code = file_read(path, &bytes, &length);
-    for (size_t i = 0; code == EXIT_OK && i < length; i++)
-        if (bytes[i] == '\n') {
-            json_t *line = json_loadb((const char *)bytes + start, i - start, 0, NULL);
-            if (line != NULL)
-                curves_add(c, line);
-            json_decref(line);
-            start = i + 1;
-        }
-    free(bytes);
-    return code;
-}
-
-/* The mean of a window, so that a batch's noise does not hide the course. */
-static void smooth(double *values, size_t n, size_t window)
-{
-    double *copy = malloc(n * sizeof *copy);
-
-    if (copy == NULL)
-        return;
-    memcpy(copy, values, n * sizeof *copy);
-    for (size_t i = 0; i < n; i++) {
-        const size_t from = i < window ? 0 : i - window;
-        const size_t to = i + window < n ? i + window : n - 1;
-        double sum = 0.0;
-        size_t count = 0;
-        for (size_t j = from; j <= to; j++)
-            if (isfinite(copy[j])) {
-                sum += copy[j];
-                count++;
-            }
-        values[i] = count > 0 ? sum / (double)count : (double)NAN;
-    }
-    free(copy);
-}
-
-static void range_of(const double *values, size_t n, double *low, double *high)
-{
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(values[i])) {
-            *low = fmin(*low, values[i]);
-            *high = fmax(*high, values[i]);
-        }
-}
-
-static void write_curves(FILE *out, struct curves *c)
-{
-    const double *step = c->values[CURVE_STEP];
-    double low = HUGE_VAL, high = -HUGE_VAL, last = 0.0;
-    plot p;
-
-    if (c->n < 2)
-        return;
-    last = step[c->n - 1];
-    for (int f = CURVE_LOSS; f < CURVES; f++)
-        smooth(c->values[f], c->n, c->n / 100);
-    fputs("<h2>Training</h2>\n<div class=\"row\">\n<figure>\n", out);
-    plot_begin(&p, out, "Accuracy", "training step", "accuracy (%)", 0.0, last, 40.0, 100.0);
-    plot_line(&p, step, c->values[CURVE_ACCURACY], c->n, 5, "training batches");
-    plot_line(&p, c->valid_step, c->valid_accuracy, c->n_valid, 0, "validation images");
-    plot_end(&p);
-    fputs("<figcaption>Training batches are augmented and noisy (mean over a window); the "
-          "validation images are training images held out, and choose the weights that are "
-          "kept.</figcaption></figure>\n",
-          out);
-    range_of(c->values[CURVE_DATA], c->n, &low, &high);
-    range_of(c->values[CURVE_SAMPLE], c->n, &low, &high);
-    if (low <= high) {
-        const double margin = 0.08 * (high - low) + 0.05;
-        fputs("<figure>\n", out);
-        plot_begin(&p, out, "log p(x) + log Z", "training step", "mean over a batch (nats)",
-                   0.0, last, low - margin, high + margin);
-        plot_line(&p, step, c->values[CURVE_DATA], c->n, 0, "data");
-        plot_line(&p, step, c->values[CURVE_SAMPLE], c->n, 1, "samples");
-        plot_end(&p);
-        fputs("<figcaption>A gap that opens and keeps growing announces divergence."
-              "</figcaption></figure>\n",
-              out);
-    }
-    fputs("</div>\n", out);
-}
+#include "kit/draw/reliability.h"
 
 /* ------------------------------------------------------------------ the parts of the page */
 
@@ -175,48 +39,29 @@ static int write_histogram(FILE *out, const struct demo *d, const struct demo_ou
 
 static int write_reliability(FILE *out, const struct demo *d)
 {
-    int64_t count[EVALUATE_BINS];
-    double confidence[EVALUATE_BINS], accuracy[EVALUATE_BINS];
-    char title[96];
-    plot p;
-    const int code = report_jem(
-        jem_metric_reliability(d->test->prob_y, d->test->labels, d->test->n, d->test->classes,
-                               EVALUATE_BINS, count, confidence, accuracy));
+    static struct reliability r;
 
-    if (code != EXIT_OK)
-        return code;
-    snprintf(title, sizeof title, "Reliability: ECE %.2f %%", 100.0 * d->test->ece);
+    TRY(reliability_measure(d->test->prob_y, d->test->labels, d->test->n, d->test->classes,
+                            EVALUATE_BINS, &r));
     fputs("<figure>\n", out);
-    plot_begin(&p, out, title, "confidence max p(y|x)", "accuracy", 0.0, 1.0, 0.0, 1.0);
-    for (int b = 0; b < EVALUATE_BINS; b++)
-        if (count[b] > 0)
-            plot_bar(&p, (double)b / EVALUATE_BINS, (b + 1.0) / EVALUATE_BINS, accuracy[b], 0);
-    plot_guide(&p, 0.0, 0.0, 1.0, 1.0);
-    plot_end(&p);
-    fputs("<figcaption>Bars on the dashed line: of images classified with 70 % confidence, "
-          "70 % are right. 20 equal bins.</figcaption></figure>\n",
+    TRY(reliability_draw(out, &r, "Reliability"));
+    fprintf(out,
+            "<figcaption>Bars that reach the dashed line: of images classified with 70 %% "
+            "confidence, 70 %% are right. %d equal bins.</figcaption></figure>\n<figure>\n",
+            EVALUATE_BINS);
+    TRY(reliability_draw_counts(out, &r));
+    fputs("<figcaption>How confident the model is: images in each bin of the diagram."
+          "</figcaption></figure>\n",
           out);
-
-    fputs("<figure>\n", out);
-    double share[EVALUATE_BINS], top = 0.0;
-    for (int b = 0; b < EVALUATE_BINS; b++) {
-        share[b] = 100.0 * (double)count[b] / (double)d->test->n;
-        top = fmax(top, share[b]);
-    }
-    plot_begin(&p, out, "How confident the model is", "confidence max p(y|x)", "images (%)",
-               0.0, 1.0, 0.0, 1.1 * top);
-    plot_histogram(&p, share, EVALUATE_BINS, 0.0, 1.0, 2, NULL);
-    plot_end(&p);
-    fputs("<figcaption>Images in each bin of the diagram beside.</figcaption></figure>\n", out);
     return EXIT_OK;
 }
 
-static int write_auroc(FILE *out, const struct demo *d)
+static int write_table(FILE *out, const struct demo *d, const char *name)
 {
     static const char *const leads[] = {NULL};
     const struct record_source source = {d->record, leads};
 
-    return record_write_html(out, DEMO_AUROC, leads, &source, 1);
+    return record_write_html(out, name, leads, &source, 1);
 }
 
 static int write_grid(FILE *out, const char *folder, const char *name, const char *caption)
@@ -239,20 +84,35 @@ static void write_tiles(FILE *out, const struct demo *d)
     char remark[80], words[32];
 
     fputs("<div class=\"tiles\">\n", out);
-    snprintf(remark, sizeof remark, "%d test images", (int)d->test->n);
-    html_tile(out, "test accuracy", "1 %", 100.0 * d->test->accuracy, remark);
-    html_tile(out, "calibration error", "1 %", 100.0 * d->test->ece, "ECE, 20 bins");
-    html_tile(out, "NLL", "2 nats", d->test->nll, "per test image");
+    if (d->no_classes == NULL) {
+        snprintf(remark, sizeof remark, "%d test images", (int)d->test->n);
+        html_tile(out, "test accuracy", "1 %", 100.0 * d->test->accuracy, remark);
+        snprintf(remark, sizeof remark, "ECE, %d bins", EVALUATE_BINS);
+        html_tile(out, "calibration error", "1 %", 100.0 * d->test->ece, remark);
+        html_tile(out, "NLL", "2 nats", d->test->nll, "per test image");
+    }
     for (int k = 0; k < outlier_count; k++) {
         snprintf(remark, sizeof remark, "log p(x) against %s", d->outliers[k].name);
         html_tile(out, "AUROC", "3", d->outliers[k].auroc_log_px, remark);
     }
-    if (d->train != NULL) {
-        format_duration(number(d->train, "seconds_training"), words);
+    if (json_is_number(json_object_get(d->train, "steps"))) {
+        const json_t *seconds = json_object_get(d->train, "seconds_training");
+
+        format_duration(json_number_value(seconds), words);
         snprintf(remark, sizeof remark, "steps in %s", words);
-        html_tile(out, "training", "0", number(d->train, "steps"), remark);
+        html_tile(out, "training", "0", json_number_value(json_object_get(d->train, "steps")),
+                  json_is_number(seconds) ? remark : "steps");
     }
     fputs("</div>\n", out);
+}
+
+static void write_setting(FILE *out, const char *name, const char *value)
+{
+    fputs("<tr><th scope=\"row\">", out);
+    html_text(out, name);
+    fputs("</th><td>", out);
+    html_text(out, value != NULL ? value : "?");
+    fputs("</td></tr>\n", out);
 }
 
 static void write_settings(FILE *out, const struct demo *d)
@@ -260,77 +120,164 @@ static void write_settings(FILE *out, const struct demo *d)
     const char *name;
     json_t *value;
 
-    if (d->train == NULL)
-        return;
-    fputs("<h2>The exact run</h2>\n<table class=\"settings\">\n", out);
+    fputs("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Settings\">\n"
+          "<table class=\"settings\">\n<thead><tr><th scope=\"col\">name</th>"
+          "<th scope=\"col\">value</th></tr></thead>\n<tbody>\n",
+          out);
     json_object_foreach(d->train, name, value)
     {
         char *words = NULL;
         if (json_is_object(value) || json_is_array(value))
             continue;
         words = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
-        fprintf(out, "<tr><td>%s</td><td>", name);
-        html_text(out, words != NULL ? words : "?");
-        fputs("</td></tr>\n", out);
+        write_setting(out, name, words);
         free(words);
     }
     json_object_foreach(json_object_get(d->train, "settings"), name, value)
-    {
-        fprintf(out, "<tr><td>%s</td><td>", name);
-        html_text(out, json_is_string(value) ? json_string_value(value) : "?");
-        fputs("</td></tr>\n", out);
+        write_setting(out, name, json_string_value(value));
+    fputs("</tbody>\n</table>\n</div>\n", out);
+}
+
+/* --- The sections ------------------------------------------------------------------------- */
+
+enum { DRAWS, LIKELY, DENSITY, CONFIDENCE, CLASSES, TRAINING, SETTINGS, SECTIONS };
+
+static const struct html_heading sections[SECTIONS] = {
+    {"draws", "What it draws"},
+    {"likely", "What it finds likely"},
+    {"density", "Does it know images that are not of its data?"},
+    {"confidence", "Can its confidence be trusted?"},
+    {"classes", "Which classes does it confuse?"},
+    {"training", "Training"},
+    {"run", "The exact run"},
+};
+
+static int exists(const char *folder, const char *name)
+{
+    char path[FILE_PATH_BYTES];
+
+    return file_join(path, folder, name) == EXIT_OK && file_exists(path);
+}
+
+/* Is there something to show in a section? */
+static int is_there(const struct demo *d, const char *run, int section)
+{
+    switch (section) {
+    case DRAWS:
+        return exists(run, "samples.png") || exists(run, "drawn/classes.png");
+    case CONFIDENCE:
+    case CLASSES:
+        return d->no_classes == NULL && d->test->labelled > 0;
+    case TRAINING:
+        return exists(run, "log.jsonl");
+    case SETTINGS:
+        return d->train != NULL;
+    default:
+        return 1;
     }
-    fputs("</table>\n", out);
+}
+
+static int write_draws(FILE *out, const char *run)
+{
+    fputs("<div class=\"row\">\n", out);
+    TRY(write_grid(out, run, "samples.png",
+                   "Samples: chains of SGLD on log p(x), as they lie in the replay buffer at "
+                   "the end of training."));
+    TRY(write_grid(out, run, "drawn/classes.png",
+                   "One row per class: chains on log p(x|y) that jem-sample has run."));
+    fputs("</div>\n", out);
+    return EXIT_OK;
+}
+
+static int write_likely(FILE *out, const char *folder)
+{
+    fputs("<div class=\"row\">\n", out);
+    TRY(write_grid(out, folder, "likely.png", "The most likely test images, by log p(x)."));
+    TRY(write_grid(out, folder, "unlikely.png", "The least likely test images."));
+    fputs("</div>\n", out);
+    return EXIT_OK;
+}
+
+static int write_density(FILE *out, const struct demo *d)
+{
+    demo_say_density(out, d);
+    TRY(write_table(out, d, DEMO_AUROC));
+    fputs("<div class=\"row\">\n", out);
+    for (int k = 0; k < outlier_count; k++)
+        TRY(write_histogram(out, d, &d->outliers[k]));
+    fputs("</div>\n", out);
+    return EXIT_OK;
+}
+
+static int write_confidence(FILE *out, const struct demo *d)
+{
+    TRY(demo_say_confidence(out, d));
+    fputs("<div class=\"row\">\n", out);
+    TRY(write_reliability(out, d));
+    fputs("</div>\n", out);
+    return EXIT_OK;
+}
+
+static int write_classes(FILE *out, const struct demo *d)
+{
+    TRY(demo_say_classes(out, d));
+    TRY(write_table(out, d, "per_class"));
+    return write_table(out, d, "confusion");
+}
+
+static int write_section(FILE *out, const struct demo *d, const char *run, const char *folder,
+                         int section)
+{
+    switch (section) {
+    case DRAWS:
+        return write_draws(out, run);
+    case LIKELY:
+        return write_likely(out, folder);
+    case DENSITY:
+        return write_density(out, d);
+    case CONFIDENCE:
+        return write_confidence(out, d);
+    case CLASSES:
+        return write_classes(out, d);
+    case TRAINING:
+        return demo_curves_write(out, d->train, run);
+    default:
+        write_settings(out, d);
+        return EXIT_OK;
+    }
 }
 
 static int write_page(FILE *out, const struct demo *d, const char *run, const char *folder)
 {
-    struct curves c = {0};
-    int code;
+    struct html_heading shown[SECTIONS];
+    int count = 0;
 
-    html_begin(out, "A classifier that knows what is likely");
-    fputs("<h1>A classifier that knows what is likely</h1>\n<p class=\"soft\">One network, "
-          "trained from scratch on ",
-          out);
+    for (int s = 0; s < SECTIONS; s++)
+        if (is_there(d, run, s))
+            shown[count++] = sections[s];
+    html_begin(out, "What a model has learnt");
+    fputs("<h1>What a model has learnt</h1>\n<p class=\"soft\"><code>", out);
+    html_text(out, d->model_file);
+    fputs("</code> on the test images of ", out);
     html_text(out, d->data_name);
-    fputs(" as a joint energy-based model (JEM, Grathwohl et al., ICLR 2020) by libjem: it "
-          "classifies, says how sure it is, says how likely an image is, and draws images."
-          "</p>\n",
+    fputs(": what it draws, what it finds likely, how sure it is. A joint energy-based model "
+          "(JEM, Grathwohl et al., ICLR 2020) classifies and has a density of images, with one "
+          "network.</p>\n",
           out);
+    if (d->no_classes != NULL) {
+        fputs("<p>Classes are left out: ", out);
+        html_text(out, d->no_classes);
+        fputs(".</p>\n", out);
+    }
+    html_contents(out, shown, count);
     write_tiles(out, d);
-    fputs("<h2>What it draws</h2>\n<div class=\"row\">\n", out);
-    code =
-        write_grid(out, run, "samples.png",
-                   "Samples: chains of stochastic gradient Langevin dynamics on log p(x), as "
-                   "they lie in the replay buffer at the end of training.");
-    if (code == EXIT_OK)
-        code = write_grid(out, run, "drawn/classes.png",
-                          "One row per class: fresh chains on log p(x|y), from the class's "
-                          "Gaussian start.");
-    fputs("</div>\n<h2>What it finds likely</h2>\n<div class=\"row\">\n", out);
-    if (code == EXIT_OK)
-        code = write_grid(out, folder, "likely.png",
-                          "The 40 most likely test images, by log p(x).");
-    if (code == EXIT_OK)
-        code = write_grid(out, folder, "unlikely.png", "The 40 least likely test images.");
-    fputs("</div>\n<h2>What it knows about unknown images</h2>\n", out);
-    if (code == EXIT_OK)
-        code = write_auroc(out, d);
-    fputs("<div class=\"row\">\n", out);
-    for (int k = 0; k < outlier_count && code == EXIT_OK; k++)
-        code = write_histogram(out, d, &d->outliers[k]);
-    fputs("</div>\n<h2>How far its confidence can be trusted</h2>\n<div class=\"row\">\n", out);
-    if (code == EXIT_OK)
-        code = write_reliability(out, d);
-    fputs("</div>\n", out);
-    if (code == EXIT_OK)
-        code = curves_read(&c, run);
-    if (code == EXIT_OK)
-        write_curves(out, &c);
-    free(c.values[0]);
-    write_settings(out, d);
+    for (int s = 0; s < SECTIONS; s++)
+        if (is_there(d, run, s)) {
+            html_heading(out, &sections[s]);
+            TRY(write_section(out, d, run, folder, s));
+        }
     html_end(out);
-    return code;
+    return EXIT_OK;
 }
 
 int demo_page_write(const struct demo *d, const char *run, const char *out)

@@ -22,17 +22,29 @@ struct demo_scores {
 struct demo_outliers {
     const char *name, *what;
     struct demo_scores scores;
-    double auroc_log_px;
+    double auroc_log_px, auroc_low, auroc_high; /* the latter: a 95 % interval */
 };
 
 struct demo {
-    const char *data_name;
+    const char *data_name, *model_file;
+    const char *no_classes; /* why its classes mean nothing; NULL: they mean something */
     const struct record *record;
     const struct evaluation *test;
     struct demo_scores in;
     struct demo_outliers outliers[DEMO_OUTLIERS];
     json_t *train; /* train.json; NULL when there is none */
 };
+
+/* The curves of RUN/log.jsonl, if it is there; `train` as in struct demo. Returns an exit code. */
+int demo_curves_write(FILE *out, const json_t *train, const char *run);
+
+/* A sentence or two per section that the figures bear out, with its intervals. */
+void demo_say_density(FILE *out, const struct demo *d);
+int demo_say_confidence(FILE *out, const struct demo *d);
+int demo_say_classes(FILE *out, const struct demo *d);
+
+/* A setting of the training, as a number; NaN: it is not known. */
+double demo_setting(const json_t *train, const char *name);
 
 /* Write OUT/report.html from the findings, and from log.jsonl and samples.png of RUN where they
  * exist. Returns an exit code. */

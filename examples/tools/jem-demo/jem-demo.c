@@ -14,8 +14,12 @@
 #include "kit/base/json_log.h"
 #include "kit/data/outliers.h"
 #include "kit/images/image.h"
+#include "kit/lab/confusion.h"
 #include "kit/lab/lab.h"
+#include "kit/stats/bootstrap.h"
 #include "kit/stats/sorted.h"
+
+#define DRAWS 100 /* of the bootstrap */
 
 static struct lab lab;
 static const char *run_folder;
@@ -67,6 +71,8 @@ static const struct cli command_line = {
 static const struct record_column columns[] = {
     {NULL, "out-of-distribution set", .kind = RECORD_TEXT},
     {"log_px", "log p(x)", .decimals = 3, .good = 0.9, .bad = 0.5},
+    {"log_px_low", "95 %", .decimals = 3},
+    {"log_px_high", NULL, .decimals = 3, .join = " to "},
     {"prob_y", "max p(y|x)", .decimals = 3, .good = 0.9, .bad = 0.5},
     {"mass", "mass", .decimals = 3, .good = 0.9, .bad = 0.5},
 };
@@ -74,7 +80,7 @@ static const struct record_column columns[] = {
 static const struct record_layout layout = {
     .title = DEMO_AUROC,
     .note = "AUROC: the probability that a test image scores higher than one of the other set; "
-            "0.5 is guessing, 1 is perfect.",
+            "0.5 is guessing, 1 is perfect. 95 %: the bootstrap interval of log p(x).",
     RECORD_COLUMNS(columns),
 };
 
@@ -141,9 +147,13 @@ static void detect(const struct image_input *in, struct demo *d)
         outliers_make(k, in->x, n, lab.shape, lab.seed, x);
         o->scores = scores_of(&other, lab_evaluate(&lab, &other));
         o->auroc_log_px = auroc(d->in.log_px, o->scores.log_px, n);
+        must(bootstrap_auroc(d->in.log_px, n, o->scores.log_px, n, DRAWS, lab.seed,
+                             &o->auroc_low, &o->auroc_high));
         record_row_at(t, lab_text(&lab, "auroc.%s", o->name));
         record_text(t, "out-of-distribution set", o->name);
         record_number(t, "log_px", o->auroc_log_px);
+        record_number(t, "log_px_low", o->auroc_low);
+        record_number(t, "log_px_high", o->auroc_high);
         record_number(t, "prob_y", auroc(d->in.prob_y, o->scores.prob_y, n));
         record_number(t, "mass", auroc(d->in.mass, o->scores.mass, n));
     }
@@ -226,6 +236,8 @@ int main(int argc, char **argv)
     lab_open(&lab);
     in = read_images();
     d.data_name = lab.data;
+    d.model_file = lab.model_file;
+    d.no_classes = lab_no_classes(&lab);
     d.record = lab.record;
     d.train = read_training();
     d.test = lab_evaluate(&lab, in);
@@ -234,6 +246,8 @@ int main(int argc, char **argv)
                "ece        %.4f (%d bins)\n\nAUROC of test images against\n",
                100.0 * d.test->accuracy, d.test->n, d.test->nll, d.test->ece, EVALUATE_BINS);
     detect(in, &d);
+    if (d.no_classes == NULL)
+        must(confusion_record(lab.record, lab.data, d.test));
     draw_likely(in, &d);
     write_json(&d);
     must(demo_page_write(&d, run_folder, lab.out));

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KIT_LAB_CONFUSION_H
+#define KIT_LAB_CONFUSION_H
+
+/* Which classes does a model take for which? */
+
+#include "kit/lab/evaluate.h"
+#include "kit/lab/record.h"
+
+/* More classes than this make no readable matrix: it is in the files alone. */
+#define CONFUSION_SHOWN 20
+
+/* Two tables, for files and pages: "per_class" has the accuracy of each class that has images, with
+ * its 95 % interval and what its images are most often taken for; "confusion" counts the images of
+ * each label that got each prediction. Images without a label count nowhere. `data` (kit/data)
+ * knows the names of the classes. */
+int confusion_record(struct record *r, const char *data, const struct evaluation *e);
+
+/* The classes that the model is most and least often right about; *apart: the 95 % intervals of
+ * their accuracies do not meet. *most is -1 where no image has a label. */
+int confusion_extremes(const struct evaluation *e, int64_t *most, int64_t *least, int *apart);
+
+#endif
