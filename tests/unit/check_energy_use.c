@@ -115,9 +115,12 @@ START_TEST(a_second_call_is_refused)
     atomic_store(&w.buffer->use.busy, 1);
     jem_check_fails(jem_buffer_draw(w.buffer, NULL, 1, out, slots), JEM_E_STATE, says);
     jem_check_fails(jem_buffer_store(w.buffer, slots, 1, x), JEM_E_STATE, says);
+    jem_check_fails(jem_buffer_read(w.buffer, 0, 1, x), JEM_E_STATE, says);
     atomic_store(&w.buffer->use.busy, 0);
     jem_check_ok(jem_buffer_draw(w.buffer, NULL, 1, out, slots));
     jem_check_ok(jem_buffer_store(w.buffer, slots, 1, x));
+    jem_check_ok(jem_buffer_read(w.buffer, 0, 1, x));
+    jem_check_ok(jem_buffer_read(w.buffer, 0, 1, x));
     world_close(&w);
 }
 END_TEST
@@ -132,6 +135,7 @@ START_TEST(a_trainer_at_work_is_refused)
     char path[JEM_TEST_PATH];
     jem_trainer *t;
     jem_buffer *buffer;
+    double loss;
     jem_test_path("t.safetensors", path);
     jem_check_ok(jem_trainer_create(w.model, data, w.opts, &t));
     jem_check_ok(jem_trainer_buffer(t, &buffer));
@@ -140,11 +144,21 @@ START_TEST(a_trainer_at_work_is_refused)
         atomic_store(busy, 1);
         jem_check_fails(jem_trainer_step(t, 1), JEM_E_STATE, "in use by another call");
         jem_check_fails(jem_trainer_save(t, path), JEM_E_STATE, "in use by another call");
+        if (round == 0) {
+            jem_check_fails(jem_trainer_metric(t, "loss", &loss), JEM_E_STATE, "in use");
+            jem_check_fails(jem_trainer_param_grad(t, "class_output.bias", x, WORLD_SIZE),
+                            JEM_E_STATE, "in use");
+        } else {
+            jem_check_ok(jem_trainer_metric(t, "learning_rate", &loss));
+            jem_check_fails(jem_buffer_read(buffer, 0, 1, x), JEM_E_STATE, "");
+        }
         if (round == 1)
             jem_check_fails(jem_buffer_draw(buffer, NULL, 1, x, slots), JEM_E_STATE, "");
         atomic_store(busy, 0);
     }
     jem_check_ok(jem_trainer_step(t, 1));
+    jem_check_ok(jem_trainer_metric(t, "loss", &loss));
+    jem_check_ok(jem_trainer_param_grad(t, "class_output.bias", x, WORLD_SIZE));
     jem_check_ok(jem_trainer_save(t, path));
     jem_buffer_free(buffer);
     jem_trainer_free(t);
