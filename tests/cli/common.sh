@@ -26,7 +26,9 @@ expect() {
     shift 3
     "$@" >"$tmp/out" 2>"$tmp/err"
     got=$?
-    if [ "$got" -ne "$code" ]; then
+    if grep -qE '^jem-[a-z]+: (.*[: (])?jem_[a-z0-9_]+: ' "$tmp/err"; then
+        fail "$name" "names a function of the library: $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
+    elif [ "$got" -ne "$code" ]; then
         fail "$name" "exit code $got, wanted $code; $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
     elif ! cat "$tmp/out" "$tmp/err" | grep -qF -- "$text"; then
         fail "$name" "\"$text\" is missing in: $(tail -n 2 "$tmp/err" | tr '\n' ' ')"

@@ -196,13 +196,13 @@ static void on_divergence(struct run *r)
         strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
 
     r->diverged++;
-    json_object_set_new(line, "message", json_string(jem_last_error()));
+    json_object_set_new(line, "message", json_string(report_reason()));
     json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
     if (again)
         report_note("%s; trying other samples (%" PRId64 " of %d failures in a row)",
-                    jem_last_error(), r->failures_in_row, FAILURES_IN_ROW);
+                    report_reason(), r->failures_in_row, FAILURES_IN_ROW);
     else
-        report_note("%s", jem_last_error());
+        report_note("%s", report_reason());
     must(json_log_line(r->log, line));
     if (again)
         return;

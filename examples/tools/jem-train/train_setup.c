@@ -132,7 +132,7 @@ static void choose_settings(struct run *r)
 
     r->opts = lab_settings(r->lab, a->resume, &a->presets, &a->sets);
     if (a->seed != NULL && jem_options_set_str(r->opts, "train.seed", a->seed) != JEM_OK)
-        must(report_usage("--seed %s: %s", a->seed, jem_last_error()));
+        must(report_usage("--seed %s: %s", a->seed, report_reason()));
 }
 
 /* The settings "model.*" are those of the model in --init. */

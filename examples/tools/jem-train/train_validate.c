@@ -50,7 +50,7 @@ static double score_buffer(const struct run *r, jem_model *model)
 
     must(read_buffer(r, BUFFER_IMAGES, &x, &n));
     if (n > 0) {
-        must(evaluate_images(model, x, n, EVALUATION_BATCH, &e));
+        must(evaluate_images(model, x, n, EVALUATION_BATCH, NULL, &e));
         mean = e.mean_log_px;
         evaluate_free(&e);
     }
