@@ -72,7 +72,7 @@ print(tuple([r["step"] for r in map(json.loads, open(sys.argv[1])) if r["type"] 
 done
 expect "the checkpoint diverges in jem-train too" 1 "diverged after step $(json "$tmp/a.json" "o['runs'][2]['steps']");" train --quiet \
     --resume "$tmp/a/variant1-seed1.safetensors" --data fashion-mnist --validation 0 --out "$tmp/again"
-train "${net[@]}" "${calm[@]}" --validation 0 --steps 50 --out "$tmp/calm" >/dev/null
+train "${net[@]}" "${calm[@]}" --validation 0 --stop-after 50 --out "$tmp/calm" >/dev/null
 verdict "gaps are the trainer's" "$(grep '"step"' "$tmp/calm/log.jsonl" | tail -1)" json "$tmp/a.json" \
     "1 / (abs(sum(o['runs'][0]['curve']['energy_gap']) / 50 - [json.loads(l) for l in open('$tmp/calm/log.jsonl')][1]['energy_gap']) < 1e-6)"
 # jem-train --init is the same as these remedies but for the buffer, which it begins anew.

@@ -54,6 +54,7 @@ static json_t *describe(const struct run *r)
     json_object_set_new(object, "data", json_string(r->data_name));
     json_object_set_new(object, "validation", json_integer(r->validation));
     json_object_set_new(object, "split_seed", json_integer(r->split_seed));
+    json_object_set_new(object, "validate_every", json_integer(r->validate_every));
     json_object_set_new(object, "seed",
                         json_integer((json_int_t)settings_number(r->opts, "train.seed")));
     json_object_set_new(object, "steps_total", json_integer(r->total));
@@ -112,6 +113,17 @@ void train_open_log(struct run *r)
     must(json_log_line(r->log, line));
 }
 
+void train_log_line(struct run *r, json_t *line)
+{
+    if (json_log_line(r->log, line) == EXIT_OK) {
+        r->lost_lines = 0;
+        return;
+    }
+    clearerr(r->log);
+    if (r->lost_lines++ == 0)
+        report_note("the training goes on; the log may lack lines");
+}
+
 double train_mean_gap(const struct means *m)
 {
     for (int i = 0; i < TRAIN_METRICS; i++)
@@ -131,13 +143,45 @@ void train_log_steps(struct run *r, struct means *m)
         json_set_number(line, metrics[i].name, value);
     }
     memset(m, 0, sizeof *m);
-    must(json_log_line(r->log, line));
+    train_log_line(r, line);
 }
 
-void train_save(struct run *r)
+int train_save(struct run *r)
 {
-    must_jem(jem_trainer_save(r->trainer, r->last));
-    r->saved_at = progress_clock();
+    jem_model *model = NULL;
+
+    TRY(report_jem(jem_trainer_model(r->trainer, &model)));
+    train_note_run(r, model);
+    jem_model_free(model);
+    TRY(report_jem(jem_trainer_save(r->trainer, r->last)));
     r->saved_step = r->step;
-    must(train_write_record(r));
+    return train_write_record(r);
+}
+
+void train_save_now_and_then(struct run *r)
+{
+    if (train_save(r) != EXIT_OK)
+        report_note("the training goes on; saving is tried again in %g s", r->arg->save_every);
+    r->saved_at = progress_clock();
+}
+
+/* As a word of a command: as it is, or between quotes. */
+const char *train_quoted(const struct run *r, const char *path)
+{
+    const size_t plain = strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                      "0123456789_./,:=@%+-");
+    char *text, *at;
+
+    if (path[plain] == '\0' && plain > 0)
+        return path;
+    text = at = lab_array(r->lab, 4 * (int64_t)strlen(path) + 3, 1);
+    *at++ = '\'';
+    for (; *path != '\0'; path++) {
+        if (*path == '\'')
+            at += sprintf(at, "'\\''");
+        else
+            *at++ = *path;
+    }
+    *at = '\'';
+    return text;
 }
