@@ -5,7 +5,7 @@
  * look, when to save, when to stop.
  *
  * Files in OUT: last.safetensors (everything needed to go on), best.safetensors (the model with
- * the best validation accuracy), log.jsonl, train.json, samples.png. */
+ * the best validation accuracy), log.jsonl, train.json, samples.png, live.html. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -15,7 +15,7 @@
 #include "kit/base/json_log.h"
 #include "kit/base/stop.h"
 #include "kit/base/table.h"
-#include "train_run.h"
+#include "train_live.h"
 
 #define LOG_EVERY       50 /* steps */
 #define FAILURES_IN_ROW 10 /* --on-divergence resume stops at so many failed steps in a row */
@@ -80,6 +80,10 @@ static const struct cli_option options[] = {
     {NULL, "save-every", "SECONDS",
      "seconds between saves of last.safetensors; 0: only at the end", "300",
      .real = &arg.save_every},
+    {"Looking at a training", "status", "DIR",
+     "say where the training in DIR stands, whether it runs or not, and end", NULL,
+     .text = &arg.status},
+    {NULL, "json", NULL, "with --status: as one JSON object", NULL, .flag = &arg.json},
     LAB_QUIET(lab),
     LAB_COMPUTING(lab, "Computing"),
 };
@@ -90,6 +94,10 @@ static int check(void)
     const int has_settings =
         arg.sets.count > 0 || arg.presets.count > 0 || arg.seed != NULL || arg.steps > 0;
 
+    if (arg.status != NULL)
+        return CLI_GO;
+    if (arg.json)
+        return report_usage("--json goes with --status DIR");
     if (lab.out == NULL && arg.resume == NULL)
         return report_usage("--out DIR is missing: where should the results go?");
     if (arg.resume != NULL && has_settings)
@@ -325,7 +333,8 @@ static int finish(struct run *r)
 
     json_object_set_new(line, "reason", json_string(r->reason));
     rc = json_log_line(r->log, line);
-    rc_samples = train_draw_samples(r);
+    r->ended = 1;
+    rc_samples = live_write(r);
     if (rc == EXIT_OK)
         rc = train_write_record(r);
     print_summary(r);
@@ -342,6 +351,8 @@ int main(int argc, char **argv)
         .lab = &lab, .arg = &arg, .reason = "running", .best_accuracy = (double)NAN};
 
     lab_begin(&lab, &command_line, argc, argv);
+    if (arg.status != NULL)
+        lab_quit(train_status(arg.status, arg.json));
     stop_install();
     train_set_up(&r);
     train_expect(&r);

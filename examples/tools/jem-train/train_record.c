@@ -3,12 +3,11 @@
 /* What jem-train writes down: a log of JSON lines while it runs, train.json about the run as a
  * whole, and the state to go on from. */
 
-#include "train_run.h"
-
 #include <math.h>
 #include <string.h>
 
 #include "kit/base/json_log.h"
+#include "train_live.h"
 
 /* What jem_trainer_metric() knows, in the order of the log. The means are over the steps since
  * the last line; the others are the last step's. */
@@ -100,11 +99,14 @@ static void release_log(void *log)
 void train_open_log(struct run *r)
 {
     char path[FILE_PATH_BYTES];
+    const char *name = r->arg->log != NULL ? r->arg->log : path;
     json_t *line, *about;
 
     must(file_join(path, r->folder, "log.jsonl"));
-    must(json_log_open(r->arg->log != NULL ? r->arg->log : path, r->arg->resume != NULL,
-                       &r->log));
+    r->live = lab_array(r->lab, 1, sizeof *r->live);
+    if (r->arg->resume != NULL)
+        must(live_read(r->live, name));
+    must(json_log_open(name, r->arg->resume != NULL, &r->log));
     lab_keep(r->lab, r->log, release_log);
     line = train_new_line(r, r->arg->resume != NULL ? "resume" : "start");
     about = describe(r);
@@ -115,6 +117,8 @@ void train_open_log(struct run *r)
 
 void train_log_line(struct run *r, json_t *line)
 {
+    live_add(r->live, line);
+    live_write(r);
     if (json_log_line(r->log, line) == EXIT_OK) {
         r->lost_lines = 0;
         return;

@@ -19,12 +19,14 @@
 #include "kit/lab/lab.h"
 
 struct train_arguments {
-    const char *resume, *init, *log, *seed, *on_divergence;
+    const char *resume, *init, *log, *seed, *on_divergence, *status;
     struct cli_list presets, sets;
     int64_t steps, stop_after, validation, split_seed, validate_every;
     double time_budget, save_every, max_gap;
-    int overwrite, yes;
+    int overwrite, yes, json;
 };
+
+struct live; /* train_live.h */
 
 struct run {
     struct lab *lab; /* has the shape of the data, and gives back all that is open */
@@ -36,6 +38,8 @@ struct run {
     jem_trainer *trainer;
     json_t *before; /* train.json of the run that is continued; or NULL */
     FILE *log;
+    struct live *live;
+    int ended;
     char folder[FILE_PATH_BYTES], last[FILE_PATH_BYTES], best[FILE_PATH_BYTES];
     char record[FILE_PATH_BYTES]; /* train.json */
 
@@ -99,5 +103,10 @@ const char *train_quoted(const struct run *r, const char *path); /* for a shell 
 void train_validate(struct run *r);
 int train_has_best(const struct run *r); /* this training's best.safetensors, not a stray one */
 int train_draw_samples(const struct run *r);
+
+/* train_status.c: --status DIR, which returns an exit code; and the lock by which it knows that a
+ * training runs. */
+int train_status(const char *folder, int as_json);
+void train_lock(const struct run *r);
 
 #endif

@@ -37,6 +37,7 @@ static void open_folder(struct run *r)
     else if ((size_t)snprintf(r->folder, sizeof r->folder, "%s", out) >= sizeof r->folder)
         must(report_failed("--out %.60s...: too long", out));
     must(file_make_folder(r->folder));
+    train_lock(r);
     must(file_join(r->last, r->folder, "last.safetensors"));
     must(file_join(r->best, r->folder, "best.safetensors"));
     must(file_join(r->record, r->folder, "train.json"));
