@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 
 #define LOG_DIGITS  JSON_REAL_PRECISION(7)
@@ -56,8 +57,9 @@ int json_write_file(const char *path, json_t *object)
     int rc = object == NULL ? report_no_memory() : file_writer_open(&w, path);
 
     if (rc == EXIT_OK)
-        rc = file_writer_close(&w,
-                               json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) == 0);
+        rc = file_writer_close(&w, json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) ==
+                                           0 &&
+                                       fputc('\n', w.stream) != EOF);
     json_decref(object);
     return rc;
 }

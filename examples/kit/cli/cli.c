@@ -17,6 +17,7 @@
 #include <jem/version.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 #include "kit/cli/cli_pages.h"
 #include "kit/cli/settings.h"
@@ -303,12 +304,13 @@ static int check_target(const struct cli_option *option)
 {
     char folder[FILE_PATH_BYTES];
 
+    if (file_is_stdout(*option->text)) {
+        TRY(file_claim_stdout());
+        return CLI_GO;
+    }
     TRY(file_folder_of(folder, *option->text));
     TRY(file_make_folder(folder));
-    if (access(folder, W_OK | X_OK) != 0)
-        return report_failed("--%s %s: cannot write to the folder %s: %s", option->name,
-                             *option->text, folder, strerror(errno));
-    TRY(file_replaceable(*option->text));
+    TRY(file_writable(*option->text));
     return CLI_GO;
 }
 
