@@ -15,7 +15,8 @@ if LD_PRELOAD=$tmp/kill.so train --version 2>&1 | grep -q "runtime does not come
     skip "kill" "the programs are built with a sanitizer, which allows no LD_PRELOAD"
     exit 0
 fi
-# 48 images of 1 x 4 x 4 in two classes, which are hard to tell apart.
+# 48 images of 1 x 4 x 4 in two classes, which are hard to tell apart; with this seed the first of four
+# validations is the best, so that what is forgotten about it shows.
 "$python" - <<'P'
 import random, struct
 random.seed(3)
@@ -27,13 +28,13 @@ npy("x.npy", "|u1", (48, 1, 4, 4), bytes(random.randrange(256) for _ in range(48
 npy("y.npy", "|i1", (48,), bytes(i % 2 for i in range(48)))
 P
 run=(--set model.arch=mlp --set model.hidden=4 --set train.batch=4 --set sgld.steps=1 --set pcd.capacity=8
-    --set train.lr=0.05 --set train.crop_pad=0 --set train.flip=0 --steps 24 --data npy:x.npy,y.npy --validation 12 --validate-every 3
+    --set train.lr=0.05 --set train.crop_pad=0 --set train.flip=0 --steps 8 --seed 25 --data npy:x.npy,y.npy --validation 12 --validate-every 2
     --save-every 0.0000001 --threads 1 --quiet)
 train "${run[@]}" --out whole >/dev/null || exit 1
 RENAMES=$tmp/renames LD_PRELOAD=$tmp/kill.so train "${run[@]}" --out counted >/dev/null
 renames=$(cat renames)
 best=$(json whole/train.json 'o["best"]["step"]')
-verdict "kill: the best step is not the last one" "it is $best" [ "$best" -lt 24 ]
+verdict "kill: the best step is not the last one" "it is $best" [ "$best" -lt 8 ]
 
 # go_on FOLDER: with what is there, to the end.
 go_on() {

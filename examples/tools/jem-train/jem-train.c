@@ -83,7 +83,8 @@ static const struct cli_option options[] = {
     {"Looking at a training", "status", "DIR",
      "say where the training in DIR stands, whether it runs or not, and end", NULL,
      .text = &arg.status},
-    {NULL, "json", NULL, "with --status: as one JSON object", NULL, .flag = &arg.json},
+    {NULL, "json", "FILE", "with --status: the same for programs", NULL, .text = &lab.json,
+     .written = 1},
     LAB_QUIET(lab),
     LAB_COMPUTING(lab, "Computing"),
 };
@@ -96,8 +97,8 @@ static int check(void)
 
     if (arg.status != NULL)
         return CLI_GO;
-    if (arg.json)
-        return report_usage("--json goes with --status DIR");
+    if (lab.json != NULL)
+        return report_usage("--json FILE goes with --status DIR");
     if (lab.out == NULL && arg.resume == NULL)
         return report_usage("--out DIR is missing: where should the results go?");
     if (arg.resume != NULL && has_settings)
@@ -305,15 +306,9 @@ static void print_next(const struct run *r)
 
 static void print_summary(const struct run *r)
 {
-    const int asked = strcmp(r->reason, "steps") == 0, late = strcmp(r->reason, "time") == 0;
-    const int open = strcmp(r->reason, "gap") == 0;
     char time[32];
 
-    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total,
-           asked  ? "as many as --stop-after said"
-           : late ? "--time-budget is used up"
-           : open ? "the energy gap opened beyond --max-gap"
-                  : r->reason);
+    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total, train_reason(r));
     printf("training   %s", format_duration(r->earlier_seconds + r->seconds, time));
     printf(", validation %s\n",
            format_duration(r->earlier_validate_seconds + r->validate_seconds, time));
@@ -352,7 +347,7 @@ int main(int argc, char **argv)
 
     lab_begin(&lab, &command_line, argc, argv);
     if (arg.status != NULL)
-        lab_quit(train_status(arg.status, arg.json));
+        lab_quit(train_status(arg.status, lab.json));
     stop_install();
     train_set_up(&r);
     train_expect(&r);

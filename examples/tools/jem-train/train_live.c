@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/file_writer.h"
 #include "kit/base/table.h"
 #include "kit/draw/html.h"
 #include "kit/draw/plot.h"
@@ -148,8 +149,8 @@ static void write_state(FILE *out, const struct run *r)
     const double per_step = r->seconds / (double)(r->step - r->first_step);
     char left[32];
 
-    fprintf(out, "<p>%s: step %lld of %lld (%.1f %%)", r->ended ? r->reason : "running",
-            (long long)r->step, (long long)r->total,
+    fprintf(out, "<p>%s%s: step %lld of %lld (%.1f %%)", r->ended ? "Ended, " : "Running",
+            r->ended ? train_reason(r) : "", (long long)r->step, (long long)r->total,
             100.0 * (double)r->step / (double)r->total);
     if (!r->ended && r->step > r->first_step)
         fprintf(out, ", time left %s",

@@ -169,6 +169,20 @@ void train_save_now_and_then(struct run *r)
     r->saved_at = progress_clock();
 }
 
+const char *train_reason(const struct run *r)
+{
+    static const char *const words[][2] = {
+        {"steps", "as many as --stop-after said"},
+        {"time", "--time-budget is used up"},
+        {"gap", "the energy gap opened beyond --max-gap"},
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(r->reason, words[i][0]) == 0)
+            return words[i][1];
+    return r->reason;
+}
+
 /* As a word of a command: as it is, or between quotes. */
 const char *train_quoted(const struct run *r, const char *path)
 {

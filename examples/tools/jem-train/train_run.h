@@ -23,7 +23,7 @@ struct train_arguments {
     struct cli_list presets, sets;
     int64_t steps, stop_after, validation, split_seed, validate_every;
     double time_budget, save_every, max_gap;
-    int overwrite, yes, json;
+    int overwrite, yes;
 };
 
 struct live; /* train_live.h */
@@ -97,6 +97,7 @@ void train_log_steps(struct run *r, struct means *m);
 int train_save(struct run *r);
 void train_save_now_and_then(struct run *r); /* one that fails is tried again the next time */
 int train_write_record(const struct run *r);
+const char *train_reason(const struct run *r); /* why the run ended, for people */
 const char *train_quoted(const struct run *r, const char *path); /* for a shell */
 
 /* train_validate.c: judge the model, keep the best; a picture of the replay buffer. */
@@ -106,7 +107,7 @@ int train_draw_samples(const struct run *r);
 
 /* train_status.c: --status DIR, which returns an exit code; and the lock by which it knows that a
  * training runs. */
-int train_status(const char *folder, int as_json);
+int train_status(const char *folder, const char *json); /* json NULL: no such file */
 void train_lock(const struct run *r);
 
 #endif

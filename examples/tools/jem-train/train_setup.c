@@ -228,14 +228,23 @@ static jem_model *create_model_from_file(struct run *r)
 static void create_trainer(struct run *r)
 {
     jem_model *model = NULL;
+    jem_status status;
+    char start[64];
 
     must(settings_take_shape(r->opts, r->lab->shape));
     if (r->arg->init != NULL)
         model = create_model_from_file(r);
     else
         must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
-    must_jem(jem_trainer_create(model, r->images, r->opts, &r->trainer));
+    status = jem_trainer_create(model, r->images, r->opts, &r->trainer);
     jem_model_free(model);
+    must(settings_text(r->opts, "start.kind", start));
+    if (status == JEM_E_STATE && strcmp(start, "uniform") != 0)
+        must(report_failed("%s; a start that is fitted to each class needs more images of it. "
+                           "Add some, leave the class out, hold fewer out (--validation), or "
+                           "say --set start.kind=uniform",
+                           jem_last_error()));
+    must_jem(status);
 }
 
 /* How far the training is, and how far this run should go. */

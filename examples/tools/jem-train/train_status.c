@@ -98,7 +98,7 @@ static double percent(const struct status *s)
     return s->total > 0 ? 100.0 * (double)s->step / (double)s->total : (double)NAN;
 }
 
-static int print_json(const struct status *s)
+static int write_json(const struct status *s, const char *json)
 {
     json_t *o = json_object();
 
@@ -113,10 +113,10 @@ static int print_json(const struct status *s)
     json_set_number(o, "best_accuracy", s->best / 100);
     json_object_set_new(o, "best_step", json_integer(s->best_step));
     json_set_number(o, "energy_gap", s->gap);
-    return json_log_line(stdout, o);
+    return json_write_file(json, o);
 }
 
-static int print_text(const struct status *s)
+static void print_text(const struct status *s)
 {
     char left[32];
 
@@ -136,10 +136,9 @@ static int print_text(const struct status *s)
         printf("best       %.2f %% at step %" PRId64 "\n", s->best, s->best_step);
     if (isfinite(s->gap))
         printf("gap        %.3g nats\n", s->gap);
-    return EXIT_OK;
 }
 
-int train_status(const char *folder, int as_json)
+int train_status(const char *folder, const char *json)
 {
     struct live *l = calloc(1, sizeof *l);
     char path[FILE_PATH_BYTES];
@@ -162,7 +161,8 @@ int train_status(const char *folder, int as_json)
         rc = live_read(l, path);
     if (rc == EXIT_OK) {
         judge(&s, record, l, running);
-        rc = as_json ? print_json(&s) : print_text(&s);
+        print_text(&s);
+        rc = json != NULL ? write_json(&s, json) : EXIT_OK;
     }
     json_decref(record);
     free(l);
