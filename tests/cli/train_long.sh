@@ -54,7 +54,12 @@ for harm in none empty torn; do
     verdict "the same training, train.json $harm" "differ" cmp whole/last.safetensors part/last.safetensors
     verdict "--validate-every stays, train.json $harm" "$(cat part/train.json)" test "$(json part/train.json 'o["validate_every"]')" = 4
 done
+odd=$(printf 'b\344r')
+mkdir "$odd" && cp x.npy y.npy "$odd"
+train "${net[@]}" --data "npy:$odd/x.npy,$odd/y.npy" --validation 12 --steps 5 --stop-after 2 --quiet --out part --overwrite >/dev/null
 rm part/train.json
+expect "resume where the folder's name is not UTF-8" 0 "5 of 5" \
+    bash -c 'cd / && "$1" --resume "$2/part/last.safetensors" --quiet' - "$JEM_BIN/jem-train" "$PWD"
 mkdir other && cp whole/best.safetensors other
 expect "a model in the folder is not overwritten" 2 "already holds a model" train "${run[@]}" --steps 2 --quiet --out other
 

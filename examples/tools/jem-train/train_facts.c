@@ -6,6 +6,7 @@
  *     train.validation, train.split_seed      images held out, and what chose them
  *     train.validate_every
  *     data.spec, data.kind, data.path         --data, with absolute names
+ *     data.spec_bytes, data.path_bytes        percent-encoded, where these are not UTF-8
  *     data.train, data.validation             fingerprints
  *
  * They lie in one file with the weights, so that no instant of a crash can part them. Which model
@@ -19,6 +20,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kit/base/text.h"
 
 #define NUMBER "%.17g" /* a double as it is */
 
@@ -39,13 +42,30 @@ static void note_whole(jem_model *model, const char *key, int64_t value)
     note(model, key, text);
 }
 
+/* A name of files, which may be any bytes. */
+static void note_name(const struct run *r, jem_model *model, const char *key, const char *name)
+{
+    const int plain = name == NULL || text_is_utf8(name);
+    char bytes_key[32], *shown = NULL, *bytes = NULL;
+
+    if (!plain) {
+        shown = lab_keep(r->lab, text_shown(name), free);
+        bytes = lab_keep(r->lab, text_percent(name), free);
+    }
+    snprintf(bytes_key, sizeof bytes_key, "%s_bytes", key);
+    note(model, key, plain ? name : shown);
+    note(model, bytes_key, bytes);
+    lab_drop(r->lab, shown);
+    lab_drop(r->lab, bytes);
+}
+
 static void note_data(const struct run *r, jem_model *model)
 {
     const char *colon = strchr(r->data_name, ':');
 
-    note(model, "data.spec", r->data_name);
+    note_name(r, model, "data.spec", r->data_name);
     note(model, "data.kind", r->data_kind);
-    note(model, "data.path", colon != NULL ? colon + 1 : NULL);
+    note_name(r, model, "data.path", colon != NULL ? colon + 1 : NULL);
     note(model, "data.train", r->fingerprint);
     note(model, "data.validation", r->held_out != NULL ? r->held_fingerprint : NULL);
 }
@@ -110,11 +130,12 @@ void train_recall_run(struct run *r)
 {
     jem_model *model = lab_model(r->lab, r->arg->resume);
     const char *spec = text_of(r, model, "data.spec");
+    const char *bytes = text_of(r, model, "data.spec_bytes");
     int there;
     int64_t value;
 
     if (spec != NULL)
-        r->data_name = spec;
+        r->data_name = bytes != NULL ? lab_keep(r->lab, text_from_percent(bytes), free) : spec;
     value = whole_of(r, model, "train.validation", &there);
     if (there && value >= 0)
         r->kept_validation = value;

@@ -4,9 +4,11 @@
  * whole, and the state to go on from. */
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/json_log.h"
+#include "kit/base/shell.h"
 #include "train_live.h"
 
 /* What jem_trainer_metric() knows, in the order of the log. The means are over the steps since
@@ -50,7 +52,7 @@ static json_t *describe(const struct run *r)
 {
     json_t *object = json_object();
 
-    json_object_set_new(object, "data", json_string(r->data_name));
+    json_set_text(object, "data", r->data_name);
     json_object_set_new(object, "validation", json_integer(r->validation));
     json_object_set_new(object, "split_seed", json_integer(r->split_seed));
     json_object_set_new(object, "validate_every", json_integer(r->validate_every));
@@ -183,23 +185,7 @@ const char *train_reason(const struct run *r)
     return r->reason;
 }
 
-/* As a word of a command: as it is, or between quotes. */
 const char *train_quoted(const struct run *r, const char *path)
 {
-    const size_t plain = strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                      "0123456789_./,:=@%+-");
-    char *text, *at;
-
-    if (path[plain] == '\0' && plain > 0)
-        return path;
-    text = at = lab_array(r->lab, 4 * (int64_t)strlen(path) + 3, 1);
-    *at++ = '\'';
-    for (; *path != '\0'; path++) {
-        if (*path == '\'')
-            at += sprintf(at, "'\\''");
-        else
-            *at++ = *path;
-    }
-    *at = '\'';
-    return text;
+    return lab_keep(r->lab, shell_quoted(path), free);
 }

@@ -94,7 +94,8 @@ static void read_record(struct run *r)
         return;
     lab_keep(r->lab, r->before, release_json);
     best = json_object_get(r->before, "best");
-    r->data_name = json_string_value(json_object_get(r->before, "data"));
+    if (json_is_string(json_object_get(r->before, "data")))
+        r->data_name = lab_keep(r->lab, json_get_text(r->before, "data"), free);
     r->earlier_seconds = json_number_value(json_object_get(r->before, "seconds_training"));
     r->earlier_validate_seconds =
         json_number_value(json_object_get(r->before, "seconds_validation"));
@@ -127,11 +128,6 @@ static int64_t choose_validation(const struct run *r, int64_t n)
     return said >= 0 ? said : holdout_default(n);
 }
 
-static void release_text(void *text)
-{
-    free(text);
-}
-
 static void name_data(struct run *r)
 {
     char *absolute = NULL;
@@ -141,7 +137,7 @@ static void name_data(struct run *r)
     else if (r->data_name == NULL)
         r->data_name = "fashion-mnist";
     must(data_absolute(r->data_name, &absolute));
-    r->data_name = lab_keep(r->lab, absolute, release_text);
+    r->data_name = lab_keep(r->lab, absolute, free);
     r->data_kind = lab_text(r->lab, "%.*s", (int)strcspn(absolute, ":"), absolute);
 }
 
