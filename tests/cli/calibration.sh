@@ -90,7 +90,7 @@ expect "nor have arrays" 2 "same images" calibration --model "$model" --data "np
 ebm=$here/../../examples/models/fashion-mnist-ebm.safetensors
 expect "calibration without classes" 1 "trained without labels" calibration --model "$ebm" --count 20 --out "$tmp/none"
 verdict "that makes no folder either" "it is there" [ ! -e "$tmp/none" ]
-train "${tiny[@]}" --steps 1 --set train.weight_px=0 --set train.weight_py_x=0 --set train.weight_pxy=1 --set sgld.class_cond=1 \
+train "${tiny[@]}" --stop-after 1 --set train.weight_px=0 --set train.weight_py_x=0 --set train.weight_pxy=1 --set sgld.class_cond=1 \
     --set pcd.class_parts=1 --out "$tmp/p" >/dev/null
 expect "calibration of log p(x|y)" 0 "accuracy" calibration --model "$tmp/p/last.safetensors" --count 20 --fit-count 50 --quiet
 

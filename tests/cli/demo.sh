@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 has_data demo
 
-train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --stop-after 10 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 expect "demo: the training's folder is the model's" 0 "report     $tmp/t/report.html" demo --model "$model" --count 20 --quiet
 for file in report.html report.json likely.png unlikely.png; do

@@ -18,7 +18,7 @@ expect "too many defences" 2 "more than 8" robust --model x --refine 0,1,2,3,4,5
 expect "pointwise in L-inf" 2 "needs --norm l2" robust --model x --attack pgd --attack pointwise
 has_data robustness
 
-train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --steps 200 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --stop-after 200 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 quick=(--model "$model" --count 20 --steps 3 --quiet)
 expect "no such model" 1 "none.safetensors" robust --model "$tmp/none.safetensors"
@@ -33,7 +33,7 @@ expect "a setting that is none" 2 "sgld.steps" robust "${quick[@]}" --set sgld.s
 for i in 1 2 3 4 5; do head -c 30730 /dev/zero >"$tmp/data_batch_$i.bin"; done
 head -c 30730 /dev/zero >"$tmp/test_batch.bin"
 expect "images of another size" 1 "the model reads 1 x 28 x 28" robust "${quick[@]}" --data "cifar10:$tmp"
-train "${tiny[@]}" --data "cifar10:$tmp" --validation 2 --steps 1 --out "$tmp/c" >/dev/null
+train "${tiny[@]}" --data "cifar10:$tmp" --validation 2 --stop-after 1 --out "$tmp/c" >/dev/null
 expect "a source of another size" 1 "--model 1 x 28 x 28 of 10" robust "${quick[@]}" \
     --attack transfer --source "$tmp/c/best.safetensors"
 

@@ -87,9 +87,17 @@ static const char script[] =
 
 void html_begin(FILE *out, const char *title)
 {
+    html_begin_live(out, title, 0);
+}
+
+void html_begin_live(FILE *out, const char *title, int seconds)
+{
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
           out);
+    if (seconds > 0)
+        fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", seconds);
+    fputs("<title>", out);
     html_text(out, title);
     fprintf(out, "</title>\n<style>\n%s%s</style>\n<script>\n%s</script>\n</head>\n", style,
             plot_style, script);

@@ -15,6 +15,9 @@
 #include <stdio.h>
 
 void html_begin(FILE *out, const char *title);
+
+/* The same of a page that is loaded again every so many seconds; 0: never. */
+void html_begin_live(FILE *out, const char *title, int seconds);
 void html_end(FILE *out);
 
 /* A heading with its place, and a list of links to several. An id is of letters, digits and "-". */
