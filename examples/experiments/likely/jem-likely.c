@@ -219,8 +219,9 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
     const char *images = lab_text(&lab, "pictures.%zu.images[]", json_array_size(pictures));
     char path[FILE_PATH_BYTES];
 
-    json_array_append_new(pictures, json_pack("{ss ss ss ss s[]}", "file", file, "set", r->name,
-                                              "score", names[s], "end", end, "images"));
+    json_array_append_new(pictures, json_pack("{ss ss ss ss sI s[]}", "file", file, "set",
+                                              r->name, "score", names[s], "end", end, "rows",
+                                              (json_int_t)(runs * rows), "images"));
     for (int64_t j = 0; j < runs * places * lab.size; j++)
         grid[j] = 1;
     for (int64_t run = 0; run < runs; run++) {

@@ -36,7 +36,7 @@ static int label_likely(const struct paper_plan *plan, const struct paper_run *r
                         const char *file, int row, char out[LABEL])
 {
     const json_t *pictures = json_object_get(r->result, "pictures"), *p, *image;
-    double first = (double)NAN, last = (double)NAN, y = (double)NAN;
+    double first = (double)NAN, last = (double)NAN, rows = 0;
     size_t i, k;
 
     json_array_foreach(pictures, i, p)
@@ -45,23 +45,23 @@ static int label_likely(const struct paper_plan *plan, const struct paper_run *r
 
         if (own == NULL || strcmp(own, file) != 0)
             continue;
+        rows = number(p, "rows");
         json_array_foreach(json_object_get(p, "images"), k, image)
         {
             if (number(image, "row") != row)
                 continue;
             first = isnan(first) ? number(image, "score") : first;
             last = number(image, "score");
-            y = number(image, "label") >= 0 ? number(image, "label")
-                                            : number(image, "prediction");
         }
     }
-    if (isnan(first))
+    if (!(row <= rows))
         return 0;
     *out = '\0';
     if (strstr(file, "-class-") != NULL)
-        name_class(plan, y, out);
-    snprintf(out + strlen(out), LABEL - strlen(out), "%s%.3g to %.3g", *out != '\0' ? ": " : "",
-             first, last);
+        name_class(plan, row - 1, out);
+    if (!isnan(first)) /* a row may be empty */
+        snprintf(out + strlen(out), LABEL - strlen(out), "%s%.3g to %.3g",
+                 *out != '\0' ? ": " : "", first, last);
     return 1;
 }
 

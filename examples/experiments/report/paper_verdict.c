@@ -289,6 +289,27 @@ static struct figure left_of(const struct paper_run *r, const char *attack, doub
     return least;
 }
 
+/* Has a row before the given one the same attack and eps, with another gradient or defence? */
+static int is_repeated(const json_t *rows, size_t at)
+{
+    const json_t *row = json_array_get(rows, at);
+
+    for (size_t i = 0; i < at; i++) {
+        const json_t *other = json_array_get(rows, i);
+
+        if (number(other, "eps") == number(row, "eps") &&
+            json_equal(json_object_get(other, "attack"), json_object_get(row, "attack")))
+            return 1;
+    }
+    return 0;
+}
+
+static void put_count(FILE *out, int count, const char *what, const char *before)
+{
+    if (count > 0)
+        fprintf(out, "%s%s at %d", before, what, count);
+}
+
 /* JEM-k beside the classifier, at each eps of the classifier's curve. */
 static int say_attack(FILE *out, const struct paper_run *jem, const struct paper_run *plain,
                       double k)
@@ -303,7 +324,7 @@ static int say_attack(FILE *out, const struct paper_run *jem, const struct paper
         const double eps = number(row, "eps");
         struct figure a, b;
 
-        if (attack == NULL || strcmp(attack, "pgd") != 0)
+        if (attack == NULL || strcmp(attack, "pgd") != 0 || is_repeated(rows, i))
             continue;
         a = left_of(jem, attack, k, eps);
         b = left_of(plain, attack, 0, eps);
@@ -315,16 +336,13 @@ static int say_attack(FILE *out, const struct paper_run *jem, const struct paper
     }
     if (more + less + same == 0)
         return 0;
-    fprintf(out,
-            "<b>%s, PGD, JEM-%.0f beside the classifier</b>, at %d sizes of perturbation: ",
-            jem->step->part != NULL ? jem->step->part : "", k, more + less + same);
-    if (more > 0)
-        fprintf(out, "more of JEM's images stay right at %d; ", more);
-    if (less > 0)
-        fprintf(out, "fewer of JEM's images stay right at %d; ", less);
-    if (same > 0)
-        fprintf(out, NO_DIFFERENCE " at %d; ", same);
-    fprintf(out, "%.0f images each. ", number(json_object_get(jem->result, "data"), "n"));
+    fprintf(out, "<b>%s, PGD, JEM-%.0f beside the classifier</b>, %.0f images each: ",
+            jem->step->part != NULL ? jem->step->part : "", k,
+            number(json_object_get(jem->result, "data"), "n"));
+    put_count(out, more, "more of JEM's stay right", "");
+    put_count(out, less, "fewer of JEM's stay right", more > 0 ? ", " : "");
+    put_count(out, same, NO_DIFFERENCE, more + less > 0 ? ", " : "");
+    fprintf(out, " of %d sizes of perturbation. ", more + less + same);
     return 1;
 }
 
