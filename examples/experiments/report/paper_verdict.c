@@ -379,7 +379,7 @@ static int say_distal(FILE *out, const struct paper_runs *runs)
         const json_t *all = run[i] == NULL ? NULL : json_object_get(run[i]->result, "all");
 
         f[i] = share_of(number(all, "reached"), number(all, "n"));
-        if (isnan(f[i].value))
+        if (run[i] == NULL || isnan(f[i].value))
             continue;
         fprintf(out, "%s is made sure of ", subject(run[i]));
         put_percent(out, f[i]);
