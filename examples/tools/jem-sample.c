@@ -278,9 +278,9 @@ static void tell_classes(const struct sampling *s, const struct evaluation *befo
 {
     for (int64_t k = 0; k < after->classes; k++) {
         const char *known = data_class_name(lab.data, k);
-        char name[64];
+        const char *name =
+            lab_text(&lab, "class %" PRId64 " %s", k, known == NULL ? "" : known);
 
-        snprintf(name, sizeof name, "class %" PRId64 " %s", k, known == NULL ? "" : known);
         tell_chains(s, name, before, after, k * arg.per_class, arg.per_class, k);
     }
 }

@@ -23,7 +23,10 @@ jem_status jem__file_slurp(jem_context *ctx, const char *caller, const char *pat
                            uint8_t **out, int64_t *out_len);
 
 /* A file that replaces `path` in one step: a temporary file beside it, written, fsynced,
- * renamed, its folder fsynced. Until finish() succeeds `path` is untouched. */
+ * renamed, its folder fsynced. Until finish() succeeds `path` is untouched. A symbolic link is
+ * followed and stays; the new file has the mode of the old one. What is no regular file (a named
+ * pipe, a device, /dev/stdout) is written to as it is. Leftovers that processes which ended
+ * badly made for the same path are removed. */
 struct jem__writer;
 jem_status jem__writer_open(jem_context *ctx, const char *caller, const char *path,
                             struct jem__writer **out);

@@ -5,7 +5,9 @@
 #include "check_core.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,7 +278,6 @@ END_TEST
 START_TEST(bad_targets_are_refused)
 {
     char path[JEM_TEST_PATH];
-    struct stat about;
     jem_test_path("a-folder", path);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     jem_check_fails(write_pattern(path, 3, 0), JEM_E_IO, "a-folder\": Is a directory");
@@ -286,12 +287,137 @@ START_TEST(bad_targets_are_refused)
     jem_check_fails(write_pattern(path, 3, 0), JEM_E_IO, "jem_x: cannot create \"");
     ck_assert_ptr_nonnull(strstr(jem_last_error(), "No such file or directory"));
     jem_check_fails(write_pattern("", 3, 0), JEM_E_IO, "cannot");
-    /* In place of a device, which a root whose library has this wrong would lose. */
+    jem_test_path("round", path);
+    ck_assert_int_eq(symlink("round", path), 0);
+    jem_check_fails(write_pattern(path, 3, 0), JEM_E_IO, "symbolic links");
+}
+END_TEST
+
+/* A link stays; what it leads to, over any number of folders, is replaced or made. */
+START_TEST(links_are_followed)
+{
+    char folder[JEM_TEST_PATH], link[JEM_TEST_PATH], path[JEM_TEST_PATH + 16];
+    struct stat about;
+    jem_test_path("elsewhere", folder);
+    jem_test_path("link", link);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    snprintf(path, sizeof path, "%s/target", folder);
+    for (int32_t round = 0; round < 2; round++) { /* dangling, then not */
+        if (round == 0) {
+            ck_assert_int_eq(symlink("elsewhere/second", link), 0);
+            char second[JEM_TEST_PATH + 16];
+            snprintf(second, sizeof second, "%s/second", folder);
+            ck_assert_int_eq(symlink(path, second), 0); /* an absolute one behind a relative */
+        }
+        jem_check_ok(write_pattern(link, 3 + round, 0));
+        ck_assert_int_eq(lstat(link, &about), 0);
+        ck_assert(S_ISLNK(about.st_mode));
+        ck_assert_int_eq(lstat(path, &about), 0);
+        ck_assert(S_ISREG(about.st_mode));
+        ck_assert_int_eq(about.st_size, 3 + round);
+        ck_assert_int_eq(temporaries(link), 0);
+        ck_assert_int_eq(temporaries(path), 0);
+    }
+}
+END_TEST
+
+/* Reads all of a pipe; how many bytes came. */
+static void *drain(void *arg)
+{
+    char block[4096];
+    const char *path = arg;
+    const int fd = open(path, O_RDONLY);
+    ssize_t n;
+    intptr_t total = 0;
+    while ((n = read(fd, block, sizeof block)) > 0)
+        total += n;
+    close(fd);
+    return (void *)total;
+}
+
+/* In place of a device, which a root whose library has this wrong would lose. */
+START_TEST(what_is_no_file_is_written_to)
+{
+    char path[JEM_TEST_PATH];
+    struct stat about;
+    pthread_t reader;
+    void *total;
     jem_test_path("a-pipe", path);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    jem_check_fails(write_pattern(path, 3, 0), JEM_E_IO, "a-pipe\": not a regular file");
-    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_int_eq(pthread_create(&reader, NULL, drain, path), 0);
+    jem_check_ok(write_pattern(path, 300000, 1000));
+    ck_assert_int_eq(pthread_join(reader, &total), 0);
+    ck_assert_int_eq((intptr_t)total, 300000);
+    ck_assert_int_eq(lstat(path, &about), 0);
     ck_assert(S_ISFIFO(about.st_mode));
+    ck_assert_int_eq(temporaries(path), 0);
+
+    /* Nobody reads: an error, not the end of the process. */
+    const int end = open(path, O_RDONLY | O_NONBLOCK);
+    struct jem__writer *w = NULL;
+    jem_check_ok(jem__writer_open(ctx, "jem_x", path, &w));
+    close(end);
+    jem_check_ok(jem__writer_write(w, "new", 3));
+    jem_check_fails(jem__writer_finish(w), JEM_E_IO, "Broken pipe");
+    sigset_t pending;
+    ck_assert_int_eq(sigpending(&pending), 0);
+    ck_assert_int_eq(sigismember(&pending, SIGPIPE), 0);
+}
+END_TEST
+
+/* An open descriptor is written to where it stands. */
+START_TEST(descriptors_are_appended_to)
+{
+    char path[JEM_TEST_PATH], name[64], text[32] = "";
+    jem_test_path("open", path);
+    const int fd = open(path, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "before ", 7), 7);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    struct jem__writer *w = NULL;
+    jem_check_ok(jem__writer_open(ctx, "jem_x", name, &w));
+    jem_check_ok(jem__writer_write(w, "mine", 4));
+    jem_check_ok(jem__writer_finish(w));
+    ck_assert_int_eq(write(fd, " after", 6), 6);
+    ck_assert_int_eq(pread(fd, text, sizeof text - 1, 0), 17);
+    ck_assert_str_eq(text, "before mine after");
+    close(fd);
+    jem_check_fails(jem__writer_open(ctx, "jem_x", "/dev/fd/99999", &w), JEM_E_IO,
+                    "Bad file descriptor");
+}
+END_TEST
+
+START_TEST(a_file_keeps_its_mode)
+{
+    char path[JEM_TEST_PATH];
+    struct stat about;
+    jem_test_path("kept-mode", path);
+    put(path, "old");
+    ck_assert_int_eq(chmod(path, 0604), 0);
+    jem_check_ok(write_pattern(path, 3, 0));
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_uint_eq(about.st_mode & 07777, 0604);
+}
+END_TEST
+
+/* A leftover goes with the next save; the file of a save under way does not. */
+START_TEST(leftovers_go)
+{
+    char path[JEM_TEST_PATH], left[JEM_TEST_PATH + 32];
+    struct jem__writer *w = NULL;
+    jem_test_path("leaves", path);
+    jem_check_ok(jem__writer_open(ctx, "jem_x", path, &w));
+    for (int32_t i = 0; i < 1100; i++) {
+        snprintf(left, sizeof left, "%s.tmp-%016x", path, (unsigned)i);
+        put(left, "of a process that was killed");
+    }
+    ck_assert_int_eq(temporaries(path), 1101);
+    jem_check_ok(write_pattern(path, 3, 0));
+    ck_assert_int_eq(temporaries(path), 1); /* that of w */
+    jem_check_ok(jem__writer_write(w, "mine", 4));
+    jem_check_ok(jem__writer_finish(w));
+    check_holds(path, "mine");
+    ck_assert_int_eq(temporaries(path), 0);
 }
 END_TEST
 
@@ -438,6 +564,11 @@ TCase *jem_core_file_case(void)
     tcase_add_test(file, other_temporaries_are_left_alone);
     tcase_add_test(file, relative_paths_work);
     tcase_add_test(file, bad_targets_are_refused);
+    tcase_add_test(file, links_are_followed);
+    tcase_add_test(file, what_is_no_file_is_written_to);
+    tcase_add_test(file, descriptors_are_appended_to);
+    tcase_add_test(file, a_file_keeps_its_mode);
+    tcase_add_test(file, leftovers_go);
     tcase_add_test(file, a_folder_made_in_the_meantime_stays);
     tcase_add_test(file, a_read_only_folder_keeps_its_file);
     tcase_add_loop_test(file, a_full_disk_keeps_the_old_file, 0, 3);

@@ -219,9 +219,12 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
     const char *images = lab_text(&lab, "pictures.%zu.images[]", json_array_size(pictures));
     char path[FILE_PATH_BYTES];
 
-    json_array_append_new(pictures, json_pack("{ss ss ss ss sI s[]}", "file", file, "set",
-                                              r->name, "score", names[s], "end", end, "rows",
-                                              (json_int_t)(runs * rows), "images"));
+    json_t *about = json_pack("{ss ss sI s[]}", "score", names[s], "end", end, "rows",
+                              (json_int_t)(runs * rows), "images");
+
+    json_set_text(about, "file", file);
+    json_set_text(about, "set", r->name);
+    json_array_append_new(pictures, about);
     for (int64_t j = 0; j < runs * places * lab.size; j++)
         grid[j] = 1;
     for (int64_t run = 0; run < runs; run++) {

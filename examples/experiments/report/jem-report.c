@@ -156,10 +156,10 @@ static json_t *runs_json(const struct paper_runs *runs)
 
     for (int i = 0; i < runs->count; i++) {
         const struct paper_run *r = &runs->run[i];
-        json_t *o = json_pack("{ss ss ss ss si}", "name", r->name, "section", r->step->section,
-                              "checkpoint", paper_roles[r->role].name, "command", r->command,
-                              "exit_code", r->code);
+        json_t *o = json_pack("{ss ss ss si}", "name", r->name, "section", r->step->section,
+                              "checkpoint", paper_roles[r->role].name, "exit_code", r->code);
 
+        json_set_text(o, "command", r->command);
         json_set_number(o, "seconds", r->seconds);
         json_object_set_new(o, "result",
                             r->result == NULL ? json_null() : json_incref(r->result));

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "kit/base/json_log.h"
+#include "kit/base/shell.h"
 #include "kit/base/table.h"
 
 #define WORD_BYTES 128 /* of a word in a step */
@@ -122,11 +123,9 @@ static int compose(const struct paper_plan *plan, const struct paper_run *run, s
     return 1;
 }
 
-/* For people who want to run it again: the program by its name, words quoted where needed. */
+/* For people who want to run it again: the program by its name. */
 static char *shell_text(const struct paper_step *s, const struct words *w)
 {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:=@%+";
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
@@ -135,19 +134,8 @@ static char *shell_text(const struct paper_step *s, const struct words *w)
         return NULL;
     fputs(s->program, out);
     for (int i = 1; i < w->count; i++) {
-        const char *word = w->word[i];
-
-        if (word[strspn(word, plain)] == '\0' && word[0] != '\0') {
-            fprintf(out, " %s", word);
-            continue;
-        }
-        fputs(" '", out);
-        for (; *word != '\0'; word++)
-            if (*word == '\'')
-                fputs("'\\''", out);
-            else
-                fputc(*word, out);
-        fputc('\'', out);
+        fputc(' ', out);
+        shell_word(out, w->word[i]);
     }
     if (fclose(out) != 0) {
         free(text);

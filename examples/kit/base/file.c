@@ -105,44 +105,6 @@ int file_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
-int file_replaceable(const char *path)
-{
-    struct stat about;
-
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-        return report_failed("cannot write %s: %s", path,
-                             S_ISDIR(about.st_mode) ? strerror(EISDIR) : "not a regular file");
-    return EXIT_OK;
-}
-
-int file_writer_open(struct file_writer *w, const char *path)
-{
-    const int length = snprintf(w->temporary, sizeof w->temporary, "%s.tmp", path);
-
-    w->path = path;
-    w->stream = NULL;
-    if (length < 0 || length >= FILE_PATH_BYTES)
-        return report_failed("file name too long: %.60s...", path);
-    TRY(file_replaceable(path));
-    w->stream = fopen(w->temporary, "wb");
-    if (w->stream == NULL)
-        return report_failed("cannot write %s: %s", w->temporary, strerror(errno));
-    return EXIT_OK;
-}
-
-int file_writer_close(struct file_writer *w, int sound)
-{
-    int error = 0;
-
-    sound = !ferror(w->stream) && sound;
-    sound = fclose(w->stream) == 0 && sound;
-    if (sound && rename(w->temporary, w->path) == 0)
-        return EXIT_OK;
-    error = errno;
-    remove(w->temporary);
-    return report_failed("cannot write %s: %s", w->path, strerror(error));
-}
-
 int file_same(const char *a, const char *b)
 {
     struct stat x, y;

@@ -6,7 +6,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define FILE_PATH_BYTES 4096
 
@@ -16,22 +15,6 @@
 int file_read(const char *path, uint8_t **out, size_t *out_length);
 
 int file_exists(const char *path);
-
-/* A file that replaces `path` in one step: its bytes go to a temporary file beside it. Refuses what
- * is there and is no regular file: renaming over a device would, for root, replace it. */
-struct file_writer {
-    const char *path;
-    char temporary[FILE_PATH_BYTES];
-    FILE *stream; /* write here */
-};
-
-int file_writer_open(struct file_writer *w, const char *path);
-
-/* Is there nothing at `path`, or a regular file? Asked by file_writer_open(), and before long work. */
-int file_replaceable(const char *path);
-
-/* Close it; `sound` 0: it is of no use, so that `path` stays as it was. */
-int file_writer_close(struct file_writer *w, int sound);
 
 /* Do two names lead to the same file or folder? */
 int file_same(const char *a, const char *b);

@@ -6,10 +6,16 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
+#include "kit/base/text.h"
+
+#define NAME_BYTES 128 /* of a member */
 
 #define LOG_DIGITS  JSON_REAL_PRECISION(7)
 #define FILE_DIGITS JSON_REAL_PRECISION(12) /* enough to check a figure, no rounding dust */
@@ -45,9 +51,44 @@ void json_set_number(json_t *object, const char *name, double value)
     json_object_set_new(object, name, json_number(value));
 }
 
+json_t *json_text(const char *text)
+{
+    char *shown = text_shown(text);
+    json_t *value = shown == NULL ? NULL : json_string(shown);
+
+    free(shown);
+    return value;
+}
+
+/* The member's name beside `name`. */
+static int name_bytes(char out[NAME_BYTES], const char *name)
+{
+    return snprintf(out, NAME_BYTES, "%s_bytes", name) < NAME_BYTES;
+}
+
 void json_set_text(json_t *object, const char *name, const char *text)
 {
-    json_object_set_new(object, name, text == NULL ? json_null() : json_string(text));
+    char beside[NAME_BYTES];
+
+    json_object_set_new(object, name, text == NULL ? json_null() : json_text(text));
+    if (text == NULL || text_is_utf8(text) || !name_bytes(beside, name))
+        return;
+    char *bytes = text_percent(text);
+    if (bytes != NULL)
+        json_object_set_new(object, beside, json_string(bytes));
+    free(bytes);
+}
+
+char *json_get_text(const json_t *object, const char *name)
+{
+    char beside[NAME_BYTES];
+    const char *text = json_string_value(json_object_get(object, name));
+    const char *bytes =
+        name_bytes(beside, name) ? json_string_value(json_object_get(object, beside)) : NULL;
+
+    if (bytes != NULL)
+        return text_from_percent(bytes);
+    return text == NULL ? NULL : strdup(text);
 }
 
 int json_write_file(const char *path, json_t *object)
@@ -56,8 +97,9 @@ int json_write_file(const char *path, json_t *object)
     int rc = object == NULL ? report_no_memory() : file_writer_open(&w, path);
 
     if (rc == EXIT_OK)
-        rc = file_writer_close(&w,
-                               json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) == 0);
+        rc = file_writer_close(&w, json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) ==
+                                           0 &&
+                                       fputc('\n', w.stream) != EOF);
     json_decref(object);
     return rc;
 }

@@ -19,8 +19,16 @@ int json_log_line(FILE *log, json_t *object);
 json_t *json_number(double value);
 void json_set_number(json_t *object, const char *name, double value);
 
-/* A text; NULL becomes null. */
+/* A text as JSON can hold it (text.h): bytes that are not UTF-8 are shown as U+FFFD. NULL: no
+ * memory. */
+json_t *json_text(const char *text);
+
+/* A text; NULL becomes null. One that is not UTF-8 also gets a member NAME_bytes, where its bytes
+ * are percent-encoded. */
 void json_set_text(json_t *object, const char *name, const char *text);
+
+/* Such a text as it was (free()); NULL: there is none, or no memory. */
+char *json_get_text(const json_t *object, const char *name);
 
 /* One object in a file, indented; gives the object back. Written to a temporary file first. */
 int json_write_file(const char *path, json_t *object);

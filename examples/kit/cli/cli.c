@@ -17,7 +17,9 @@
 #include <jem/version.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
+#include "kit/base/shell.h"
 #include "kit/cli/cli_pages.h"
 #include "kit/cli/settings.h"
 
@@ -303,12 +305,13 @@ static int check_target(const struct cli_option *option)
 {
     char folder[FILE_PATH_BYTES];
 
+    if (file_is_stdout(*option->text)) {
+        TRY(file_claim_stdout());
+        return CLI_GO;
+    }
     TRY(file_folder_of(folder, *option->text));
     TRY(file_make_folder(folder));
-    if (access(folder, W_OK | X_OK) != 0)
-        return report_failed("--%s %s: cannot write to the folder %s: %s", option->name,
-                             *option->text, folder, strerror(errno));
-    TRY(file_replaceable(*option->text));
+    TRY(file_writable(*option->text));
     return CLI_GO;
 }
 
@@ -335,17 +338,8 @@ static int check_values(const struct cli *cli)
 /* A word as a shell would take it. */
 static void print_word(const char *word)
 {
-    if (word[0] != '\0' && strpbrk(word, " \t\n'\"\\$`*?[](){}<>|&;!~#") == NULL) {
-        printf(" %s", word);
-        return;
-    }
-    fputs(" '", stdout);
-    for (; *word != '\0'; word++)
-        if (*word == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*word);
-    putchar('\'');
+    putchar(' ');
+    shell_word(stdout, word);
 }
 
 static void print_value(const struct cli_option *o)

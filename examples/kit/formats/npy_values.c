@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 
 /* --- Reading ------------------------------------------------------------------------------ */

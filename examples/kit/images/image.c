@@ -13,6 +13,7 @@
 
 #include "kit/base/evenly.h"
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 #include "kit/images/image_codec.h"
 
@@ -109,16 +110,17 @@ int image_to_floats(const struct image *image, const char *path, const int64_t s
 
 int image_write_png(const char *path, const struct image *image)
 {
+    struct file_writer w;
     png_image png;
 
+    TRY(file_writer_open(&w, path));
     memset(&png, 0, sizeof png);
     png.version = PNG_IMAGE_VERSION;
     png.width = (png_uint_32)image->width;
     png.height = (png_uint_32)image->height;
     png.format = image->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    if (!png_image_write_to_file(&png, path, 0, image->pixels, 0, NULL))
-        return report_failed("cannot write %s: %s", path, png.message);
-    return EXIT_OK;
+    return file_writer_close(
+        &w, png_image_write_to_stdio(&png, w.stream, 0, image->pixels, 0, NULL) != 0);
 }
 
 static uint8_t to_byte(float v)

@@ -297,12 +297,15 @@ static int has_labels(const struct image_input *in)
 
 void lab_note_data(struct lab *l, const char *spec, const char *split, int64_t n)
 {
-    json_t *json = record_json(l->record);
+    json_t *json = record_json(l->record), *data;
 
-    if (json_object_get(json, "data") == NULL)
-        json_object_set_new(
-            json, "data",
-            json_pack("{ss ss sI}", "spec", spec, "split", split, "n", (json_int_t)n));
+    if (json_object_get(json, "data") != NULL)
+        return;
+    data = json_object();
+    json_set_text(data, "spec", spec);
+    json_set_text(data, "split", split);
+    json_object_set_new(data, "n", json_integer((json_int_t)n));
+    json_object_set_new(json, "data", data);
 }
 
 struct image_input *lab_images(struct lab *l, const char *spec, const char *split,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kit/base/report.h"
+#include "kit/base/text.h"
 #include "kit/data/data.h"
 #include "kit/data/outliers.h"
 
@@ -29,6 +30,7 @@ static void name_set(const char *spec, char out[64])
         while (from > kind + 1 && spec[from - 1] != '/')
             from--;
         snprintf(out, 64, "%.*s:%.*s", kind, spec, length - from, spec + from);
+        text_trim(out);
         return;
     }
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
 #include "kit/lab/record_inside.h"
