@@ -9,6 +9,7 @@
  *     table.sort     with <thead> and <tbody>: headings sort it
  *     .text          of <th>, <td>: left-aligned, and sorted as words; others are figures
  *     td.heat        shaded by style="--share:0.4", 0 to 1
+ *     div.labelled   a picture of rows of equal height, after an <ol> with a line for each
  *     p.verdict      what the figures of a section say
  *     p.soft, p.failed, p.key, div.row with <figure> in it, div.tiles */
 
