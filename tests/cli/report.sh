@@ -11,7 +11,7 @@ expect "report" 0 "of which 0 failed" report --jem "$model" --classifier "$model
     --out "$tmp/r" --json "$tmp/r.json"
 page=$tmp/r/index.html
 runs=$(json "$tmp/r.json" "len(o['runs'])")
-verdict "report says how far it is" "$(head -3 "$tmp/err")" grep -q "ood-classifier" "$tmp/err"
+verdict "report says how far it is" "$(head -3 "$tmp/err")" grep -qE "^ *[0-9]+/[0-9]+ ood-classifier .* left$" "$tmp/err"
 for section in hybrid samples calibration ood robustness distal likely rest; do
     verdict "the page has $section" "missing" grep -q "<h2 id=\"$section\"" "$page"
 done
@@ -40,6 +40,80 @@ verdict "each has its protocol" "missing" json "$tmp/r.json" \
     "[r['result']['protocol'] for r in o['runs']] or 1 / 0"
 accuracy=$(json "$tmp/r.json" "'<td>%.2f %%</td>' % (100 * next(r for r in o['runs'] if r['name'] == 'calibration-jem')['result']['accuracy'])")
 verdict "the table has the program's figure" "$accuracy" grep -qF "$accuracy" "$page"
+
+# The same command once more finds everything there. Another model, other images or settings are
+# run again; the threads change no result, so they do not count.
+again=(--jem "$model" --classifier "$model" --ebm "$model" --quick --count 8 --out "$tmp/r")
+touch "$tmp/before"
+expect "the same again" 0 "$runs, of which 0 failed" report "${again[@]}" --threads 1 --json "$tmp/again.json"
+verdict "nothing was run twice" "$(find "$tmp/r" -name result.json -newer "$tmp/before")" \
+    test -z "$(find "$tmp/r" -name result.json -newer "$tmp/before")"
+verdict "it says so" "$(cat "$tmp/err")" grep -q "$runs of $runs runs are there already" "$tmp/err"
+verdict "all are marked as kept" "no" json "$tmp/again.json" "[1 / r['kept'] for r in o['runs']]"
+verdict "the results are the same" "differ" test "$(json "$tmp/r.json" "[r['result'] for r in o['runs']]")" = \
+    "$(json "$tmp/again.json" "[r['result'] for r in o['runs']]")"
+rm "$tmp/r/ood-jem/result.json"
+echo '{' >"$tmp/r/distal-jem/run.json"
+expect "one result is gone, one stamp damaged" 0 "of which 0 failed" report "${again[@]}" --json "$tmp/again.json"
+verdict "these two are run again" "$(cat "$tmp/err")" test \
+    "$(json "$tmp/again.json" "[r['name'] for r in o['runs'] if not r['kept']]")" = "['ood-jem', 'distal-jem']"
+
+# Data that not every experiment can be made of: what cannot is left out, with the reason; nothing
+# fails. A set without splits of its own, a model with one class, very few images.
+few() { # NAME IMAGES CLASSES: images and labels for --data npy
+    npy "$tmp/$1x.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': ($2, 12, 12), }" 0
+    head -c $(($2 * 144)) <(zcat "$fashion/t10k-images-idx3-ubyte.gz" | tail -c +17) >>"$tmp/$1x.npy"
+    npy "$tmp/$1y.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': ($2,), }" 0
+    "$python" -c "import sys; sys.stdout.buffer.write(bytes(i % $3 for i in range($2)))" >>"$tmp/$1y.npy"
+}
+for case in "c 60 1" "d 60 3" "e 1 1"; do
+    # shellcheck disable=SC2086 # words
+    few $case
+    name=${case%% *}
+    [ "$name" = e ] || train "${tiny[@]}" --validation 10 --steps 3 --data "npy:$tmp/${name}x.npy,$tmp/${name}y.npy" --out "$tmp/$name" >/dev/null
+done
+mkdir "$tmp/sparse"
+ln -s "$JEM_BIN/jem-report" "$JEM_BIN/jem-calibration" "$JEM_BIN/jem-ood" "$JEM_BIN/jem-likely" "$JEM_BIN/jem-hybrid" \
+    "$JEM_BIN/jem-robustness" "$JEM_BIN/jem-distal" "$JEM_BIN/jem-semisup" "$tmp/sparse"
+printf '#!/bin/sh\nwhile [ "$1" != --json ]; do shift; done\necho "{}" >"$2"\n' >"$tmp/sparse/jem-stability"
+cp "$tmp/sparse/jem-stability" "$tmp/sparse/jem-sample" # neither depends on the images
+chmod +x "$tmp/sparse/jem-stability" "$tmp/sparse/jem-sample"
+sparse() { # FOLDER DATA MODEL
+    "$tmp/sparse/jem-report" --jem "$3" --data "npy:$tmp/$2x.npy,$tmp/$2y.npy" --quick --quiet --out "$tmp/s$1" --json "$tmp/s$1.json"
+}
+expect "data with one class" 0 "calibration-jem: the model has one class" sparse c c "$tmp/c/best.safetensors"
+verdict "what is left out is on the page" "missing" grep -q "<b>distal-jem</b> was left out: the model has one class" "$tmp/sc/index.html"
+verdict "and in the JSON" "missing" test "$(json "$tmp/sc.json" "o['failed'], {l['section'] for l in o['left_out']} == {'calibration', 'robustness', 'distal', 'semisup'}")" = "(0, True)"
+expect "data without splits" 0 "semisup-new: training and test split of npy" sparse d d "$tmp/d/best.safetensors"
+verdict "only that is left out" "$(json "$tmp/sd.json" "o['left_out']")" test "$(json "$tmp/sd.json" "len(o['left_out'])")" = 1
+expect "one image" 0 "of which 0 failed" sparse e e "$tmp/c/best.safetensors"
+
+# Ctrl-C: the program that runs is ended, the page has what is done, and the same command goes on.
+mkdir "$tmp/slow"
+for program in jem-hybrid jem-sample jem-calibration jem-ood jem-robustness jem-distal jem-likely jem-semisup jem-stability; do
+    printf '#!/bin/sh\nwhile [ "$1" != --json ]; do shift; done\necho "{}" >"$2"\n' >"$tmp/slow/$program"
+done
+printf '#!/bin/sh\n[ -e "%s/go" ] || { echo $$ >"%s/pid"; exec sleep 600; }\nwhile [ "$1" != --json ]; do shift; done\necho "{}" >"$2"\n' \
+    "$tmp" "$tmp" >"$tmp/slow/jem-ood"
+chmod +x "$tmp"/slow/*
+ln -s "$JEM_BIN/jem-report" "$tmp/slow"
+stopped=("$tmp/slow/jem-report" --jem "$model" --quick --count 8 --out "$tmp/w" --json "$tmp/w.json")
+"${stopped[@]}" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+until [ -s "$tmp/pid" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
+kill -INT $pid
+wait $pid
+code=$?
+verdict "Ctrl-C ends with 130" "$code; $(cat "$tmp/err")" [ $code -eq 130 ]
+verdict "the program that ran has ended" "it runs" bash -c '! kill -0 "$(cat "$1")" 2>/dev/null' - "$tmp/pid"
+verdict "it says that runs are missing" "$(cat "$tmp/out")" grep -q "^stopped    [0-9]* of [0-9]* runs have not been made" "$tmp/out"
+verdict "the page has what is done" "missing" grep -q "calibration-jem: command" "$tmp/w/index.html"
+verdict "and says that it is not all" "missing" grep -q "jem-report was stopped" "$tmp/w/index.html"
+verdict "nothing is said to have failed" "$(json "$tmp/w.json" "o['failed']")" test "$(json "$tmp/w.json" "o['failed'], [r['name'] for r in o['runs']]")" = "(0, ['hybrid-jem', 'samples-jem', 'calibration-jem'])"
+touch "$tmp/go"
+expect "the same command goes on" 0 "of which 0 failed" "${stopped[@]}"
+verdict "where it stopped" "$(cat "$tmp/err")" grep -q "^3 of [0-9]* runs are there already" "$tmp/err"
+verdict "it counts and tells the time left" "$(cat "$tmp/err")" grep -qE "^ 4/[0-9]+ ood-jem +[0-9.]+ s" "$tmp/err"
 
 # The headings are those of the programs: one that calls a column otherwise is shown as it calls it.
 mkdir "$tmp/renamed"

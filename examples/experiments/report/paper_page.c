@@ -303,10 +303,31 @@ static void write_failures(const struct page *p)
     fputs("</p>\n", p->out);
 }
 
-static void write_rest(FILE *out, const struct paper_plan *plan)
+static void write_left_out(const struct page *p)
 {
+    const struct paper_runs *runs = p->runs;
+
+    for (int i = 0; i < runs->left_outs; i++) {
+        fprintf(p->out, "<li><b>%s</b> was left out: ", runs->left_out[i].name);
+        html_text(p->out, runs->left_out[i].why);
+        fputs(".</li>\n", p->out);
+    }
+    if (runs->count < runs->wanted)
+        fprintf(
+            p->out,
+            "<li>jem-report was stopped: %d of %d runs have not been made. The same command "
+            "goes on with them.</li>\n",
+            runs->wanted - runs->count, runs->wanted);
+}
+
+static void write_rest(const struct page *p)
+{
+    const struct paper_plan *plan = p->plan;
+    FILE *out = p->out;
+
     html_heading(out, &rest);
     fputs("<ul>\n", out);
+    write_left_out(p);
     for (int role = ROLE_CLASSIFIER; role < ROLES; role++)
         if (plan->model[role] == NULL)
             fprintf(out, "<li>No checkpoint was given with --%s.</li>\n",
@@ -316,10 +337,11 @@ static void write_rest(FILE *out, const struct paper_plan *plan)
               "(--inception).</li>\n",
               out);
     if (plan->quick)
-        fputs("<li>Few labels (jem-semisup), divergence (jem-stability), AutoAttack's APGD-CE "
-              "and Square, and attacks without gradients (pointwise, HopSkipJump, noise): run "
-              "without --quick.</li>\n",
-              out);
+        fputs(
+            "<li>Figures that can be relied on: all was run with few images, short chains and "
+            "weak attacks. APGD through the steps of JEM-k (robustness-refined) is not run "
+            "with --quick at all.</li>\n",
+            out);
     fputs("<li>Glow and IGEBM, the paper's comparison models, are not part of libjem.</li>\n"
           "</ul>\n",
           out);
@@ -347,7 +369,7 @@ static void write_page(const struct page *p)
     write_checkpoints(p);
     for (int i = 0; i < paper_section_count; i++)
         write_section(p, &paper_sections[i]);
-    write_rest(out, p->plan);
+    write_rest(p);
     html_end(out);
 }
 

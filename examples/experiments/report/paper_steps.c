@@ -23,7 +23,8 @@ enum {
 
 /* In the words: #N is N images, or --count when that is fewer (#0: all). @features, @ood and
  * @classifier stand for what the user gave; a step whose @features or @classifier was not given
- * is left out, and one with @no-features when they were. */
+ * is left out, and one with @no-features when they were. @validation: hold out 500 images, or as
+ * many as by default where that is fewer. */
 const struct paper_step paper_steps[] = {
     {"hybrid", "hybrid", "jem-hybrid", JEM | EBM | ABLATIONS,
      "@features --count #0 --chains #500 --steps 100 --reference #2000",
@@ -91,7 +92,7 @@ const struct paper_step paper_steps[] = {
      NULL},
     {"semisup", "semisup", "jem-semisup", NEW,
      "--preset demo --set model.filters=8 --steps 60 --validate-every 30 --labels 10 --seeds 1 "
-     "--validation 500 --count #500",
+     "@validation --count #500",
      "--preset demo --labels 5,20,100 --seeds 1 --count #0", "", NULL},
     {"stability", "stability", "jem-stability", NEW,
      "--preset demo --set model.filters=8 --set sgld.clamp_grad=0 --set sgld.clamp_x=0 "

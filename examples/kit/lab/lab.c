@@ -397,13 +397,17 @@ struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
     const int64_t n = specs->count > 0 ? specs->count : outlier_count;
     struct out_set *set = lab_array(l, n, sizeof *set);
 
+    *sets = 0;
     for (int64_t k = 0; k < n; k++) {
         const char *spec = specs->count > 0 ? specs->items[k] : outlier_kinds[k].name;
+        struct out_set *next = &set[*sets];
 
-        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, &set[k]));
-        lab_keep(l, &set[k], release_out_set);
+        if (specs->count == 0 && !out_set_can_be_made(spec, in, count))
+            continue;
+        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, next));
+        lab_keep(l, next, release_out_set);
+        ++*sets;
     }
-    *sets = n;
     return set;
 }
 
