@@ -17,8 +17,8 @@
 #include "kit/base/report.h"
 #include "kit/data/image_list.h"
 
-#define MAX_DEPTH  16 /* of folders in folders: links can lead in circles */
-#define NAME_BYTES 64 /* of a class, for display; longer ones are cut */
+#define MAX_DEPTH  16  /* of folders in folders: links can lead in circles */
+#define NAME_BYTES 256 /* of a class: no file system in use has longer names */
 
 /* What lies in a folder. Paths are folder/name. */
 struct listing {

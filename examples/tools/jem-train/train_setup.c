@@ -186,6 +186,7 @@ static void create_trainer(struct run *r)
         model = create_model_from_file(r);
     else
         must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
+    must(provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out));
     must_jem(jem_trainer_create(model, r->images, r->opts, &r->trainer));
     jem_model_free(model);
 }
