@@ -96,6 +96,16 @@ void lab_begin(struct lab *l, const struct cli *cli, int argc, char **argv)
         lab_quit(EXIT_FAILED);
 }
 
+static void load(struct lab *l, const char *file, jem_model **out)
+{
+    const jem_status status = jem_model_load(l->ctx, file, out);
+    const int rc = report_jem(status);
+
+    if (status == JEM_E_FORMAT)
+        checkpoint_advise(file);
+    must(rc);
+}
+
 static void note_model(struct lab *l)
 {
     json_t *json = record_json(l->record);
@@ -156,7 +166,7 @@ void lab_open(struct lab *l)
     json_object_set_new(json, "seed", json_integer((json_int_t)l->seed));
     if (l->model_file == NULL)
         return;
-    must_jem(jem_model_load(l->ctx, l->model_file, &l->model));
+    load(l, l->model_file, &l->model);
     must_jem(jem_model_shape(l->model, shape));
     lab_set_shape(l, shape);
     note_model(l);
@@ -268,7 +278,7 @@ jem_model *lab_model(struct lab *l, const char *file)
 {
     jem_model *model = NULL;
 
-    must_jem(jem_model_load(l->ctx, file, &model));
+    load(l, file, &model);
     return lab_keep(l, model, release_model);
 }
 
