@@ -138,7 +138,6 @@ static void name_data(struct run *r)
         r->data_name = "fashion-mnist";
     must(data_absolute(r->data_name, &absolute));
     r->data_name = lab_keep(r->lab, absolute, free);
-    r->data_kind = lab_text(r->lab, "%.*s", (int)strcspn(absolute, ":"), absolute);
 }
 
 static void open_data(struct run *r)
@@ -162,8 +161,6 @@ static void open_data(struct run *r)
         lab_split(r->lab, all, r->validation, r->split_seed, &r->images, &r->held_out);
         lab_drop(r->lab, all);
     }
-    train_identify(r->images, r->fingerprint);
-    train_identify(r->held_out, r->held_fingerprint);
 }
 
 /* The file's when a training goes on; else presets, --set, --steps, --seed. */
@@ -232,6 +229,7 @@ static void create_trainer(struct run *r)
         model = create_model_from_file(r);
     else
         must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
+    must(provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out));
     status = jem_trainer_create(model, r->images, r->opts, &r->trainer);
     jem_model_free(model);
     must(settings_text(r->opts, "start.kind", start));
