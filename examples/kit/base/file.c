@@ -102,14 +102,22 @@ int file_exists(const char *path)
 {
     struct stat info;
 
-    return stat(path, &info) == 0;
+    return stat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-int file_same(const char *a, const char *b)
+int file_same(const char *a, const char *b, int *same)
 {
     struct stat x, y;
 
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    *same = 0;
+    if (!file_exists(a) || !file_exists(b))
+        return EXIT_OK;
+    if (stat(a, &x) != 0)
+        return report_failed("cannot look at %s: %s", a, strerror(errno));
+    if (stat(b, &y) != 0)
+        return report_failed("cannot look at %s: %s", b, strerror(errno));
+    *same = x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return EXIT_OK;
 }
 
 int file_make_folder(const char *path)

@@ -19,9 +19,13 @@
 static int stays_there(const struct run *r)
 {
     char own[FILE_PATH_BYTES];
+    int same = 0;
 
-    return r->arg->resume != NULL && file_folder_of(own, r->arg->resume) == EXIT_OK &&
-           file_same(own, r->folder);
+    if (r->arg->resume == NULL)
+        return 0;
+    must(file_folder_of(own, r->arg->resume));
+    must(file_same(own, r->folder, &same));
+    return same;
 }
 
 /* OUT and the names in it. Nothing of an earlier training is lost by accident. */
