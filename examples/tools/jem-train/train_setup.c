@@ -42,7 +42,7 @@ static void open_folder(struct run *r)
     must(file_join(r->best, r->folder, "best.safetensors"));
     must(file_join(r->record, r->folder, "train.json"));
     if (!stays_there(r)) {
-        r->replaces = file_exists(r->last);
+        must(file_look(r->last, &r->replaces));
         r->best_accuracy = (double)NAN; /* the best model stays in the other folder */
         r->best_step = 0;
     }
