@@ -19,6 +19,12 @@ verdict "a command line for each run" "$runs" test "$(grep -c '<p><code>jem-' "$
 verdict "the paper's figures" "missing" bash -c 'grep -q 22.32 "$1" && grep -q 92.9 "$1"' - "$page"
 verdict "pictures and plots are inside" "$(grep -c '<figure>' "$page")" \
     test "$(grep -c '<figure>' "$page")" = "$(grep -cE 'data:image/png;base64,|<svg xmlns' "$page")"
+verdict "JEM and classifier in one chart" "$(grep -A90 'class="chart"' "$page" | grep -o 'legend">[^<]*' | head -5)" "$python" -c '
+import re, sys
+charts = re.findall(r"<figure class=\"chart\">.*?</figure>", open(sys.argv[1]).read(), re.S)
+assert any(">classifier<" in c and ">JEM-0, exact<" in c for c in charts)' "$page"
+verdict "rows of pictures have their class and score" "$(grep -c '<li>Trouser: ' "$page")" bash -c \
+    'for row in "Trouser: p(y|x) [0-9.]*" "[A-Z][^:]*: [-0-9.e]* to [-0-9.e]*" "JEM-0, pgd, exact" "difference, [0-9]* times"; do grep -q "<li>$row</li>" "$1" || exit 1; done' - "$page"
 verdict "there are some" "none" grep -q '<figure>' "$page"
 verdict "nothing comes from outside" "$(grep -oE '(src|href|url)[=(].{30}' "$page" | grep -vE '"(data:|#)' | head -1)" \
     test -z "$(grep -oE '(src|href|url)[=(]"?.{5}' "$page" | grep -vE '"(data:|#)')"
@@ -130,6 +136,50 @@ verdict "a renamed column is on the page" "$(grep 'renamed' "$tmp/h/index.html")
 verdict "with its figure" "missing" grep -q '<tr><th scope="row" class="text">JEM</th><td class="text">&lt;x&gt;</td><td>0.875</td></tr>' "$tmp/h/index.html"
 verdict "and its remark" "missing" grep -q '<p class="soft">A remark.</p>' "$tmp/h/index.html"
 verdict "tables that do not fit are a failure" "$(cat "$tmp/err")" grep -q "distal-jem/result.json has tables that cannot be shown" "$tmp/err"
+
+# What a section says is true of its figures: better, worse, and neither where intervals meet. `plain` is known by its name.
+cp "$model" "$tmp/plain.safetensors"
+says() { # NAME TEXT PROGRAM JSON-OF-JEM JSON-OF-THE-CLASSIFIER
+    rm -rf "$tmp/said" && mkdir "$tmp/said" && ln -s "$JEM_BIN/jem-report" "$tmp/said"
+    echo "$4" >"$tmp/said/jem.json" && echo "$5" >"$tmp/said/classifier.json"
+    cat >"$tmp/said/$3" <<'EOF'
+#!/bin/sh
+who=jem
+while [ "$1" != --json ]; do
+    case "$1 $2" in "--model "*plain.safetensors) who=classifier ;; esac
+    shift
+done
+cp "$(dirname "$0")/$who.json" "$2"
+EOF
+    chmod +x "$tmp/said/$3"
+    "$tmp/said/jem-report" --jem "$model" --classifier "$tmp/plain.safetensors" --quick --count 8 --quiet --out "$tmp/said/r" >/dev/null 2>&1
+    verdict "says: $1" "$(grep 'class="verdict"' "$tmp/said/r/index.html")" bash -c 'grep "class=\"verdict\"" "$1" | grep -qF "$2"' - "$tmp/said/r/index.html" "$2"
+}
+clf() { echo "{\"data\": {\"n\": $2}, \"accuracy\": $1}"; }
+says "JEM classifies better" "JEM classifies better." jem-hybrid "$(clf 0.9 1000)" "$(clf 0.8 1000)"
+says "the classifier classifies better" "the classifier classifies better." jem-hybrid "$(clf 0.8 1000)" "$(clf 0.9 1000)"
+says "too few to classify better" ": no difference can be told." jem-hybrid "$(clf 0.8 10)" "$(clf 0.9 10)"
+says "other images are not compared" "JEM is right on 80.0 % (77.4 to 82.4) of the test images." jem-hybrid "$(clf 0.8 1000)" "$(clf 0.9 100)"
+cal() { echo "{\"data\": {\"n\": $3}, \"ece\": $(json /dev/stdin "abs($1 - $2)" <<<0), \"bins\": [{\"count\": 0, \"confidence\": 0, \"accuracy\": 0}, {\"count\": $3, \"confidence\": $1, \"accuracy\": $2}]}"; }
+says "JEM is calibrated better" "; JEM is the better calibrated one." jem-calibration "$(cal 0.8 0.8 1000)" "$(cal 0.95 0.8 1000)"
+says "the classifier is" "; the classifier is the better calibrated one." jem-calibration "$(cal 0.95 0.8 1000)" "$(cal 0.8 0.8 1000)"
+says "neither is" "; no difference can be told." jem-calibration "$(cal 0.9 0.8 10)" "$(cal 0.85 0.8 10)"
+says "too sure" "The classifier is 95.0 % sure and right on 80.0 % (77.4 to 82.4): surer than it should be." jem-calibration "$(cal 0.8 0.8 1000)" "$(cal 0.95 0.8 1000)"
+says "not sure enough" "JEM is 50.0 % sure and right on 80.0 % (77.4 to 82.4): less sure than it could be." jem-calibration "$(cal 0.5 0.8 1000)" "$(cal 0.8 0.8 1000)"
+ood() { echo "{\"results\": [{\"out\": \"far\", \"score\": \"log_px\", \"auroc\": $1, \"auroc_low\": $2, \"auroc_high\": $3}]}"; }
+says "test images score higher" "<b>JEM</b>, log p(x). Higher on test images more often than not than on: far. " jem-ood "$(ood 0.9 0.8 0.95)" "$(ood 0.1 0.05 0.2)"
+says "they score lower" "<b>classifier</b>, log p(x). Lower more often than not than on: far. " jem-ood "$(ood 0.9 0.8 0.95)" "$(ood 0.1 0.05 0.2)"
+says "that cannot be told" "<b>JEM</b>, log p(x). No difference can be told from: far. " jem-ood "$(ood 0.6 0.45 0.7)" "$(ood 0.5 0.4 0.6)"
+says "without intervals nothing" "The runs gave no figures that could be compared." jem-ood "$(ood 0.9 null null)" "$(ood 0.1 null null)"
+rob() { echo "{\"data\": {\"n\": 100}, \"input_noise\": 0, \"curve\": [{\"refine_steps\": 0, \"attack\": \"pgd\", \"gradient\": \"straight\", \"norm\": \"linf\", \"eps\": 0.1, \"accuracy\": 1, \"low\": 0.97, \"high\": 1},
+    {\"refine_steps\": 0, \"attack\": \"pgd\", \"gradient\": \"exact\", \"norm\": \"linf\", \"eps\": 0.1, \"accuracy\": $1, \"low\": $2, \"high\": $3}]}"; }
+says "JEM withstands more" "JEM-0 beside the classifier</b>, 100 images each: more of JEM's stay right at 1 of 1 sizes" jem-robustness "$(rob 0.8 0.7 0.9)" "$(rob 0.5 0.4 0.6)"
+says "the lower gradient counts" "JEM-0 beside the classifier</b>, 100 images each: fewer of JEM's stay right at 1 of 1 sizes" jem-robustness "$(rob 0.5 0.4 0.6)" "$(rob 0.8 0.7 0.9)"
+says "neither withstands more" "JEM-0 beside the classifier</b>, 100 images each: no difference can be told at 1 of 1 sizes" jem-robustness "$(rob 0.6 0.5 0.7)" "$(rob 0.65 0.55 0.75)"
+dis() { echo "{\"all\": {\"reached\": $1, \"n\": 50}}"; }
+says "JEM is made sure more often" "JEM more often than the classifier." jem-distal "$(dis 50)" "$(dis 20)"
+says "the classifier is made so" "The classifier more often than JEM." jem-distal "$(dis 20)" "$(dis 50)"
+says "neither is made so" "Between the two no difference can be told." jem-distal "$(dis 45)" "$(dis 48)"
 
 # Programs that fail, or are not there: the page says so and the rest is done.
 mkdir "$tmp/bin"

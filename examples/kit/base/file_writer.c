@@ -54,8 +54,10 @@ static int follow_links(const char *name, char path[FILE_PATH_BYTES])
         char link[FILE_PATH_BYTES], folder[FILE_PATH_BYTES];
         const ssize_t length = readlink(path, link, sizeof link - 1);
 
-        if (length < 0)
+        if (length < 0 && (errno == EINVAL || errno == ENOENT))
             return EXIT_OK;
+        if (length < 0)
+            return cannot_write(name);
         link[length] = '\0';
         TRY(file_folder_of(folder, path));
         if (link[0] == '/')
@@ -226,7 +228,10 @@ static int open_temporary(struct file_writer *w)
             if (w->stream != NULL)
                 return EXIT_OK;
             (void)unlink(w->temporary);
+            (void)close(fd);
+            return report_no_memory();
         }
+        (void)unlink(w->temporary); /* it may be there and only not be seen */
         (void)close(fd);
     }
     return report_failed("cannot write %s: no name for a temporary file", w->name);

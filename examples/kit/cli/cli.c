@@ -18,6 +18,7 @@
 
 #include "kit/base/file.h"
 #include "kit/base/file_writer.h"
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/base/shell.h"
 #include "kit/cli/cli_pages.h"
@@ -417,6 +418,7 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
     int rc, dry_run = 0;
 
     report_program(cli->program);
+    json_start();
     if (cli_page_wanted(argc, argv))
         return print_page(cli, argv);
     for (int i = 0; i < cli->count; i++) {

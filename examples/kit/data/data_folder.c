@@ -71,9 +71,15 @@ static int list_entries(DIR *dir, const char *folder, struct listing *out)
 {
     const struct dirent *entry;
 
-    while ((entry = readdir(dir)) != NULL)
+    for (;;) {
+        errno = 0; /* tells the end from a failure */
+        entry = readdir(dir);
+        if (entry == NULL && errno != 0)
+            return report_failed("cannot read folder %s: %s", folder, strerror(errno));
+        if (entry == NULL)
+            return EXIT_OK;
         TRY(list_entry(folder, entry->d_name, out));
-    return EXIT_OK;
+    }
 }
 
 static int by_text(const void *a, const void *b)

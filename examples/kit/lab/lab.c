@@ -372,9 +372,15 @@ static void release_evaluation(void *evaluation)
 
 const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *in)
 {
+    return lab_evaluate_features(l, in, NULL);
+}
+
+const struct evaluation *lab_evaluate_features(struct lab *l, const struct image_input *in,
+                                               float *features)
+{
     struct evaluation *e = lab_keep(l, calloc(1, sizeof *e), release_evaluation);
 
-    must(evaluate_images(l->model, in->x, in->n, at_a_time(l), e));
+    must(evaluate_images(l->model, in->x, in->n, at_a_time(l), features, e));
     if (in->labels != NULL)
         must(evaluate_with_labels(e, in->labels));
     return e;
