@@ -84,7 +84,7 @@ static void write_tiles(FILE *out, const struct demo *d)
     char remark[80], words[32];
 
     fputs("<div class=\"tiles\">\n", out);
-    if (d->no_classes == NULL) {
+    if (d->no_classes == NULL && d->test->labelled > 0) {
         snprintf(remark, sizeof remark, "%d test images", (int)d->test->n);
         html_tile(out, "test accuracy", "1 %", 100.0 * d->test->accuracy, remark);
         snprintf(remark, sizeof remark, "ECE, %d bins", EVALUATE_BINS);

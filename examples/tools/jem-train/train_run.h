@@ -38,7 +38,8 @@ struct run {
     char record[FILE_PATH_BYTES]; /* train.json */
 
     int64_t validation;               /* images held out ... */
-    int64_t split_seed;               /* ... and what chose them */
+    int64_t split_seed;               /* ... and what chose them; */
+    int validation_split;             /* or is it a split of the data set? */
     int64_t first_step, step, limit;  /* of this run */
     int64_t total;                    /* of the whole training */
     double seconds, validate_seconds; /* of this run */

@@ -91,6 +91,30 @@ static void read_record(struct run *r)
     }
 }
 
+/* Does the data set bring images to validate with, and do they count? Only where nobody says how
+ * many training images are held out. A training that goes on does as it did before. */
+static int open_validation(struct run *r)
+{
+    const json_t *before = json_object_get(r->before, "validation_split");
+    int64_t shape[4];
+    int has = 0;
+
+    if (r->arg->validation >= 0 || (r->before != NULL && !json_is_true(before)))
+        return 0;
+    must(data_has_validation(r->data_name, &has));
+    if (!has)
+        return 0;
+    r->held_out = lab_dataset(r->lab, r->data_name, "validation");
+    must_jem(jem_dataset_shape(r->held_out, shape));
+    if (memcmp(shape, r->lab->shape, sizeof shape) != 0)
+        must(report_failed("--data %s: its validation images are not of the size of its "
+                           "training images; add ,size=N to have all alike",
+                           r->data_name));
+    must_jem(jem_dataset_size(r->held_out, &r->validation));
+    r->validation_split = 1;
+    return 1;
+}
+
 static void open_data(struct run *r)
 {
     const struct train_arguments *a = r->arg;
@@ -111,13 +135,18 @@ static void open_data(struct run *r)
         r->validation = json_integer_value(held);
     else if (a->validation < 0)
         r->validation = holdout_default(n);
-    if (r->validation >= n)
+    if (r->validation >= n && a->validation >= 0)
         must(report_usage("--validation %" PRId64 ": must be less than the %" PRId64
                           " training images",
                           r->validation, n));
     r->split_seed =
         json_is_integer(split_seed) ? json_integer_value(split_seed) : a->split_seed;
-    if (r->validation > 0) {
+    if (open_validation(r)) {
+        progress_say(&r->lab->progress,
+                     "validation with the %" PRId64 " images of the data's own split (with "
+                     "--validation N: with N of the training images)",
+                     r->validation);
+    } else if (r->validation > 0) {
         jem_dataset *all = r->images;
 
         lab_split(r->lab, all, r->validation, r->split_seed, &r->images, &r->held_out);
@@ -133,6 +162,51 @@ static void choose_settings(struct run *r)
     r->opts = lab_settings(r->lab, a->resume, &a->presets, &a->sets);
     if (a->seed != NULL && jem_options_set_str(r->opts, "train.seed", a->seed) != JEM_OK)
         must(report_usage("--seed %s: %s", a->seed, jem_last_error()));
+}
+
+static int is_labelled(const struct run *r)
+{
+    int32_t y[256];
+    int64_t n = 0;
+
+    must_jem(jem_dataset_size(r->images, &n));
+    for (int64_t i = 0; i < n; i += 256) {
+        const int64_t some = n - i < 256 ? n - i : 256;
+
+        must_jem(jem_dataset_read(r->images, i, some, NULL, y));
+        for (int64_t k = 0; k < some; k++)
+            if (y[k] >= 0)
+                return 1;
+    }
+    return 0;
+}
+
+static int is_set(const struct cli_list *sets, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (int64_t i = 0; i < sets->count; i++)
+        if (strncmp(sets->items[i], name, length) == 0 && sets->items[i][length] == '=')
+            return 1;
+    return 0;
+}
+
+/* Without labels there is no class to learn, and none to fit starts of chains to. What --set says
+ * stays. */
+static void settle_without_labels(struct run *r)
+{
+    static const char *const settings[][2] = {
+        {"train.weight_py_x", "0"}, {"train.weight_pxy", "0"}, {"start.kind", "uniform"}};
+
+    if (is_labelled(r))
+        return;
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        if (!is_set(&r->arg->sets, settings[i][0]))
+            must_jem(jem_options_set_str(r->opts, settings[i][0], settings[i][1]));
+    report_note("the images of %s have no labels: the training is of log p(x) alone "
+                "(train.weight_py_x = train.weight_pxy = 0, start.kind = uniform, unless --set "
+                "says otherwise)",
+                r->data_name);
 }
 
 /* The settings "model.*" are those of the model in --init. */
@@ -215,6 +289,8 @@ void train_set_up(struct run *r)
         read_record(r);
     open_data(r);
     open_folder(r);
+    if (resume == NULL)
+        settle_without_labels(r);
     if (resume == NULL)
         create_trainer(r);
     else
