@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kit/base/digest.h"
+#include "kit/base/evenly.h"
 #include "kit/base/json_log.h"
 #include "kit/data/data_stats.h"
 #include "kit/images/image.h"
@@ -38,7 +39,8 @@ static struct {
 } arg;
 
 static const struct cli_option options[] = {
-    {"What", "split", "NAME", "train or test; of SVHN also extra", "train", .text = &arg.split},
+    {"What", "split", "NAME", "train or test; of some folders also validation, of SVHN extra",
+     "train", .text = &arg.split},
     {NULL, "kinds", NULL, "list what KIND:PATH can be, and do nothing else", NULL,
      .flag = &arg.kinds},
     {"Results", "json", "FILE", "of info: write the same as JSON", NULL, .text = &lab.json,
@@ -67,6 +69,8 @@ static int check(void)
         return report_usage("one data set at a time; \"%s\" is too much", arg.words.items[2]);
     if (commands[k].needs_out && lab.out == NULL)
         return report_usage("%s needs --out PATH to write to", arg.words.items[0]);
+    if (commands[k].run == grid && image_check_name(lab.out) != EXIT_OK)
+        return EXIT_USAGE;
     if (!commands[k].needs_out && lab.out != NULL)
         return report_usage("%s takes no --out; it prints, and writes with --json FILE",
                             arg.words.items[0]);
@@ -83,8 +87,8 @@ static const struct cli command_line = {
         "Look at a data set. info counts images and classes, gives mean and standard "
         "deviation of each channel, and says of known files whether they are the published "
         "ones. export writes images.npy (N x C x H x W) and labels.npy. grid draws ten "
-        "images of each class, or the first hundred where there are more than ten classes "
-        "or no labels.",
+        "images of each class, or a hundred, evenly spaced, where there are more than ten "
+        "classes or no labels.",
     .notes = "Examples:\n"
              "  jem-data --kinds\n"
              "  jem-data info fashion-mnist --split test\n"
@@ -234,15 +238,20 @@ static void note(const struct data_stats *s)
 static void info(const jem_dataset *data)
 {
     const struct data_stats *s = compute_stats(data);
+    char made[DATA_TEST_TEXT], words[128] = "";
 
     note(s);
+    must(data_test_text(lab.data, made));
+    if (made[0] != '\0')
+        snprintf(words, sizeof words,
+                 "test     %s, drawn from images without a test split (,test=0: none)\n", made);
     record_say(lab.record,
-               "data     %s, split %s\n"
+               "data     %s, split %s\n%s"
                "images   %" PRId64 " of %" PRId64 " x %" PRId64 " x %" PRId64
                " (channels x height x width), %s\n"
                "classes  %" PRId64 "\n"
                "sha256   %s (pixels, then labels)\n",
-               lab.data, arg.split, s->n, s->shape[0], s->shape[1], s->shape[2],
+               lab.data, arg.split, words, s->n, s->shape[0], s->shape[1], s->shape[2],
                s->is_bytes ? "bytes" : "floats", s->shape[3], s->sha256);
     tell_files();
     tell_channels(s);
@@ -262,26 +271,38 @@ static void export_arrays(const jem_dataset *data)
     printf("%s/images.npy, %s/labels.npy: %" PRId64 " images\n", lab.out, lab.out, s->n);
 }
 
-/* Which images: a row of ten of each class, or the first hundred. -1: an empty place. */
+/* Of each class so many, evenly spaced, in a row. -1: an empty place. */
+static void choose_row(const int32_t *y, int64_t n, int64_t c, int64_t row[GRID_SIDE])
+{
+    int64_t of = 0, seen = 0, count = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        of += y[i] == c;
+    for (int64_t i = 0; i < n && count < GRID_SIDE; i++) {
+        const int64_t shown = of < GRID_SIDE ? of : GRID_SIDE;
+
+        if (y[i] == c && count < shown && seen++ == evenly(count, shown, of))
+            row[count++] = i;
+    }
+    while (count < GRID_SIDE)
+        row[count++] = -1;
+}
+
+/* Which images: a row of ten of each class, or a hundred. */
 static int64_t choose(const int32_t *y, int64_t n, int64_t classes, int64_t chosen[GRID_CELLS])
 {
-    int64_t count = 0, labelled = 0;
+    const int64_t shown = n < GRID_CELLS ? n : GRID_CELLS;
+    int labelled = 0;
 
-    for (int64_t c = 0; c < classes && classes <= GRID_SIDE; c++) {
-        const int64_t end = count + GRID_SIDE;
-
-        for (int64_t i = 0; i < n && count < end; i++)
-            if (y[i] == c)
-                chosen[count++] = i;
-        labelled += count > end - GRID_SIDE;
-        while (count < end)
-            chosen[count++] = -1;
-    }
-    if (labelled > 0)
-        return count;
-    for (count = 0; count < n && count < GRID_CELLS; count++)
-        chosen[count] = count;
-    return count;
+    for (int64_t i = 0; i < n && !labelled; i++)
+        labelled = y[i] >= 0;
+    for (int64_t c = 0; c < classes && classes <= GRID_SIDE && labelled; c++)
+        choose_row(y, n, c, chosen + c * GRID_SIDE);
+    if (labelled && classes <= GRID_SIDE)
+        return classes * GRID_SIDE;
+    for (int64_t i = 0; i < shown; i++)
+        chosen[i] = evenly(i, shown, n);
+    return shown;
 }
 
 static void grid(const jem_dataset *data)

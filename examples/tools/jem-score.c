@@ -16,16 +16,24 @@ static struct lab lab;
 static struct {
     const char *split;
     struct cli_list inputs;
+    const char *range;
+    enum npy_range floats; /* what --range says */
     int grad, features;
 } arg;
 
 static const struct cli_option options[] = {
     LAB_MODEL(lab, "Model and images"),
     {NULL, "input", "FILE",
-     "FILE.npy or FILE.npz:NAME (:NAME may be left out if it holds one array): N x C x H x W, "
-     "floats in [-1, 1] or bytes 0..255; or a PNG or JPEG file of the model's size; more files "
+     "FILE.npy or FILE.npz:NAME (:NAME may be left out if it holds one array): N x C x H x W "
+     "or "
+     "N x H x W x C, floats in [-1, 1] or bytes 0..255; or a PNG or JPEG file of the model's "
+     "size; more files "
      "may follow",
      NULL, .list = &arg.inputs},
+    {NULL, "range", "A..B",
+     "what the floats of --input are: " NPY_RANGE_HELP " (default: what the model was trained "
+     "on, as far as it says)",
+     NULL, .text = &arg.range},
     {NULL, "data", "KIND",
      "instead of files: " DATA_HELP "; model: what the model was trained on", NULL,
      .text = &lab.data, .check = lab_check_data},
@@ -49,6 +57,12 @@ static int check(void)
 {
     if ((arg.inputs.count > 0) == (lab.data != NULL))
         return report_usage("give either --input FILE... or --data KIND");
+    if (arg.range != NULL && !npy_range_read(arg.range, &arg.floats))
+        return report_usage("--range %s: must be " NPY_RANGE_HELP, arg.range);
+    if (arg.range != NULL && lab.data != NULL)
+        return report_usage("--range goes with --input; of --data it is said behind the files: "
+                            "npy:IMAGES.npy,range=%s",
+                            arg.range);
     if ((arg.grad || arg.features) && lab.out == NULL)
         return report_usage("--%s needs --out DIR to write to", arg.grad ? "grad" : "features");
     return CLI_GO;
@@ -85,8 +99,13 @@ struct scores {
 
 static const struct image_input *read_images(void)
 {
+    char known[16];
+
+    if (lab.data == NULL && arg.range == NULL &&
+        jem_model_meta_get(lab.model, "image.range", known, sizeof known, NULL) == JEM_OK)
+        npy_range_read(known, &arg.floats);
     if (lab.data == NULL)
-        return lab_image_files(&lab, &arg.inputs);
+        return lab_image_files(&lab, &arg.inputs, arg.floats);
     return lab_pick(&lab, lab_dataset(&lab, lab.data, arg.split), lab.data, lab.count);
 }
 

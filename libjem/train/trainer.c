@@ -72,10 +72,12 @@ static jem_status check_options(const char *caller, const jem_options *opts,
         if (data->labels[i] >= 0)
             return JEM_OK;
     }
-    return jem__fail(JEM_E_ARGUMENT,
-                     "%s: none of the %" PRId64
-                     " images has a label; set train.weight_py_x and train.weight_pxy to 0",
-                     caller, data->n);
+    return jem__fail(
+        JEM_E_ARGUMENT,
+        "%s: none of the %" PRId64
+        " images has a label; set train.weight_py_x and train.weight_pxy to 0, and "
+        "start.kind to uniform",
+        caller, data->n);
 }
 
 static void read_options(jem_trainer *t)

@@ -82,21 +82,21 @@ verdict "wrong data make no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "calibration without labels" 1 "has no labels" calibration --model "$model" --data "npy:$tmp/x.npy"
 
 # A data set whose splits are the same images has none that T could be fitted to.
-one_set=idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz
+one_set=idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz,test=0
 own='o["temperature"], o["scaled"], o["fit"]["data"], o["fit"]["n"], "same images" in o["fit"]["no_temperature"], o["ece"] > 0'
 expect "no temperature from the test images" 0 "T = -" calibration "${some[@]}" --data "$one_set" --json "$tmp/o.json" --out "$tmp/o"
 verdict "and why" "$(json "$tmp/o.json" 'o["fit"]')" test "$(json "$tmp/o.json" "$own")" = "(None, None, None, 0, True, True)"
 verdict "one diagram then" "$(ls "$tmp/o")" test "$(ls "$tmp/o")" = reliability.svg
 expect "the test images, when asked for" 2 "say --fit-data KIND" calibration "${some[@]}" --data "$one_set" --validation 200
 expect "the test images by their name" 2 "say --fit-data KIND" calibration "${some[@]}" --data "$one_set" --fit-data "$one_set"
-train_set=idx:$fashion/train-images-idx3-ubyte.gz,$fashion/train-labels-idx1-ubyte.gz
+train_set=idx:$fashion/train-images-idx3-ubyte.gz,$fashion/train-labels-idx1-ubyte.gz,test=0
 expect "what was held out of another set" 0 "held out of the training" calibration "${some[@]}" --data "$one_set" --fit-data "$train_set" \
     --validation 200 --json "$tmp/o.json"
 verdict "is the same" "$(json "$tmp/o.json" 'o["temperature"]')" test "$(json "$tmp/o.json" 'o["temperature"]')" = "$(json "$tmp/a.json" 'o["temperature"]')"
 expect "a split seed of nothing" 2 "wants --validation N" calibration "${some[@]}" --data "$one_set" --fit-data "$train_set" --split-seed 3
 tree=$here/../images/files/tree
 expect "a folder with splits has its own" 1 "the model" calibration --model "$model" --data "folder:$tree" --validation 1
-expect "one without has not" 2 "same images" calibration --model "$model" --data "folder:$tree/train" --validation 1
+expect "one without has not" 2 "same images" calibration --model "$model" --data "folder:$tree/train,test=0" --validation 1
 expect "images without classes have not" 2 "same images" calibration --model "$model" --data "images:$tree" --validation 1
 expect "nor have arrays" 2 "same images" calibration --model "$model" --data "npy:$tmp/x.npy" --validation 1
 

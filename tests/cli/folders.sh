@@ -67,7 +67,7 @@ expect "half a JPEG" 1 "c/2.jpg: not a sound JPEG" info "folder:$tmp/t,colour,si
 cp "$f/formats/j420.jpg" "$tmp/t/train/c/2.webp"
 expect "a kind that is not read" 1 "c/2.webp: .webp files are not read" info "folder:$tmp/t,size=9" train
 rm "$tmp/t/train/c"/2.* && mv "$tmp/t/train/B" "$tmp/t/B" && mkdir "$tmp/one" && mv "$tmp/t/B" "$tmp/one"
-expect "one class" 0 "3 of 3 x 12 x 10 " info "folder:$tmp/one" test
+expect "one class" 0 "3 of 3 x 12 x 10 " info "folder:$tmp/one,test=0" test
 ln -s /proc/self/mem "$tmp/one/B/2.jpg"
 expect "a file that cannot be read" 1 "cannot read $tmp/one/B/2.jpg" info "folder:$tmp/one" train
 rm -r "$tmp/one/B/2.jpg" "$tmp/one/B/inside"
@@ -91,6 +91,56 @@ expect "score a folder" 0 "1 a b" score --model "$tmp/o/last.safetensors" --data
 expect "score images without labels" 0 "7 image(s)" score --model "$tmp/o/last.safetensors" --data "images:$f/sizes,size=12x10"
 expect "score other classes" 1 "has 2 classes, the model has 3" score --model "$tmp/o/last.safetensors" \
     --data "celeba:$f,attr=Bald,size=12x10"
+mkdir "$tmp/flat" && for i in 0 1 2; do for j in $f/sizes/*.png; do cp "$j" "$tmp/flat/$i$(basename "$j")"; done; done
+expect "train without labels" 0 "have no labels: the training is of log p(x) alone" train --preset demo "${tiny[@]}" \
+    --set train.batch=4 --validation -1 --steps 2 --data "images:$tmp/flat,size=8" --out "$tmp/u"
+u=(--model "$tmp/u/best.safetensors")
+expect "score without labels" 0 "21 image(s)" score "${u[@]}" --data "images:$tmp/flat,size=8"
+expect "sample without labels" 0 "log p(x)" sample "${u[@]}" --steps 1 --count 4 --per-class 1 --out "$tmp/u/s"
+expect "demo without labels" 0 "report     $tmp/u/report.html" demo "${u[@]}" --data "images:$tmp/flat,size=8"
+verdict "demo without labels: no accuracy" "$(head -n 2 "$tmp/out")" bash -c "! grep -qi 'nan' '$tmp/out' && ! grep -q '^accuracy' '$tmp/out'"
+expect "grid without labels" 0 "u.png" "$JEM_BIN/jem-data" grid "images:$tmp/flat,size=8" --out "$tmp/u.png"
+expect "American spelling" 0 "21 of 1 x 8 x 8" info "images:$tmp/flat,size=8,gray" train
+expect "American spelling, color" 0 "21 of 3 x 8 x 8" info "images:$tmp/flat,size=8,color" train
+
+# Splits under their usual names; and what is named as one and is none.
+tree() { # tree FOLDER...: two classes of three images in each
+    rm -rf "$tmp/d"
+    for part in "$@"; do
+        for class in x y; do mkdir -p "$tmp/d/$part/$class" && cp "$f"/sizes/00[0-2].png "$tmp/d/$part/$class"; done
+    done
+    [ $# -lt 2 ] || rm "$tmp/d/${!#}"/?/000.png
+}
+d() { info "folder:$tmp/d,size=8$2" "$1"; }
+for names in "train test" "Train Test" "Training Testing" "TRAIN valid" "training validation" "train dev" "train eval"; do
+    # shellcheck disable=SC2086 # words
+    tree $names
+    expect "splits $names: training" 0 "images   6 of" d train ""
+    expect "splits $names: test" 0 "images   4 of" d test ""
+done
+tree train test valid
+expect "three splits: validation" 0 "images   4 of" d validation ""
+expect "three splits: two classes" 0 "classes  2" d train ""
+expect "three splits: jem-train uses the third" 0 "on 4 validation images" train "${tiny[@]}" --set train.batch=4 \
+    --validation -1 --steps 1 --data "folder:$tmp/d,size=8,colour" --out "$tmp/v"
+expect "three splits: a number holds out training images" 0 "on 2 validation images" train "${tiny[@]}" --set train.batch=4 \
+    --quiet --validation 2 --steps 1 --data "folder:$tmp/d,size=8,colour" --out "$tmp/v2"
+expect "a test part beside a test split" 2 "has a test split; ,test=" d train ",test=20%"
+tree train
+expect "training alone: a part of it is for testing" 0 "images   2 of" d test ""
+expect "training alone: no validation" 2 "has no such split" d validation ""
+tree test
+expect "no training" 1 "d/test is named as a split, and there is no folder train" d train ""
+tree train val valid
+expect "two of one kind" 1 "are both named as the validation split" d train ""
+tree train && mv "$tmp/d/train/x" "$tmp/d/bus"
+expect "a split beside classes" 1 "d/train is named as a split and $tmp/d/bus is not" d train ""
+mv "$tmp/d/train/y"/* "$tmp/d/train" && rmdir "$tmp/d/train/y"
+expect "a class of this name" 0 "  train " d train ""
+expect "a class of this name, both" 0 "classes  2" d train ""
+mv "$tmp/d/bus" "$tmp/d/test"
+expect "splits without classes" 1 "read with --data images:$tmp/d" d train ""
+
 expect "train on a flat folder" 0 "steps      1" train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 \
     --set train.weight_py_x=0 --validation 0 --stop-after 1 --data "images:$f/sizes,size=8" --out "$tmp/p"
 

@@ -168,20 +168,20 @@ expect "CIFAR-10, both versions: the binary one" 0 "images   20 of" data info "c
 
 # --- NumPy ---
 n=$tmp/s/npy
-same ".npy, N x C x H x W" "10 7" "npy:$n/nchw.npy,$n/y.npy"
-same ".npy, N x H x W x C, labels of bytes" "10 7" "npy:$n/nhwc.npy,$n/y8.npy" test
-same ".npy, N x H x W, labels N x 1" "10 7 grey" "npy:$n/nhw.npy,$n/y_column.npy"
-same ".npy, floats that are bytes" "10 7" "npy:$n/floats.npy,$n/y.npy"
-same ".npy, Fortran order" "10 7" "npy:$n/fortran.npy,$n/y.npy"
-same ".npy, N x H x W x C in Fortran order" "10 7" "npy:$n/fhwc.npy,$n/y.npy"
-same ".npy, floats, N x H x W x C" "10 7" "npy:$n/floats_hwc.npy,$n/y.npy"
-same ".npy, doubles that are bytes" "10 7" "npy:$n/doubles.npy,$n/y.npy"
-same ".npy, floats" "10 7 f4" "npy:$n/halves.npy,$n/y.npy"
+same ".npy, N x C x H x W" "10 7" "npy:$n/nchw.npy,$n/y.npy,test=0"
+same ".npy, N x H x W x C, labels of bytes" "10 7" "npy:$n/nhwc.npy,$n/y8.npy,test=0" test
+same ".npy, N x H x W, labels N x 1" "10 7 grey" "npy:$n/nhw.npy,$n/y_column.npy,test=0"
+same ".npy, floats that are bytes" "10 7" "npy:$n/floats.npy,$n/y.npy,test=0"
+same ".npy, Fortran order" "10 7" "npy:$n/fortran.npy,$n/y.npy,test=0"
+same ".npy, N x H x W x C in Fortran order" "10 7" "npy:$n/fhwc.npy,$n/y.npy,test=0"
+same ".npy, floats, N x H x W x C" "10 7" "npy:$n/floats_hwc.npy,$n/y.npy,test=0"
+same ".npy, doubles that are bytes" "10 7" "npy:$n/doubles.npy,$n/y.npy,test=0"
+same ".npy, floats" "10 7 f4" "npy:$n/halves.npy,$n/y.npy,test=0"
 expect ".npy, classes by the largest label" 0 "classes  7" data info "npy:$n/nchw.npy,$n/y.npy"
 expect ".npy, classes as said" 0 "classes  12" data info "npy:$n/nchw.npy,$n/y.npy,classes=12"
 expect ".npy, not labelled" 0 "No image is labelled" data info "npy:$n/nchw.npy"
 expect ".npy, not labelled, classes as said" 0 "classes  5" data info "npy:$n/nchw.npy,classes=5"
-expect ".npy, some not labelled" 0 "Not labelled: 2" data info "npy:$n/nchw.npy,$n/y_some.npy"
+expect ".npy, some not labelled" 0 "Not labelled: 2" data info "npy:$n/nchw.npy,$n/y_some.npy,test=0"
 expect ".npy, classes too few" 1 "must be -1 (none) to 5" data info "npy:$n/nchw.npy,$n/y.npy,classes=6"
 expect ".npy, classes not a number" 2 "classes must be 1 to 65536" data info "npy:$n/nchw.npy,classes=many"
 expect ".npy, classes 0" 2 "classes must be 1 to 65536" data info "npy:$n/nchw.npy,classes=0"
@@ -191,21 +191,85 @@ expect ".npy, three files" 2 "too many parts" data info "npy:a,b,c"
 while read -r images labels text; do
     refused ".npy, $images,$labels" "$text" "npy:$n/$images.npy,$n/$labels.npy"
 done <<END
-beyond y floats must lie in [-1, 1]
-nan y floats must lie in [-1, 1]
-int32 y integers of 4 bytes
+scaled y floats from 0 to 255; models read [-1, 1]: say what the values are with ,range=
+unit y all floats lie in [0, 1], from 0 to 1;
+nan y has a value that is NaN
+int32 y integers of 4 byte(s)
 two y an array of 2 dimensions
 deep y an array of 5 dimensions
 none y no image
-nchw y_few labels must be 10 whole numbers
-nchw y_floats labels must be 10 whole numbers
+nchw y_few 9 labels for 10 images
+nchw y_halves value 0 is 1.5, which is no 32-bit integer
+nchw y_hot holds 10 rows of 7 numbers; labels are one number per image
+nchw y_bools holds bools; labels are whole numbers
+nchw y_one holds one number and no array
 nchw y_negative label 1 is -2
 nchw y_large label 2 is 80000
 nchw missing cannot open
 END
 
+same ".npy, labels as floats" "10 7" "npy:$n/nchw.npy,$n/y_floats.npy,test=0"
+same ".npy, floats 0..255, as said" "10 7" "npy:$n/scaled.npy,$n/y.npy,range=0..255,test=0"
+same ".npy, floats 0..1, as said" "10 7" "npy:$n/unit.npy,$n/y.npy,range=0..1,test=0"
+expect ".npy, floats a little beyond 1" 0 "floats" data info "npy:$n/beyond.npy"
+expect ".npy, no such range" 2 "range=A..B, which is 0..255, 0..1 or -1..1" data info "npy:$n/unit.npy,range=0..2"
+refused ".npy, another range than theirs" "do not lie in the range 0..1" "npy:$n/scaled.npy,$n/y.npy,range=0..1"
+
+# --- A test part for sets that have none: of every class, the same each time, nothing twice ---
+parts() { # parts SPEC: exports both
+    rm -rf "$tmp/a" "$tmp/b" "$tmp/c"
+    data export "$1" --split train --out "$tmp/a" && data export "$1" --split test --out "$tmp/b" &&
+        data export "$1" --split test --out "$tmp/c"
+}
+"$python" - "$tmp" <<'END'
+import numpy, sys
+y = numpy.repeat([0, 1, 2, 3], [50, 30, 19, 1])
+numpy.save(sys.argv[1] + "/px.npy", numpy.arange(100, dtype="u1").reshape(100, 1, 1))
+numpy.save(sys.argv[1] + "/py.npy", y)
+END
+# split NAME SPEC TEST_PER_CLASS
+split() {
+    parts "$2" >/dev/null 2>"$tmp/err" || fail "$1" "$(head -n 1 "$tmp/err")"
+    verdict "$1" "$(head -n 1 "$tmp/err")" "$python" -c '
+import numpy, sys
+d, want = sys.argv[1], [int(w) for w in sys.argv[2].split()]
+a, b, c = (numpy.load(f"{d}/{k}/images.npy").ravel() for k in "abc")
+y = numpy.load(f"{d}/b/labels.npy")
+assert sorted([*a, *b]) == list(range(100)) and (b == c).all()
+assert numpy.bincount(y[y >= 0], minlength=4).tolist() == want, y
+assert want[0] < 3 or len(set(numpy.diff(b[y == 0]))) > 1 # drawn, not the last ones' "$tmp" "$3"
+}
+two=npy:$tmp/px.npy,$tmp/py.npy
+split "a fifth of every class is for testing" "$two" "10 6 4 0"
+split "as many as said" "$two,test=50" "25 15 10 0"
+split "small classes have test images too" "$two,test=2%" "1 1 1 0"
+expect "a class of one image" 0 "1 class(es) of one image" data info "$two"
+expect "the test part is told of" 0 "20 % of each class, drawn from images without a test split" data info "$two" --split test
+expect "no test part" 0 "images   100 of" data info "$two,test=0" --split test
+expect "unlabelled images have none by themselves" 0 "images   100 of" data info "npy:$tmp/px.npy" --split test
+expect "unlabelled images, as said" 0 "images   30 of" data info "npy:$tmp/px.npy,test=30%" --split test
+expect "fewer test images than classes" 1 "test=2: every class gives at least one" data info "$two,test=2"
+expect "all of them" 2 "must be test=P% with P below 100" data info "$two,test=100%"
+expect "no number" 2 "test=many: must be test=P%" data info "$two,test=many"
+
+# --- MNIST as 7-Zip unpacks it, and as torchvision lays it out; CIFAR in torchvision's root ---
+mkdir -p "$tmp/seven" "$tmp/root/MNIST/raw" "$tmp/root/FashionMNIST/raw"
+printf '\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab' >"$tmp/seven/t10k-images.idx3-ubyte"
+printf '\0\0\10\1\0\0\0\2\0\1' | gzip >"$tmp/seven/t10k-labels.idx1-ubyte.gz"
+for kind in MNIST FashionMNIST; do
+    cp "$tmp/seven/t10k-images.idx3-ubyte" "$tmp/root/$kind/raw/t10k-images-idx3-ubyte"
+    gunzip <"$tmp/seven/t10k-labels.idx1-ubyte.gz" >"$tmp/root/$kind/raw/t10k-labels-idx1-ubyte"
+done
+expect "MNIST as 7-Zip names it" 0 "images   2 of" data info "mnist:$tmp/seven" --split test
+expect "MNIST in torchvision's root" 0 "images   2 of" data info "mnist:$tmp/root" --split test
+expect "Fashion-MNIST in torchvision's root" 0 "images   2 of" data info "fashion-mnist:$tmp/root" --split test
+expect "IDX without a test part" 0 "images   2 of" data info "idx:$tmp/seven/t10k-images.idx3-ubyte,$tmp/seven/t10k-labels.idx1-ubyte.gz,test=0" --split test
+cp -r "$tmp/s/cifar/python2/cifar-10-batches-py" "$tmp/root/"
+expect "CIFAR-10 in torchvision's root" 0 "images   10 of" data info "cifar10:$tmp/root" --split test
+expect "unknown kinds: what there is" 2 "there are fashion-mnist, mnist, idx, folder, images" data info imagenet:x
+
 # --- info and grid ---
-expect "info" 0 "images   10 of 3 x 32 x 32" data info "npy:$n/nchw.npy,$n/y.npy" --json "$tmp/info.json"
+expect "info" 0 "images   10 of 3 x 32 x 32" data info "npy:$n/nchw.npy,$n/y.npy,test=0" --json "$tmp/info.json"
 "$python" - "$tmp/info.json" "$here" >"$tmp/err" 2>&1 <<'END' && ok "info's numbers are NumPy's" || fail "info's numbers are NumPy's" "$(tail -n 1 "$tmp/err")"
 import hashlib, json, sys
 import numpy
@@ -227,6 +291,13 @@ expect "grid, not labelled" 0 "grid2.png" data grid "npy:$n/nchw.npy" --out "$tm
 size() { "$python" -c 'import struct, sys; print(*struct.unpack(">II", open(sys.argv[1], "rb").read()[16:24]))' "$1"; }
 read -r _ tall < <(size "$tmp/grid.png")
 read -r _ flat < <(size "$tmp/grid2.png")
+"$python" -c 'import numpy, sys; y = numpy.repeat([0, 1], [300, 300]); numpy.save(sys.argv[1] + "/gx.npy", (y * 200 + 20).astype("u1").reshape(-1, 1, 1)); numpy.save(sys.argv[1] + "/gy.npy", y.repeat(1) * 11)' "$tmp"
+data grid "npy:$tmp/gx.npy,$tmp/gy.npy" --out "$tmp/grid3.png" >/dev/null 2>&1
+"$python" -c 'import numpy, sys; numpy.save(sys.argv[1] + "/first.npy", numpy.load(sys.argv[1] + "/gx.npy")[:100])' "$tmp"
+expect "grid of images sorted by class" 0 "grid4.png" data grid "npy:$tmp/first.npy" --out "$tmp/grid4.png"
+verdict "it does not show the first hundred only" "it does" bash -c "[ -s '$tmp/grid3.png' ] && ! cmp -s '$tmp/grid3.png' '$tmp/grid4.png'"
+expect "grid, another format's name" 2 "pictures are written as PNG; give it a name that ends in .png" data grid "npy:$n/nchw.npy" --out "$tmp/x.jpg"
+verdict "grid, nothing lies under it" "it wrote it" [ ! -e "$tmp/x.jpg" ]
 verdict "grid: seven rows against one" "$tall and $flat" [ "$tall" -gt $((flat * 6)) ]
 expect "grid, cannot write" 1 "cannot write" data grid "npy:$n/nchw.npy" --out "$tmp/no/folder.png"
 expect "export, cannot write" 1 "folder" data export "npy:$n/nchw.npy" --out "$tmp/grid.png/x"

@@ -235,14 +235,15 @@ def npy(folder):
     floats = (x.astype(numpy.float32) / numpy.float32(127.5) - 1).astype(numpy.float32)
     save = {
         "nchw": x, "nhwc": x.transpose(0, 2, 3, 1).copy(), "nhw": x[:, 0], "floats": floats,
-        "doubles": floats.astype("f8"), "halves": floats * 0.731, "beyond": floats * 2,
+        "doubles": floats.astype("f8"), "halves": floats * 0.731, "beyond": floats * 2, "scaled": ((floats + 1) * 127.5).round(), "unit": (floats + 1) / 2,
         "fortran": numpy.asfortranarray(x), "fhwc": numpy.asfortranarray(x.transpose(0, 2, 3, 1)),
         "floats_hwc": floats.transpose(0, 2, 3, 1).copy(), "x40": images(40), "y40": labels(40, 7).astype("i4"),
         "nan": numpy.where(floats > 0.5, numpy.nan, floats), "int32": x.astype("i4"),
         "two": x[:, 0, 0], "none": x[:0], "deep": x[None],
         "y": y.astype("i4"), "y8": y.astype("u1"), "y_column": y.astype("i8")[:, None],
         "y_some": numpy.where(y == 3, -1, y).astype("i4"), "y_few": y[:9].astype("i4"),
-        "y_floats": y.astype("f4"), "y_negative": (y - 2).astype("i4"), "y_large": (y * 20000).astype("i4"),
+        "y_floats": y.astype("f4"), "y_halves": y / 2, "y_hot": numpy.eye(7, dtype="i8")[y],
+        "y_bools": y > 0, "y_one": y[0], "y_negative": (y - 2).astype("i4"), "y_large": (y * 20000).astype("i4"),
     }  # fmt: skip
     for name, value in save.items():
         numpy.save(folder / f"{name}.npy", value)

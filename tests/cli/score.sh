@@ -47,7 +47,17 @@ npy_case() { # npy_case NAME CODE TEXT HEADER BYTES
 npy_case "bytes, N x H x W" 0 "3 image(s)" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352
 npy_case "floats, N x C x H x W" 0 "2 image(s)" "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1, 28, 28), }" 6272
 { npy "$tmp/case.npy" "{'descr': '<f4', 'fortran_order': False, 'shape': (28, 28), }" 3132; printf '\x00\x00\x7f\x43' >>"$tmp/case.npy"; }
-expect ".npy: floats up to 255" 0 "values as large as 255" score --model "$model" --input "$tmp/case.npy"
+expect ".npy: floats up to 255" 1 "floats from 0 to 255; models read [-1, 1]: say what the values are with --range" \
+    score --model "$model" --input "$tmp/case.npy"
+expect ".npy: floats up to 255, as said" 0 "1 image(s)" score --model "$model" --input "$tmp/case.npy" --range 0..255
+expect ".npy: floats up to 255, said wrongly" 1 "do not lie in the range 0..1" score --model "$model" --input "$tmp/case.npy" --range 0..1
+expect ".npy: no such range" 2 "--range 0..2: must be 0..255, 0..1 or -1..1" score --model "$model" --input "$tmp/case.npy" --range 0..2
+expect ".npy: --range is not for --data" 2 "npy:IMAGES.npy,range=0..1" score --model "$model" --data fashion-mnist --range 0..1
+npy_case "bytes, N x H x W x C" 0 "3 image(s)" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28, 1), }" 2352
+{ npy "$tmp/case.npy" "{'descr': '<f4', 'fortran_order': False, 'shape': (28, 28), }" 3132; printf '\x00\x00\x80\x3f' >>"$tmp/case.npy"; }
+expect ".npy: floats in [0, 1]" 1 "all floats lie in [0, 1]" score --model "$model" --input "$tmp/case.npy"
+{ npy "$tmp/case.npy" "{'descr': '<f4', 'fortran_order': False, 'shape': (28, 28), }" 3132; printf '\x00\x00\xa0\xbf' >>"$tmp/case.npy"; }
+expect ".npy: floats a little beyond -1" 0 "1 image(s)" score --model "$model" --input "$tmp/case.npy"
 npy_case "one image alone" 0 "1 image(s)" "{'descr': '<f8', 'fortran_order': False, 'shape': (28, 28), }" 6272
 npy_case "another size" 1 "the model reads N x 1 x 28 x 28" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 32, 32), }" 3072
 npy_case "too many channels" 1 "the model reads N x 1 x 28 x 28" "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 3, 28, 28), }" 2352

@@ -71,7 +71,7 @@ done
 
 out=(--out "$tmp/none")
 # A set whose splits are the same images wants another to test on.
-one_set=(--data "idx:$images,$labels") other=idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz
+one_set=(--data "idx:$images,$labels,test=0") other=idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz,test=0
 expect "semisup, tested on what it learnt" 2 "say --test KIND" semisup "${some[@]}" --steps 5 "${out[@]}" "${one_set[@]}"
 expect "semisup, the same by its name" 2 "say --test KIND" semisup "${some[@]}" --steps 5 "${out[@]}" "${one_set[@]}" --test "${one_set[1]}"
 expect "semisup, another test set" 0 "Test accuracy" semisup "${some[@]}" --steps 50 "${one_set[@]}" --test "$other" --out "$tmp/d" --json "$tmp/d.json"
@@ -86,6 +86,7 @@ expect "semisup, labels that are no numbers" 2 "joined by commas" semisup "${som
 expect "semisup, a classifier against itself" 2 "train.weight_px is 0" semisup "${some[@]}" "${out[@]}" --preset classifier
 expect "semisup, all held out" 2 "can be held out" semisup "${some[@]}" "${out[@]}" --validation 2000
 expect "semisup, unknown setting" 2 "sgld.steps" semisup "${some[@]}" "${out[@]}" --set sgld.step=3
+expect "semisup, a test set of no kind" 2 "unknown kind of data" semisup "${some[@]}" "${out[@]}" --test imagenet:x --dry-run
 expect "semisup, a dry run" 0 "would run: jem-semisup --data" semisup "${some[@]}" "${out[@]}" --dry-run
 expect "semisup, a dry run, labels that are no numbers" 2 "joined by commas" semisup "${some[@]}" "${out[@]}" --labels "10;20" --dry-run
 expect "semisup, a dry run without a folder" 2 "--out DIR is missing" semisup "${some[@]}" --dry-run

@@ -186,7 +186,7 @@ def make_tree(folder, rng, cases):
               labels=[1], classes=3)
     paths = [f"tree/train/{p}" for p in order]
     for split in "train", "test":
-        cases.add(f"tree-{split}-alone", split, "folder tree/train,crop=7x6", paths,
+        cases.add(f"tree-{split}-alone", split, "folder tree/train,crop=7x6,test=0", paths,
                   lambda image: crop(image, 7, 6), labels=labels, classes=3)
 
 

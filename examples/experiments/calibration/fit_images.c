@@ -49,6 +49,8 @@ static struct image_input *read_held_out(struct lab *l, struct fit_images *f,
 
     must_jem(jem_dataset_size(all, &n));
     must(holdout_find(l->model_file, count, seed, n, h));
+    if (h->own_split)
+        return lab_images(l, spec_of(l, f), "validation", f->count, 1);
     if (h->count >= 1 && h->count < n) {
         lab_split(l, all, h->count, h->split_seed, &rest, &held_out);
         return lab_pick(l, held_out, spec_of(l, f), f->count);
@@ -79,7 +81,7 @@ void fit_images_note(struct lab *l, const struct fit_images *f, const struct tem
     json_t *o = json_object();
 
     json_set_text(o, "data", fit == NULL ? NULL : spec_of(l, f));
-    json_set_text(o, "split", "train");
+    json_set_text(o, "split", h->own_split ? "validation" : "train");
     json_object_set_new(o, "held_out", json_boolean(fit != NULL && is_held_out(f)));
     json_set_number(o, "count", h->count > 0 ? (double)h->count : (double)NAN);
     json_set_number(o, "split_seed", h->count > 0 ? (double)h->split_seed : (double)NAN);
@@ -104,6 +106,9 @@ const char *fit_images_text(struct lab *l, const struct fit_images *f,
         return lab_text(l, "There is no T: %s.", t->why_not);
     if (!is_held_out(f))
         return lab_text(l, "%s, none of which the model may have been trained on.", images);
+    if (h->own_split)
+        return lab_text(l, "T minimises the NLL of the %" PRId64 " validation images of %s.", n,
+                        spec_of(l, f));
     if (!h->assumed)
         return lab_text(l, "%s, of the %s.", images, which);
     return lab_text(

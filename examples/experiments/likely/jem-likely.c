@@ -108,7 +108,7 @@ static const struct image_input *read_samples(void)
     int rc;
 
     if (file_has_ending(arg.samples, ".npy")) {
-        must(image_input_files(&one, lab.shape, in));
+        must(image_input_files(&one, lab.shape, NPY_RANGE_MODEL, in));
         in->n = in->n < most ? in->n : most;
         image_spread(in->x, in->of, in->n, lab.size);
         return in;

@@ -29,11 +29,12 @@ static struct {
 } arg;
 
 static const struct cli_option options[] = {
-    {"Data and labels", "data", "KIND", DATA_HELP, "fashion-mnist", .text = &lab.data},
+    {"Data and labels", "data", "KIND", DATA_HELP, "fashion-mnist", .text = &lab.data,
+     .check = data_check},
     {NULL, "test", "KIND",
      "the test images, the test split of another data set; needed where both splits of --data "
      "are the same images (idx, npy, ...)",
-     NULL, .text = &arg.test},
+     NULL, .text = &arg.test, .check = data_check},
     {NULL, "labels", "N,...", "labelled images per class; each number is a comparison",
      "10,100", .text = &arg.labels},
     {NULL, "seeds", "N", "trainings of each, with seeds of their own", "3",

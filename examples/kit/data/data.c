@@ -32,7 +32,8 @@ static const struct data_kind kinds[] = {
      "download the four *-ubyte.gz files of MNIST (yann.lecun.com/exdb/mnist or a mirror) "
      "into a folder and say --data mnist:FOLDER",
      NULL, data_open_mnist},
-    {"idx", NULL, NULL, "say --data idx:IMAGES,LABELS with two IDX files", NULL, data_open_idx},
+    {"idx", NULL, NULL, "say --data idx:IMAGES,LABELS[,test=20%] with two IDX files", NULL,
+     data_open_idx},
     {"folder", NULL, NULL,
      "say --data folder:DIR for DIR/CLASS/*.png or *.jpg, or DIR/train/CLASS and "
      "DIR/test/CLASS; without classes --data images:DIR",
@@ -57,7 +58,8 @@ static const struct data_kind kinds[] = {
      "download train_32x32.mat and test_32x32.mat from ufldl.stanford.edu/housenumbers into a "
      "folder and say --data svhn:FOLDER",
      NULL, data_open_svhn},
-    {"npy", NULL, NULL, "say --data npy:IMAGES.npy[,LABELS.npy][,classes=K]", NULL,
+    {"npy", NULL, NULL,
+     "say --data npy:IMAGES.npy[,LABELS.npy][,classes=K][,range=A..B][,test=20%]", NULL,
      data_open_npy},
 };
 #define KINDS ((int)(sizeof kinds / sizeof kinds[0]))
@@ -97,9 +99,18 @@ static const struct data_kind *parse_spec(const char *spec, const char *split,
     int known = strcmp(split, "train") == 0 || strcmp(split, "test") == 0;
 
     if (kind == NULL) {
-        report_usage("--data %s: unknown kind; known are " DATA_HELP, spec);
+        char names[256] = "";
+
+        for (int i = 0; i < KINDS; i++)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
+                     i > 0 ? ", " : "", kinds[i].name);
+        report_usage(
+            "--data %s: unknown kind of data; there are %s (jem-data --kinds lists how "
+            "each is written)",
+            spec, names);
         return NULL;
     }
+    known = known || (strcmp(split, "validation") == 0 && kind->open == data_open_folder);
     known = known || (strcmp(split, "extra") == 0 && kind->open == data_open_svhn);
     if (!known) {
         report_usage("--split %s: must be train or test", split);
@@ -126,6 +137,16 @@ static int has_two_places(const struct data_kind *kind)
     return kind->open == data_open_idx || kind->open == data_open_npy;
 }
 
+static int is_option(const char *word)
+{
+    static const char *const names[] = {"classes=", "test=", "range="};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(word, names[i], strlen(names[i])) == 0)
+            return 1;
+    return 0;
+}
+
 /* The words between commas, each behind the working directory where it is a relative name. */
 static int write_absolute(FILE *out, const struct data_kind *kind, const char *where)
 {
@@ -135,8 +156,7 @@ static int write_absolute(FILE *out, const struct data_kind *kind, const char *w
         return report_failed("cannot tell the working directory: %s", strerror(errno));
     for (int i = 0; *where != '\0'; i++) {
         const size_t length = strcspn(where, ",");
-        const int place =
-            i == 0 || (i == 1 && has_two_places(kind) && strncmp(where, "classes=", 8) != 0);
+        const int place = i == 0 || (i == 1 && has_two_places(kind) && !is_option(where));
 
         if (place && *where != '/')
             fprintf(out, "%s/", folder);
@@ -172,27 +192,114 @@ int data_absolute(const char *spec, char **out)
     return rc;
 }
 
+/* What serves as test part where files bring no test split. Sets with labels are there to be
+ * tested with. */
+#define DEFAULT_SHARE 0.2
+
+/* Can the kind lack a test split, and does this set? */
+static int lacks_test(const struct data_kind *kind, const char *where, int *lacks)
+{
+    int has = 0;
+
+    *lacks = kind->open == data_open_idx || kind->open == data_open_npy ||
+             kind->open == data_open_images;
+    if (kind->open != data_open_folder)
+        return EXIT_OK;
+    TRY(data_folder_has_split(kind, where, "test", &has));
+    *lacks = !has;
+    return EXIT_OK;
+}
+
+/* The test part; none for sets with a test split. */
+static int read_test(const struct data_kind *kind, const char *where, struct data_test *test)
+{
+    int lacks = 0, labelled = kind->open == data_open_idx || kind->open == data_open_folder;
+
+    *test = (struct data_test){.said = 0};
+    TRY(lacks_test(kind, where, &lacks));
+    if (kind->open == data_open_npy)
+        TRY(data_npy_labelled(kind, where, &labelled));
+    if (lacks)
+        return data_test_read(kind, where, labelled ? DEFAULT_SHARE : 0, test);
+    if (kind->open != data_open_folder)
+        return EXIT_OK;
+    TRY(data_test_read(kind, where, 0, test));
+    if (test->said && (test->share > 0 || test->count > 0))
+        return report_usage("--data %s:%s: the folder has a test split; ,test= goes with sets "
+                            "that have none",
+                            kind->name, where);
+    *test = (struct data_test){.said = 0};
+    return EXIT_OK;
+}
+
+static int open_part(jem_context *ctx, const struct data_kind *kind, const char *spec,
+                     const char *where, const char *split, jem_dataset **out)
+{
+    struct data_test test;
+    int rc;
+
+    TRY(read_test(kind, where, &test));
+    TRY(kind->open(ctx, kind, where, split, out));
+    rc = data_test_take(spec, &test, split, out);
+    if (rc != EXIT_OK) {
+        jem_dataset_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)
 {
     const char *where;
     const struct data_kind *kind = parse_spec(spec, split, &where);
 
     *out = NULL;
-    return kind != NULL ? kind->open(ctx, kind, where, split, out) : EXIT_USAGE;
+    return kind != NULL ? open_part(ctx, kind, spec, where, split, out) : EXIT_USAGE;
 }
 
 int data_own_splits(const char *spec, int *own)
 {
     const char *where;
     const struct data_kind *kind = parse_spec(spec, "train", &where);
+    struct data_test test;
+    int lacks = 0;
 
     *own = 1;
     if (kind == NULL)
         return EXIT_USAGE;
-    if (kind->open == data_open_folder)
-        return data_folder_splits(kind, where, own);
-    *own = kind->open != data_open_idx && kind->open != data_open_npy &&
-           kind->open != data_open_images;
+    TRY(lacks_test(kind, where, &lacks));
+    TRY(read_test(kind, where, &test));
+    *own = !lacks || test.share > 0 || test.count > 0;
+    return EXIT_OK;
+}
+
+int data_has_validation(const char *spec, int *has)
+{
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, "train", &where);
+
+    *has = 0;
+    if (kind == NULL)
+        return EXIT_USAGE;
+    return kind->open == data_open_folder
+               ? data_folder_has_split(kind, where, "validation", has)
+               : EXIT_OK;
+}
+
+int data_test_text(const char *spec, char out[DATA_TEST_TEXT])
+{
+    const char *where;
+    const struct data_kind *kind = parse_spec(spec, "train", &where);
+    struct data_test test;
+
+    out[0] = '\0';
+    if (kind == NULL)
+        return EXIT_USAGE;
+    TRY(read_test(kind, where, &test));
+    if (test.count > 0)
+        snprintf(out, DATA_TEST_TEXT, "%lld images", (long long)test.count);
+    else if (test.share > 0)
+        snprintf(out, DATA_TEST_TEXT, "%g %% of each class", 100 * test.share);
     return EXIT_OK;
 }
 
@@ -236,17 +343,16 @@ int data_print_kinds(void)
     static const char *const rows[][3] = {
         {"fashion-mnist[:DIR]", "Fashion-MNIST", "IDX; without DIR Debian's package"},
         {"mnist:DIR", "MNIST and what is laid out like it", "IDX: train-*, t10k-*"},
-        {"idx:IMAGES,LABELS", "any images", "IDX; the same for both splits"},
-        {"folder:DIR[,OPTIONS]", "a folder per class, with or without train and test",
-         "PNG, JPEG"},
-        {"images:DIR[,OPTIONS]", "any images, not labelled",
-         "PNG, JPEG; the same for both splits"},
+        {"idx:IMAGES,LABELS[,test=P%]", "any images", "IDX"},
+        {"folder:DIR[,OPTIONS]",
+         "a folder per class, with or without train, validation and test", "PNG, JPEG"},
+        {"images:DIR[,OPTIONS]", "any images, not labelled", "PNG, JPEG"},
         {"celeba:DIR[,OPTIONS]", "CelebA; attr=NAME among the options gives labels",
          "JPEG, aligned and cropped"},
         {"cifar10:DIR", "CIFAR-10", "binary or Python version"},
         {"cifar100:DIR", "CIFAR-100, fine labels", "binary or Python version"},
         {"svhn:DIR", "SVHN, cropped; splits train, test, extra", "*_32x32.mat"},
-        {"npy:IMAGES", "any images, not labelled", ".npy; the same for both splits"},
+        {"npy:IMAGES[,range=A..B]", "any images, not labelled", ".npy"},
         {"npy:IMAGES,LABELS[,classes=K]", "any images", ".npy; K: largest label + 1"},
     };
     struct table *t = table_create(headings);
@@ -259,12 +365,19 @@ int data_print_kinds(void)
             table_cell(t, "%s", rows[i][c]);
     rc = table_print(t, stdout);
     table_free(t);
-    printf(
-        "\nDIR may be the folder with the files or, for CIFAR, the one around it. Files may be "
-        "packed\nwith gzip, those of SVHN excepted. Images in .npy files are N x H x W, "
-        "N x C x H x W or\nN x H x W x C: bytes, or floats in [-1, 1]. Label -1: not "
-        "labelled.\n\nOPTIONS: size=N or size=HxW resizes (size=N: the shorter side, and keeps "
-        "the middle\nN x N), crop=N or crop=HxW keeps the middle before that, grey or colour "
-        "converts.\nExample: folder:birds,crop=200,size=32,colour\n");
+    fputs(
+        "\nDIR may be the folder with the files or the one around it that the archive or "
+        "torchvision\nmakes. Files may be packed with gzip, those of SVHN excepted.\n\n"
+        "Images in .npy files are N x H x W, N x C x H x W or N x H x W x C: bytes, or floats "
+        "in [-1, 1];\nrange=0..1 or range=0..255 says that floats are others. Label -1: not "
+        "labelled.\n\n"
+        "OPTIONS: size=N or size=HxW resizes (size=N: the shorter side, and keeps the middle "
+        "N x N),\ncrop=N or crop=HxW keeps the middle before that, grey or colour converts. "
+        "Example:\nfolder:birds,crop=200,size=32,colour\n\n"
+        "Where folder, images, idx and npy have no test split, test=P% or test=N keeps so "
+        "many images for\ntesting, of each class its share and the same for every program. "
+        "Without it test=20% holds where\nthere are labels. With test=0 all images serve "
+        "for training and for testing.\n",
+        stdout);
     return rc;
 }

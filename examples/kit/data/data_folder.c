@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "kit/base/file.h"
@@ -154,31 +155,157 @@ static int walk(const char *folder, int32_t label, int depth, struct image_list 
     return rc;
 }
 
-static int is_folder(const char *path)
-{
-    struct stat info;
+/* --- Splits ------------------------------------------------------------------------------- */
 
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+enum { TRAIN, VALIDATION, TEST, SPLITS };
+
+/* What the folders of splits are usually called, in any case. */
+static const struct {
+    const char *split, *names[5];
+} usual[SPLITS] = {
+    {"train", {"train", "training", NULL}},
+    {"validation", {"validation", "valid", "val", "dev", NULL}},
+    {"test", {"test", "testing", "eval", "evaluation", NULL}},
+};
+
+/* The folders of a data set's splits, "" where there is none, and those that are none. */
+struct splits {
+    char path[SPLITS][FILE_PATH_BYTES];
+    int64_t found, flat; /* splits; folders with such a name that hold images themselves */
+    int64_t others;
+    char other[FILE_PATH_BYTES]; /* the first of the others */
+};
+
+static int split_of_name(const char *name)
+{
+    for (int k = 0; k < SPLITS; k++)
+        for (int i = 0; usual[k].names[i] != NULL; i++)
+            if (strcasecmp(name, usual[k].names[i]) == 0)
+                return k;
+    return -1;
+}
+
+/* Does it hold images and no folders? Then it is a class, whatever its name. */
+static int holds_images(const char *folder, int *holds)
+{
+    struct listing here;
+
+    TRY(list_folder(folder, &here));
+    *holds = here.files.count > 0 && here.folders.count == 0;
+    listing_free(&here);
+    return EXIT_OK;
+}
+
+static int add_folder(const struct data_kind *kind, const char *path, struct splits *out)
+{
+    const int k = split_of_name(file_name_of(path));
+    int flat = 0;
+
+    if (k >= 0)
+        TRY(holds_images(path, &flat));
+    if (k < 0 || flat) {
+        out->flat += flat;
+        if (out->others++ == 0)
+            snprintf(out->other, sizeof out->other, "%s", path);
+        return EXIT_OK;
+    }
+    if (out->path[k][0] != '\0')
+        return report_failed("--data %s: %s and %s are both named as the %s split; rename one "
+                             "of them or move it elsewhere",
+                             kind->name, out->path[k], path, usual[k].split);
+    out->found++;
+    snprintf(out->path[k], sizeof out->path[k], "%s", path);
+    return EXIT_OK;
+}
+
+/* A folder of a split must never be taken for a class. */
+static int check_splits(const struct data_kind *kind, const char *folder,
+                        const struct splits *s)
+{
+    const char *first = s->path[TRAIN];
+
+    for (int k = 0; k < SPLITS && first[0] == '\0'; k++)
+        first = s->path[k];
+    if (s->found == 0 && s->flat > 1 && s->flat == s->others)
+        return report_failed("--data %s: the folders of %s are named as splits and hold images "
+                             "without folders of classes; images without labels are read with "
+                             "--data images:%s",
+                             kind->name, folder, s->other);
+    if (s->found > 0 && s->path[TRAIN][0] == '\0')
+        return report_failed("--data %s: %s is named as a split, and there is no folder train "
+                             "beside it; add one, or, where it is a class, put its images into "
+                             "it and not into folders",
+                             kind->name, first);
+    if (s->found == 1 && s->others > 0)
+        return report_failed(
+            "--data %s: %s is named as a split and %s is not; move the latter "
+            "elsewhere, or, where both are classes, put the images into %s and "
+            "not into folders",
+            kind->name, first, s->other, first);
+    return EXIT_OK;
+}
+
+static int read_splits(const struct data_kind *kind, const char *folder, struct splits *out)
+{
+    struct listing here;
+    int rc = EXIT_OK;
+
+    memset(out, 0, sizeof *out);
+    TRY(list_folder(folder, &here));
+    for (int64_t i = 0; i < here.folders.count && rc == EXIT_OK; i++)
+        rc = add_folder(kind, here.folders.path[i], out);
+    listing_free(&here);
+    return rc == EXIT_OK ? check_splits(kind, folder, out) : rc;
+}
+
+/* The folder with the images of a split; "": there is none. A validation folder without a test
+ * folder beside it is the test split: so is ImageNet published. */
+static const char *folder_of_split(const struct splits *s, const char *split)
+{
+    const int tested = s->path[TEST][0] != '\0';
+
+    if (strcmp(split, "train") == 0)
+        return s->path[TRAIN];
+    if (strcmp(split, "test") == 0)
+        return s->path[tested ? TEST : VALIDATION];
+    return tested ? s->path[VALIDATION] : "";
 }
 
 /* The folder whose subfolders name the classes, and the one with the images of the split. */
-static int find_split(const char *folder, const char *split, char classes[FILE_PATH_BYTES],
-                      char images[FILE_PATH_BYTES])
+static int find_split(const struct data_kind *kind, const char *folder, const char *split,
+                      char classes[FILE_PATH_BYTES], char images[FILE_PATH_BYTES])
 {
-    char test[FILE_PATH_BYTES];
+    struct splits s;
+    const char *found;
 
-    TRY(file_join(classes, folder, "train"));
-    TRY(file_join(test, folder, "test"));
-    if (!is_folder(test))
-        TRY(file_join(test, folder, "val"));
-    if (!is_folder(classes) || !is_folder(test)) {
-        snprintf(classes, FILE_PATH_BYTES, "%s", folder);
-        snprintf(images, FILE_PATH_BYTES, "%s", folder);
-    } else {
-        snprintf(images, FILE_PATH_BYTES, "%s", strcmp(split, "train") == 0 ? classes : test);
-    }
+    TRY(read_splits(kind, folder, &s));
+    found = folder_of_split(&s, split);
+    if (found[0] == '\0' && strcmp(split, "validation") == 0)
+        return report_usage("--split validation: %s has no such split; it needs the folders "
+                            "train, validation and test",
+                            folder);
+    snprintf(classes, FILE_PATH_BYTES, "%s", s.found > 0 ? s.path[TRAIN] : folder);
+    snprintf(images, FILE_PATH_BYTES, "%s", found[0] != '\0' ? found : classes);
+    if (s.found > 1 && s.others > 0 && strcmp(split, "train") == 0)
+        report_note("--data %s: %s lies beside the splits and is not read", kind->name,
+                    s.other);
     return EXIT_OK;
 }
+
+int data_folder_has_split(const struct data_kind *kind, const char *where, const char *split,
+                          int *has)
+{
+    struct image_options how = {.channels = 0};
+    struct splits s;
+
+    *has = 0;
+    TRY(image_options_read(kind, where, &how));
+    TRY(read_splits(kind, how.folder, &s));
+    *has = folder_of_split(&s, split)[0] != '\0';
+    return EXIT_OK;
+}
+
+/* --- Classes ------------------------------------------------------------------------------ */
 
 /* Its number among the classes, or -1. */
 static int32_t find_class(const struct image_list *classes, const char *name)
@@ -227,7 +354,7 @@ static int search_classes(struct search *s, const struct data_kind *kind, const 
     char classes[FILE_PATH_BYTES], images[FILE_PATH_BYTES];
 
     TRY(image_options_read(kind, where, &s->how));
-    TRY(find_split(s->how.folder, split, classes, images));
+    TRY(find_split(kind, s->how.folder, split, classes, images));
     TRY(list_folder(classes, &s->classes));
     TRY(list_folder(images, &s->here));
     if (s->here.folders.count == 0)
@@ -250,18 +377,6 @@ int data_open_folder(jem_context *ctx, const struct data_kind *kind, const char 
     return rc;
 }
 
-int data_folder_splits(const struct data_kind *kind, const char *where, int *own)
-{
-    char train[FILE_PATH_BYTES], test[FILE_PATH_BYTES];
-    struct image_options how = {.channels = 0};
-
-    *own = 0;
-    TRY(image_options_read(kind, where, &how));
-    TRY(find_split(how.folder, "test", train, test));
-    *own = strcmp(train, test) != 0;
-    return EXIT_OK;
-}
-
 const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y)
 {
     static char text[NAME_BYTES];
@@ -271,7 +386,7 @@ const char *data_folder_class(const struct data_kind *kind, const char *where, i
     const char *name = NULL;
 
     if (image_options_read(kind, where, &how) != EXIT_OK ||
-        find_split(how.folder, "train", class_folder, ignored) != EXIT_OK ||
+        find_split(kind, how.folder, "test", class_folder, ignored) != EXIT_OK ||
         list_folder(class_folder, &classes) != EXIT_OK) {
         report_incomplete(); /* a number stands for the name */
     } else if (y >= 0 && y < classes.folders.count) {

@@ -50,8 +50,30 @@ int data_cifar_files(const struct data_kind *kind, const char *where, const char
 int data_svhn_files(const struct data_kind *kind, const char *where, const char *split,
                     struct data_files *out);
 
-/* data_own_splits() of a folder. */
-int data_folder_splits(const struct data_kind *kind, const char *where, int *own);
+/* data_has_split() of a folder. */
+int data_folder_has_split(const struct data_kind *kind, const char *where, const char *split,
+                          int *has);
+
+/* Are labels named in the place of arrays? */
+int data_npy_labelled(const struct data_kind *kind, const char *where, int *labelled);
+
+/* The test part of a set that has no test split of its own (data_test.c). */
+struct data_test {
+    int said;      /* by ",test=" */
+    double share;  /* of all images, or */
+    int64_t count; /* so many; both 0: no test part */
+};
+
+/* What the words behind the place say; `fallback` holds when they say nothing. */
+int data_test_read(const struct data_kind *kind, const char *where, double fallback,
+                   struct data_test *out);
+
+/* Is it a word that data_test_read() reads? */
+int data_test_is_word(const char *word);
+
+/* *data becomes its training or its test part. */
+int data_test_take(const char *spec, const struct data_test *t, const char *split,
+                   jem_dataset **data);
 
 /* data_class_name() of kinds whose folder or options name the classes; y >= 0. */
 const char *data_folder_class(const struct data_kind *kind, const char *where, int64_t y);

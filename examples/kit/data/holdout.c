@@ -39,6 +39,8 @@ int holdout_find(const char *model, const int64_t *count, const int64_t *split_s
     TRY(file_join(path, folder, "train.json"));
     TRY(json_read_file(path, &record));
     out->assumed = 0;
+    out->own_split = count == NULL && split_seed == NULL &&
+                     json_is_true(json_object_get(record, "validation_split"));
     out->count =
         choose(count, json_object_get(record, "validation"), holdout_default(n), &out->assumed);
     out->split_seed = choose(split_seed, json_object_get(record, "split_seed"),

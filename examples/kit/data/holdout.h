@@ -10,7 +10,8 @@
 
 struct holdout {
     int64_t count, split_seed;
-    int assumed; /* nobody gave one of them, so it is jem-train's default */
+    int own_split; /* not held out: the images are the data set's split "validation" */
+    int assumed;   /* nobody gave one of them, so it is jem-train's default */
 };
 
 /* How many of n images that is unless --validation says otherwise. */

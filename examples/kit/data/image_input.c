@@ -6,7 +6,6 @@
 #include "kit/data/image_input.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,66 +68,25 @@ static const char *sizes_text(int dims, const int64_t *shape, char out[128])
     return out;
 }
 
-/* The number of images in an array; -1: its shape is not the model's. Sizes that are missing at
- * the front of the shape count as 1. */
-static int64_t count_images(const struct npy_array *a, const int64_t shape[4])
-{
-    int64_t full[4] = {1, 1, 1, 1};
-
-    if (a->dims < 2 || a->dims > 4)
-        return -1;
-    if (a->dims == 3 && a->shape[0] != shape[0] && shape[0] == 1) {
-        full[0] = a->shape[0]; /* N x H x W */
-        full[2] = a->shape[1];
-        full[3] = a->shape[2];
-    } else {
-        memcpy(full + 4 - a->dims, a->shape, (size_t)a->dims * sizeof full[0]);
-    }
-    return memcmp(full + 1, shape, 3 * sizeof full[0]) == 0 ? full[0] : -1;
-}
-
 static int take_array(const char *path, const struct npy_array *a, const int64_t shape[4],
-                      struct image_input *out)
+                      enum npy_range range, struct image_input *out)
 {
-    const int64_t n = count_images(a, shape), image = shape[0] * shape[1] * shape[2];
-    char have[128], want[128];
-    float largest = 0;
+    struct npy_images how;
 
-    if (n < 0)
-        return report_failed(
-            "%s holds an array of %s; the model reads N x %s (images x channels "
-            "x height x width)",
-            path, sizes_text(a->dims, a->shape, have), sizes_text(3, shape, want));
-    if (a->type != 'f' && !(a->type == 'u' && a->item == 1))
-        return report_failed("%s holds %s of %d byte(s); images are floats in [-1, 1] or "
-                             "bytes 0..255 (save with .astype(numpy.uint8))",
-                             path, a->type == 'b' ? "bools" : "integers", a->item);
-    TRY(allocate(n, shape, out));
-    TRY(npy_get_f32(a, path, out->x));
-    for (int64_t i = 0; i < n * image; i++) {
-        if (!isfinite(out->x[i]))
-            return report_failed("%s: image %" PRId64 " has a value that is NaN or infinite",
-                                 path, i / image);
-        if (a->type == 'u')
-            out->x[i] = out->x[i] / 127.5f - 1.0f;
-        else
-            largest = fmaxf(largest, fabsf(out->x[i]));
-    }
-    if (largest > 2)
-        report_note(
-            "%s: values as large as %g; models are trained on values in [-1, 1], where a "
-            "byte v is v / 127.5 - 1",
-            path, (double)largest);
-    return EXIT_OK;
+    TRY(npy_images_shape(a, path, shape, &how));
+    TRY(allocate(how.shape[0], shape, out));
+    return npy_images_floats(a, path, &how, a->type == 'u' ? NPY_RANGE_BYTE : range,
+                             "--range A..B", out->x);
 }
 
-static int read_array(const char *path, const int64_t shape[4], struct image_input *out)
+static int read_array(const char *path, const int64_t shape[4], enum npy_range range,
+                      struct image_input *out)
 {
     struct npy_array a;
     int rc;
 
     TRY(npz_read_named(path, &a));
-    rc = take_array(path, &a, shape, out);
+    rc = take_array(path, &a, shape, range, out);
     npy_free(&a);
     return rc;
 }
@@ -164,13 +122,13 @@ static int read_images(const struct cli_list *paths, const int64_t shape[4],
 }
 
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
-                      struct image_input *out)
+                      enum npy_range range, struct image_input *out)
 {
     int rc;
 
     memset(out, 0, sizeof *out);
     if (paths->count == 1 && npz_names_array(paths->items[0]))
-        rc = read_array(paths->items[0], shape, out);
+        rc = read_array(paths->items[0], shape, range, out);
     else
         rc = read_images(paths, shape, out);
     if (rc != EXIT_OK)

@@ -7,6 +7,7 @@
 #include <jem/jem.h>
 
 #include "kit/cli/cli.h"
+#include "kit/formats/npy_images.h"
 
 struct image_input {
     int64_t n;
@@ -16,11 +17,10 @@ struct image_input {
     const char **name; /* n names, or NULL: images are named by their number */
 };
 
-/* One array (FILE.npy or FILE.npz:NAME) of N x C x H x W, floats in [-1, 1] or bytes 0..255; C
- * may be left out when it is 1, and N by a single image. Or any number of PNG and JPEG files.
- * `shape`: channels, height, width, classes of the model. */
+/* One array (FILE.npy or FILE.npz:NAME) as npy_images.h has it. Or any number of PNG and JPEG
+ * files. `shape`: channels, height, width, classes of the model. */
 int image_input_files(const struct cli_list *paths, const int64_t shape[4],
-                      struct image_input *out);
+                      enum npy_range range, struct image_input *out);
 
 /* `count` images (0: all) of a data set, evenly spaced. Labels must be classes of the model,
  * unless shape[3] is 0. */

@@ -38,9 +38,11 @@ static int read_option(const struct data_kind *kind, const char *text,
 {
     const int faces = strcmp(kind->name, "celeba") == 0;
 
-    if (strcmp(text, "grey") == 0) {
+    if (strcmp(text, "grey") == 0 || strcmp(text, "gray") == 0) {
         out->channels = 1;
-    } else if (strcmp(text, "colour") == 0) {
+    } else if (!faces && data_test_is_word(text)) {
+        return EXIT_OK; /* data.c's */
+    } else if (strcmp(text, "colour") == 0 || strcmp(text, "color") == 0) {
         out->channels = 3;
     } else if (strncmp(text, "size=", 5) == 0) {
         if (!read_sides(text + 5, out->size, &out->square))
@@ -55,7 +57,7 @@ static int read_option(const struct data_kind *kind, const char *text,
     } else {
         return report_usage("--data %s: unknown option \"%s\"; after the folder there may be "
                             ",size=N ,size=HxW ,crop=N ,crop=HxW ,grey ,colour%s",
-                            kind->name, text, faces ? " ,attr=NAME" : "");
+                            kind->name, text, faces ? " ,attr=NAME" : " ,test=20%");
     }
     return EXIT_OK;
 }

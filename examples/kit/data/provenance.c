@@ -68,23 +68,25 @@ static int put_name(jem_model *model, const char *key, const char *bytes_key, co
 /* How pictures were prepared: the options behind the folder. */
 static int put_preparation(jem_model *model, const char *options)
 {
-    const char *const names[] = {"size=", "crop="};
-    const char *const keys[] = {"image.size", "image.crop"};
+    static const char *const names[] = {"size=", "crop=", "range="};
+    static const char *const keys[] = {"image.size", "image.crop", "image.range"};
     char word[32];
     int kept;
 
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         TRY(put(model, keys[i], NULL, &kept));
     TRY(put(model, "image.colour", NULL, &kept));
     while (options != NULL) {
         const size_t length = strcspn(++options, ",");
 
         snprintf(word, sizeof word, "%.*s", (int)length, options);
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 3; i++)
             if (strncmp(word, names[i], strlen(names[i])) == 0)
                 TRY(put(model, keys[i], word + strlen(names[i]), &kept));
-        if (strcmp(word, "grey") == 0 || strcmp(word, "colour") == 0)
-            TRY(put(model, "image.colour", word, &kept));
+        if (strcmp(word, "grey") == 0 || strcmp(word, "gray") == 0)
+            TRY(put(model, "image.colour", "grey", &kept));
+        if (strcmp(word, "colour") == 0 || strcmp(word, "color") == 0)
+            TRY(put(model, "image.colour", "colour", &kept));
         options = strchr(options, ',');
     }
     return EXIT_OK;

@@ -108,12 +108,21 @@ int image_to_floats(const struct image *image, const char *path, const int64_t s
     return EXIT_OK;
 }
 
+int image_check_name(const char *path)
+{
+    if (!file_has_ending(path, ".png"))
+        return report_usage("%s: pictures are written as PNG; give it a name that ends in .png",
+                            path);
+    return EXIT_OK;
+}
+
 int image_write_png(const char *path, const struct image *image)
 {
     struct file_writer w;
     png_image png;
 
     TRY(file_writer_open(&w, path));
+    TRY(image_check_name(path));
     memset(&png, 0, sizeof png);
     png.version = PNG_IMAGE_VERSION;
     png.width = (png_uint_32)image->width;

@@ -40,6 +40,9 @@ int image_convert(struct image *image, int64_t channels);
 int image_to_floats(const struct image *image, const char *path, const int64_t shape[3],
                     float *out);
 
+/* A picture must not lie under the name of another format. */
+int image_check_name(const char *path);
+
 int image_write_png(const char *path, const struct image *image);
 
 /* Keep n of `of` images of `size` values each, evenly spaced (evenly.h): they move to the

@@ -437,11 +437,12 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
     return in;
 }
 
-struct image_input *lab_image_files(struct lab *l, const struct cli_list *files)
+struct image_input *lab_image_files(struct lab *l, const struct cli_list *files,
+                                    enum npy_range range)
 {
     struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
 
-    must(image_input_files(files, l->shape, in));
+    must(image_input_files(files, l->shape, range, in));
     return in;
 }
 

@@ -205,7 +205,8 @@ struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char 
                              int64_t count);
 
 /* Images in files of their own: see image_input.h. */
-struct image_input *lab_image_files(struct lab *l, const struct cli_list *files);
+struct image_input *lab_image_files(struct lab *l, const struct cli_list *files,
+                                    enum npy_range range);
 
 /* Noise of --input-noise on them; `stream` parts the sets of one seed. */
 void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);

@@ -86,7 +86,7 @@ static void write_tiles(FILE *out, const struct demo *d)
     char remark[80], words[32];
 
     fputs("<div class=\"tiles\">\n", out);
-    if (d->no_classes == NULL) {
+    if (d->no_classes == NULL && d->test->labelled > 0) {
         snprintf(remark, sizeof remark, "%d %s", (int)d->test->n, lab_images_are(d->lab));
         html_tile(out, d->lab->role == PROVENANCE_TEST ? "test accuracy" : "accuracy", "1 %",
                   100.0 * d->test->accuracy, remark);

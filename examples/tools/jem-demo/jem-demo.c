@@ -30,8 +30,8 @@ static const struct cli_option options[] = {
      "the training's folder, with train.json, log.jsonl and samples.png (default: the model's)",
      NULL, .text = &run_folder},
     LAB_DATA(lab, "the test images: "),
-    {NULL, "count", "N", "only the first N test images; 0: all", "0", .integer = &lab.count,
-     .max = INT64_MAX},
+    {NULL, "count", "N", "only N test images, evenly spaced; 0: all", "0",
+     .integer = &lab.count, .max = INT64_MAX},
     LAB_SEED(lab, "of the noise images and of the pairs that are interpolated"),
     {"Results", "out", "DIR",
      "folder for report.html, report.json, likely.png and unlikely.png (default: that of "
@@ -83,29 +83,6 @@ static const struct record_layout layout = {
             "0.5 is guessing, 1 is perfect. 95 %: the bootstrap interval of log p(x).",
     RECORD_COLUMNS(columns),
 };
-
-/* The first test images. */
-static struct image_input *read_images(void)
-{
-    const jem_dataset *data = lab_dataset(&lab, lab.data, "test");
-    struct image_input *in = lab_array(&lab, 1, sizeof *in);
-    int64_t shape[4];
-
-    must_jem(jem_dataset_shape(data, shape));
-    if (memcmp(shape, lab.shape, sizeof shape) != 0)
-        must(report_failed("the model %s wants %d x %d x %d and %d classes, the data %s are "
-                           "%d x %d x %d with %d",
-                           lab.model_file, (int)lab.shape[0], (int)lab.shape[1],
-                           (int)lab.shape[2], (int)lab.shape[3], lab.data, (int)shape[0],
-                           (int)shape[1], (int)shape[2], (int)shape[3]));
-    must_jem(jem_dataset_size(data, &in->of));
-    in->n = lab.count > 0 && lab.count < in->of ? lab.count : in->of;
-    in->x = lab_floats(&lab, in->n * lab.size);
-    in->labels = lab_array(&lab, in->n, sizeof *in->labels);
-    must_jem(jem_dataset_read(data, 0, in->n, in->x, in->labels));
-    lab_recognise(&lab, data, lab.data);
-    return in;
-}
 
 /* The three scores of JEM section 5.3; each grows with "in distribution". */
 static struct demo_scores scores_of(const struct image_input *in, const struct evaluation *e)
@@ -233,26 +210,33 @@ static json_t *read_training(void)
 int main(int argc, char **argv)
 {
     struct demo d = {0};
-    struct image_input *in;
+    const struct image_input *in;
 
     lab_begin(&lab, &command_line, argc, argv);
     lab_has_folder(&lab);
     lab_open(&lab);
-    in = read_images();
     d.lab = &lab;
+    in = lab_pick(&lab, lab_dataset(&lab, lab.data, "test"), lab.data, lab.count);
     d.data_name = lab.data;
     d.model_file = lab.model_file;
     d.no_classes = lab_no_classes(&lab);
     d.record = lab.record;
     d.train = read_training();
     d.test = lab_evaluate(&lab, in);
-    record_say(lab.record,
-               "accuracy   %.2f %% of %" PRId64 " %s\nnll        %.4f\n"
-               "ece        %.4f (%d bins)\n\nAUROC of %s against\n",
-               100.0 * d.test->accuracy, d.test->n, lab_images_are(&lab), d.test->nll,
-               d.test->ece, EVALUATE_BINS, lab_images_are(&lab));
+    if (d.test->labelled > 0)
+        record_say(lab.record,
+                   "accuracy   %.2f %% of %" PRId64 " %s\nnll        %.4f\n"
+                   "ece        %.4f (%d bins)\n\n",
+                   100.0 * d.test->accuracy, d.test->labelled, lab_images_are(&lab),
+                   d.test->nll, d.test->ece, EVALUATE_BINS);
+    else
+        record_say(lab.record,
+                   "log p(x)   %.4f on average of %" PRId64
+                   " images, none of which has a label\n\n",
+                   d.test->mean_log_px, d.test->n);
+    record_say(lab.record, "AUROC of %s against\n", lab_images_are(&lab));
     detect(in, &d);
-    if (d.no_classes == NULL)
+    if (d.no_classes == NULL && d.test->labelled > 0)
         must(confusion_record(&lab, d.test));
     draw_likely(in, &d);
     write_json(&d);

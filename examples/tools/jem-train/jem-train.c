@@ -68,8 +68,9 @@ static const struct cli_option options[] = {
      "never",
      "0", .real = &arg.max_gap},
     {"Watching", "validation", "N",
-     "training images held out for validation; 0: none; -1: 5000, or a tenth of a small set. "
-     "The test set is never touched",
+     "training images held out for validation; 0: none; -1: the data's own validation split, "
+     "or "
+     "else 5000, or a tenth of a small set. The test set is never touched",
      "-1", .integer = &arg.validation, .min = -1, .max = INT64_MAX},
     {NULL, "split-seed", "N",
      "chooses which images these are, whatever --seed says (with --resume: as before)", "1",

@@ -3,7 +3,8 @@
 /* What the model files themselves know about the run, as texts that libjem's models remember:
  *
  *     train.best_accuracy, train.best_step    of the best validation so far
- *     train.validation, train.split_seed      images held out, and what chose them
+ *     train.validation, train.split_seed      images held out, and what chose them ...
+ *     train.validation_split                  ... unless they are a split of the data set
  *     train.validate_every
  *
  * beside what kit/data/provenance.h keeps of the images.
@@ -54,6 +55,7 @@ void train_note_run(const struct run *r, jem_model *model)
 {
     note_whole(model, "train.validation", r->validation);
     note_whole(model, "train.split_seed", r->split_seed);
+    note(model, "train.validation_split", r->validation_split ? "yes" : NULL);
     note_whole(model, "train.validate_every", r->validate_every);
     note_best(r, model);
 }
@@ -99,6 +101,8 @@ void train_recall_run(struct run *r)
     value = whole_of(r, model, "train.validation", &there);
     if (there && value >= 0)
         r->kept_validation = value;
+    if (text_of(r, model, "train.validation_split") != NULL)
+        r->kept_validation_split = 1;
     value = whole_of(r, model, "train.split_seed", &there);
     if (there) {
         r->kept_split_seed = value;

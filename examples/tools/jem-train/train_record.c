@@ -56,6 +56,7 @@ static json_t *describe(const struct run *r)
     json_object_set_new(object, "validation", json_integer(r->validation));
     json_object_set_new(object, "split_seed", json_integer(r->split_seed));
     json_object_set_new(object, "validate_every", json_integer(r->validate_every));
+    json_object_set_new(object, "validation_split", json_boolean(r->validation_split));
     json_object_set_new(object, "seed",
                         json_integer((json_int_t)settings_number(r->opts, "train.seed")));
     json_object_set_new(object, "steps_total", json_integer(r->total));

@@ -43,10 +43,12 @@ struct run {
     char record[FILE_PATH_BYTES]; /* train.json */
 
     int64_t validation;               /* images held out ... */
-    int64_t split_seed;               /* ... and what chose them */
+    int64_t split_seed;               /* ... and what chose them; */
+    int validation_split;             /* or is it a split of the data set? */
     int64_t kept_validation;          /* of the training that is continued; -1: not known */
     int64_t kept_split_seed;          /* the same, ... */
     int keeps_split_seed;             /* ... where it is known */
+    int kept_validation_split;        /* it validates with a split of the data set */
     int64_t validate_every;           /* steps */
     int64_t first_step, step, limit;  /* of this run */
     int64_t total;                    /* of the whole training */

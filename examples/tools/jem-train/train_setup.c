@@ -111,6 +111,7 @@ static void read_record(struct run *r)
     if (json_is_number(json_object_get(best, "validation_accuracy")))
         r->best_accuracy = json_number_value(json_object_get(best, "validation_accuracy"));
     r->best_step = json_integer_value(json_object_get(best, "step"));
+    r->kept_validation_split = json_is_true(json_object_get(r->before, "validation_split"));
     held = json_object_get(r->before, "validation");
     if (json_is_integer(held))
         r->kept_validation = json_integer_value(held);
@@ -119,6 +120,29 @@ static void read_record(struct run *r)
         r->keeps_split_seed = 1;
         r->kept_split_seed = json_integer_value(held);
     }
+}
+
+/* Does the data set bring images to validate with, and do they count? Only where nobody says how
+ * many training images are held out. A training that goes on does as it did before. */
+static int open_validation(struct run *r)
+{
+    int64_t shape[4];
+    int has = 0;
+
+    if (r->arg->validation >= 0 || (r->arg->resume != NULL && !r->kept_validation_split))
+        return 0;
+    must(data_has_validation(r->data_name, &has));
+    if (!has)
+        return 0;
+    r->held_out = lab_dataset(r->lab, r->data_name, "validation");
+    must_jem(jem_dataset_shape(r->held_out, shape));
+    if (memcmp(shape, r->lab->shape, sizeof shape) != 0)
+        must(report_failed("--data %s: its validation images are not of the size of its "
+                           "training images; add ,size=N to have all alike",
+                           r->data_name));
+    must_jem(jem_dataset_size(r->held_out, &r->validation));
+    r->validation_split = 1;
+    return 1;
 }
 
 /* How many of the n images are held out. A training that goes on keeps its own: others would be
@@ -158,11 +182,18 @@ static void open_data(struct run *r)
     lab_set_shape(r->lab, shape);
     must_jem(jem_dataset_size(r->images, &n));
     r->validation = choose_validation(r, n);
+    r->split_seed = r->keeps_split_seed ? r->kept_split_seed : r->arg->split_seed;
+    if (open_validation(r)) {
+        progress_say(&r->lab->progress,
+                     "validation with the %" PRId64 " images of the data's own split (with "
+                     "--validation N: with N of the training images)",
+                     r->validation);
+        return;
+    }
     if (r->validation >= n)
         must(report_usage("--validation %" PRId64 ": must be less than the %" PRId64
                           " training images",
                           r->validation, n));
-    r->split_seed = r->keeps_split_seed ? r->kept_split_seed : r->arg->split_seed;
     if (r->validation > 0) {
         jem_dataset *all = r->images;
 
@@ -182,6 +213,51 @@ static void choose_settings(struct run *r)
                                      lab_text(r->lab, "%" PRId64, a->steps)));
     if (a->seed != NULL && jem_options_set_str(r->opts, "train.seed", a->seed) != JEM_OK)
         must(report_usage("--seed %s: %s", a->seed, report_reason()));
+}
+
+static int is_labelled(const struct run *r)
+{
+    int32_t y[256];
+    int64_t n = 0;
+
+    must_jem(jem_dataset_size(r->images, &n));
+    for (int64_t i = 0; i < n; i += 256) {
+        const int64_t some = n - i < 256 ? n - i : 256;
+
+        must_jem(jem_dataset_read(r->images, i, some, NULL, y));
+        for (int64_t k = 0; k < some; k++)
+            if (y[k] >= 0)
+                return 1;
+    }
+    return 0;
+}
+
+static int is_set(const struct cli_list *sets, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (int64_t i = 0; i < sets->count; i++)
+        if (strncmp(sets->items[i], name, length) == 0 && sets->items[i][length] == '=')
+            return 1;
+    return 0;
+}
+
+/* Without labels there is no class to learn, and none to fit starts of chains to. What --set says
+ * stays. */
+static void settle_without_labels(struct run *r)
+{
+    static const char *const settings[][2] = {
+        {"train.weight_py_x", "0"}, {"train.weight_pxy", "0"}, {"start.kind", "uniform"}};
+
+    if (is_labelled(r))
+        return;
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        if (!is_set(&r->arg->sets, settings[i][0]))
+            must_jem(jem_options_set_str(r->opts, settings[i][0], settings[i][1]));
+    report_note("the images of %s have no labels: the training is of log p(x) alone "
+                "(train.weight_py_x = train.weight_pxy = 0, start.kind = uniform, unless --set "
+                "says otherwise)",
+                r->data_name);
 }
 
 /* The settings "model.*" are those of the model in --init. */
@@ -280,6 +356,8 @@ void train_set_up(struct run *r)
         r->validate_every = r->arg->validate_every;
     open_data(r);
     open_folder(r);
+    if (resume == NULL)
+        settle_without_labels(r);
     if (resume == NULL)
         create_trainer(r);
     else
