@@ -390,7 +390,7 @@ def main():
         for kind, n in more.items():
             totals[kind] = totals.get(kind, 0) + n
         wrong += bad
-        told = set(bad)
+        told = {line for line in bad if re.match(r"[\w-]+ \w+:\d", line)}
     if not quick:
         wrong += check_sites(build, failed)
     for line in wrong:
