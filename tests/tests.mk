@@ -77,7 +77,7 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
 # Callers are found by the line, so nothing is inlined.
 TRACED := -O1 -g -fno-inline -fno-optimize-sibling-calls
 
-check-long: ## let every allocation and I/O call fail, and kill programs that save; in minutes
+check-long: check-pages ## all faults of memory, files and threads, kills, pages in Chromium; in minutes
 	@tests/gates/deps.sh check
 	+@$(SUBMAKE) BUILD=$(BUILD)/faults CFLAGS='$(TRACED)' all \
 	    $(addprefix $(BUILD)/faults/tests/,inject.so scenarios attacks record)
@@ -108,6 +108,11 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	+@$(SUBMAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZING)' KERNEL_FLAGS=-fno-sanitize=all \
 	    $(FUZZ:%=$(BUILD)/fuzz/tests/fuzz_%)
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+check-pages: ## the pages and plots of the programs in headless Chromium
+	+@$(SUBMAKE) all
+	@JEM_BIN=$(BUILD)/bin bash tests/pages/pages.sh | awk '/^FAIL/ { bad = 1 } !/^ok/ { print } \
+	    /^ok/ { n++ } END { print n + 0 " passed"; exit bad }'
 
 check-torch: ## libjem beside PyTorch (docs/results/parity.md), in minutes; TORCH=--markdown
 	@tests/gates/deps.sh demo torch

@@ -9,9 +9,9 @@ inception=$(dirname "$JEM_BIN")/tests/inception
 
 "${check[@]}" images "$fashion" 600 "$tmp"
 set=npy:$tmp/images.npy,$tmp/labels.npy other=npy:$tmp/other.npy,$tmp/labels.npy
-train "${tiny[@]}" --data "$set" --steps 20 --set pcd.capacity=120 --set start.kind=gaussian --out "$tmp/t" >/dev/null
-train "${tiny[@]}" --data "$set" --steps 20 --preset classifier --out "$tmp/c" >/dev/null
-train "${tiny[@]}" --data "$other" --set model.channels=3 --set model.height=8 --set model.width=8 --steps 1 --out "$tmp/o" >/dev/null
+train "${tiny[@]}" --data "$set" --stop-after 20 --set pcd.capacity=120 --set start.kind=gaussian --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --data "$set" --stop-after 20 --preset classifier --out "$tmp/c" >/dev/null
+train "${tiny[@]}" --data "$other" --set model.channels=3 --set model.height=8 --set model.width=8 --stop-after 1 --out "$tmp/o" >/dev/null
 model=$tmp/t/best.safetensors clf=$tmp/c/best.safetensors
 data=(--data "$set" --count 600 --reference 400 --quiet)
 small=("${data[@]}" --features "$clf" --chains 60 --steps 4)
@@ -79,7 +79,7 @@ expect "Inception weights of something else" 1 'holds no tensor "Conv2d_1a_3x3.c
 head -c 100 "$model" >"$tmp/short"
 expect "Inception weights cut short" 1 "cut short" hybrid "${long[@]}" --inception "$tmp/short"
 expect "a classifier of other images" 1 "reads images of 3 x 8 x 8" hybrid "${long[@]}" --features "$tmp/o/best.safetensors"
-expect "no data" 2 "--data KIND is missing" hybrid --model "$model"
+expect "a kind that there is none of" 2 "unknown kind" hybrid --model "$model" --data nonsense
 expect "no such buffer" 1 "holds no replay buffer" hybrid "${long[@]}" --features "$clf" --from-buffer "$model"
 expect "a model of other images" 1 "the model reads 3 x 8 x 8" hybrid "${data[@]}" --features "$clf" --model "$tmp/o/best.safetensors"
 expect "labels of other classes" 1 "has 12 classes, the model has 10" hybrid "${data[@]}" --model "$model" --features "$clf" --data "$set,classes=12"

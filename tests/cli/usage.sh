@@ -6,7 +6,7 @@
 common="set preset seed threads backend quiet list-options help version"
 options_of() {
     case $1 in
-    jem-train) echo "$common data out overwrite log resume init steps time-budget on-divergence
+    jem-train) echo "$common data out overwrite log resume init steps stop-after yes time-budget on-divergence max-gap status json
         validation validate-every save-every" ;;
     jem-score) echo "model input data split count out grad batch threads backend help version" ;;
     jem-demo) echo "model run data count seed out quiet threads backend help version" ;;
@@ -19,7 +19,7 @@ options_of() {
     jem-report) echo "jem classifier ebm factored class-conditional inception data ood count quick out json seed quiet
         threads backend help version" ;;
     jem-semisup) echo "$common data test labels seeds validation split-seed count steps validate-every out json csv" ;;
-    jem-stability) echo "$common data variant steps seeds save-every recovery-steps out json csv" ;;
+    jem-stability) echo "$common data variant stop-after seeds save-every recovery-steps out json csv" ;;
     jem-sample) echo "$common model out json steps count per-class from-buffer data batch" ;;
     esac
 }

@@ -21,6 +21,7 @@
 #include "kit/data/checkpoint.h"
 #include "kit/images/image.h"
 #include "kit/lab/lab.h"
+#include "kit/stats/logits.h"
 
 #define LISTED 5 /* images of each overall ranking that are shown on stdout */
 
@@ -121,22 +122,18 @@ static const struct image_input *read_samples(void)
 
 /* log p(y|x) is summed over the other classes, so that images of which the model is nearly
  * certain can still be told apart. */
-static double log_posterior(const float *f, int64_t classes, int64_t y)
+static double log_posterior(const double *f, int64_t classes, int64_t y)
 {
-    double top = -HUGE_VAL, others = 0;
+    const double odds = logits_logsumexp_but(f, classes, y) - f[y]; /* log of (1 - p) / p */
 
-    for (int64_t k = 0; k < classes; k++)
-        top = k != y ? fmax(top, (double)f[k]) : top;
-    for (int64_t k = 0; k < classes; k++)
-        others += k != y ? exp((double)f[k] - top) : 0;
-    top += log(others) - (double)f[y]; /* log of (1 - p) / p */
-    return top > 0 ? -top - log1p(exp(-top)) : -log1p(exp(top));
+    return odds > 0 ? -odds - log1p(exp(-odds)) : -log1p(exp(odds));
 }
 
 static struct ranked score(const char *name, const struct image_input *in, int has_classes)
 {
     struct ranked r = {.name = name, .in = in};
     const struct evaluation *e;
+    double *f = lab_array(&lab, lab.classes, sizeof *f);
 
     progress_show(&lab.progress, "scoring %" PRId64 " images: %s", in->n, name);
     e = lab_evaluate(&lab, in);
@@ -145,12 +142,12 @@ static struct ranked score(const char *name, const struct image_input *in, int h
     for (int s = 0; s < SCORES; s++)
         r.score[s] = lab_array(&lab, in->n, sizeof *r.score[s]);
     for (int64_t i = 0; i < in->n; i++) {
-        const float *f = e->logits + i * lab.classes;
-
+        for (int64_t k = 0; k < lab.classes; k++)
+            f[k] = (double)e->logits[i * lab.classes + k];
         r.y[i] = e->labels[i] >= 0 ? e->labels[i] : e->pred[i];
         r.prediction[i] = has_classes ? e->pred[i] : -1;
         r.score[LOG_PX][i] = (double)e->log_px[i];
-        r.score[LOG_PXY][i] = (double)f[r.y[i]];
+        r.score[LOG_PXY][i] = f[r.y[i]];
         r.score[LOG_PY][i] = lab.classes > 1 ? log_posterior(f, lab.classes, r.y[i]) : 0;
     }
     return r;
@@ -185,7 +182,7 @@ static int64_t rank(const struct ranked *r, int s, int64_t y, int least, struct 
 
 static void record_class(struct record_table *t, const char *column, int64_t y)
 {
-    const char *name = y < 0 ? "-" : data_class_name(lab.data, y);
+    const char *name = y < 0 ? "-" : lab_class_name(&lab, y);
 
     record_whole(t, column, y);
     if (name != NULL)
@@ -219,7 +216,8 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
     const char *images = lab_text(&lab, "pictures.%zu.images[]", json_array_size(pictures));
     char path[FILE_PATH_BYTES];
 
-    json_t *about = json_pack("{ss ss s[]}", "score", names[s], "end", end, "images");
+    json_t *about = json_pack("{ss ss sI s[]}", "score", names[s], "end", end, "rows",
+                              (json_int_t)(runs * rows), "images");
 
     json_set_text(about, "file", file);
     json_set_text(about, "set", r->name);
@@ -263,12 +261,11 @@ static void say_protocol(int64_t n, const char *no_classes)
                                                        : " and samples from a replay buffer";
     record_protocol(
         lab.record,
-        "%" PRId64
-        " test images%s. log_px: log p(x) + log Z; log_pxy: log p(x|y) + log Z(y), to be "
+        "%" PRId64 " %s%s. log_px: log p(x) + log Z; log_pxy: log p(x|y) + log Z(y), to be "
         "compared within a class only; log_py: log p(y|x). y is the label or, without one, the "
         "prediction. Equal scores in the order of the images. Values beyond the range of an "
         "image are cut in the pictures, not before scoring.%s%s%s",
-        n, samples,
+        n, lab_images_are(&lab), samples,
         no_classes == NULL ? "" : " Predictions and pictures that need classes are left out: ",
         no_classes == NULL ? "" : no_classes, no_classes == NULL ? "" : ".");
 }

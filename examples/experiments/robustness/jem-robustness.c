@@ -100,6 +100,19 @@ static int is_l2(void)
     return strcmp(arg.norm, "l2") == 0;
 }
 
+static int refuse_attack(const char *name)
+{
+    char known[256] = "";
+
+    for (int k = 0; k < attack_count; k++) {
+        const size_t used = strlen(known);
+
+        snprintf(known + used, sizeof known - used, "%s%s", k > 0 ? ", " : "",
+                 attack_kinds[k].name);
+    }
+    return report_usage("--attack %s: unknown; there are %s", name, known);
+}
+
 static int check_attacks(void)
 {
     static const char *pgd = "pgd";
@@ -109,7 +122,7 @@ static int check_attacks(void)
         study.attacks = (struct cli_list){&pgd, 1};
     for (int64_t i = 0; i < study.attacks.count; i++) {
         if (attack_find(study.attacks.items[i]) == NULL)
-            return report_usage("--attack %s: unknown", study.attacks.items[i]);
+            return refuse_attack(study.attacks.items[i]);
         if (strcmp(study.attacks.items[i], "pointwise") == 0 && !is_l2())
             return report_usage("--attack pointwise changes few values, but these by as much "
                                 "as there is, which is no attack in L-inf: it needs --norm l2");
@@ -210,12 +223,11 @@ static void draw(void)
     char path[FILE_PATH_BYTES];
 
     robustness_draw(&lab, &study.result);
-    must(file_join(path, lab.out, "adversarial.png"));
-    must(image_write_grid(path, study.shown, study.shown_rows * study.shown_columns, lab.shape,
-                          study.shown_columns));
-    printf("\npictures   %s/*.svg, %s (the images, then a row per attack, in the order of "
-           "the table)\n",
-           lab.out, path);
+    study_draw_images(&study, path);
+    printf("\npictures   %s/*.svg, %s (the images, then for each attack, in the order of the "
+           "table, a\n           row of what they have become and one of the differences, %g "
+           "times)\n",
+           lab.out, path, study_difference_factor(&study));
 }
 
 int main(int argc, char **argv)
@@ -228,6 +240,8 @@ int main(int argc, char **argv)
     robustness_record(&lab, &study.result);
     record_protocol(lab.record, "%s", robustness_describe(&study));
     json_set_number(record_json(lab.record), "input_noise", lab.input_noise);
+    if (lab.out != NULL)
+        study_note_picture(&study);
     lab_tell(&lab);
     if (lab.out != NULL)
         draw();

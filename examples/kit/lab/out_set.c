@@ -35,12 +35,17 @@ static void name_set(const char *spec, char out[64])
     }
 }
 
+int out_set_can_be_made(const char *spec, const struct image_input *in, int64_t count)
+{
+    return strcmp(spec, "interp") != 0 || (in->n > 1 && count != 1);
+}
+
 static int make(int kind, const struct image_input *in, int64_t count, const int64_t shape[4],
                 int64_t seed, struct image_input *out)
 {
     const int64_t n = count > 0 && count < in->n ? count : in->n;
 
-    if (n < 2 && strcmp(outlier_kinds[kind].name, "interp") == 0)
+    if (!out_set_can_be_made(outlier_kinds[kind].name, in, count))
         return report_failed(
             "--ood interp takes the mean of two test images, and there is one");
     out->n = n;

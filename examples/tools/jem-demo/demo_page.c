@@ -87,11 +87,12 @@ static void write_tiles(FILE *out, const struct demo *d)
 
     fputs("<div class=\"tiles\">\n", out);
     if (d->no_classes == NULL) {
-        snprintf(remark, sizeof remark, "%d test images", (int)d->test->n);
-        html_tile(out, "test accuracy", "1 %", 100.0 * d->test->accuracy, remark);
+        snprintf(remark, sizeof remark, "%d %s", (int)d->test->n, lab_images_are(d->lab));
+        html_tile(out, d->lab->role == PROVENANCE_TEST ? "test accuracy" : "accuracy", "1 %",
+                  100.0 * d->test->accuracy, remark);
         snprintf(remark, sizeof remark, "ECE, %d bins", EVALUATE_BINS);
         html_tile(out, "calibration error", "1 %", 100.0 * d->test->ece, remark);
-        html_tile(out, "NLL", "2 nats", d->test->nll, "per test image");
+        html_tile(out, "NLL", "2 nats", d->test->nll, "per image");
     }
     for (int k = 0; k < outlier_count; k++) {
         snprintf(remark, sizeof remark, "log p(x) against %s", d->outliers[k].name);
@@ -260,7 +261,9 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
     html_begin(out, "What a model has learnt");
     fputs("<h1>What a model has learnt</h1>\n<p class=\"soft\"><code>", out);
     html_text(out, d->model_file);
-    fputs("</code> on the test images of ", out);
+    fputs("</code> on ", out);
+    fputs(lab_images_are(d->lab), out);
+    fputs(" of ", out);
     html_text(out, d->data_name);
     fputs(": what it draws, what it finds likely, how sure it is. A joint energy-based model "
           "(JEM, Grathwohl et al., ICLR 2020) classifies and has a density of images, with one "
