@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "kit/base/file.h"
 #include "kit/base/json_log.h"
 #include "kit/base/shell.h"
 #include "kit/base/stop.h"
@@ -187,10 +188,7 @@ static char *shell_text(const struct paper_step *s, const struct words *w)
         fputc(' ', out);
         shell_word(out, w->word[i]);
     }
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
+    (void)file_close_memory(out, &text);
     return text;
 }
 

@@ -4,6 +4,7 @@
 
 #include "robustness_protocol.h"
 
+#include "kit/base/file.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,7 +187,7 @@ const char *robustness_describe(const struct study *s)
     fputs("Intervals: Wilson, 95 %. The paper: smallest-eps search with straight gradients, "
           "20 restarts, step_size 1, noise_std 0.01, 5 chains.",
           out);
-    if (fclose(out) != 0)
+    if (!file_close_memory(out, &text))
         must(report_no_memory());
     return lab_keep(s->lab, text, free);
 }

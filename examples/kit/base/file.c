@@ -133,6 +133,17 @@ int file_same(const char *a, const char *b, int *same)
     return EXIT_OK;
 }
 
+int file_close_memory(FILE *out, char **text)
+{
+    const int whole = !ferror(out);
+
+    if (fclose(out) == 0 && whole && *text != NULL)
+        return 1;
+    free(*text);
+    *text = NULL;
+    return 0;
+}
+
 int file_make_folder(const char *path)
 {
     char above[FILE_PATH_BYTES];

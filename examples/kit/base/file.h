@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define FILE_PATH_BYTES 4096
 
@@ -22,6 +23,10 @@ int file_look(const char *path, int *there);
 
 /* Do two names lead to the same file or folder? */
 int file_same(const char *a, const char *b, int *same);
+
+/* Close a stream of open_memstream(). Memory may have run out before, which only ferror() tells, or at
+ * the end, which nothing but a text of NULL tells: returns 0 then, and *text is NULL. */
+int file_close_memory(FILE *out, char **text);
 
 /* Make a folder and its parents. */
 int file_make_folder(const char *path);

@@ -53,7 +53,7 @@ int json_log_line(FILE *log, json_t *object)
     int rc = object == NULL ? report_no_memory() : json_sound();
 
     if (rc == EXIT_OK && (json_dumpf(object, log, JSON_COMPACT | LOG_DIGITS) != 0 ||
-                          fputc('\n', log) == EOF || fflush(log) != 0))
+                          fputc('\n', log) == EOF || fflush(log) != 0 || ferror(log)))
         rc = lost ? report_no_memory()
                   : report_failed("cannot write the log: %s", strerror(errno));
     json_decref(object);

@@ -3,6 +3,7 @@
 /* See shell.h. */
 
 #include "kit/base/shell.h"
+#include "kit/base/file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,6 @@ char *shell_quoted(const char *word)
     if (out == NULL)
         return NULL;
     shell_word(out, word);
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
+    (void)file_close_memory(out, &text);
     return text;
 }

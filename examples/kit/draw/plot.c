@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/file.h"
 #include "kit/base/report.h"
 
 /* Of a character of the legend and the title, in the picture's units: a little too much. */
@@ -304,13 +305,11 @@ void plot_upright(plot *p, double x, double y, const char *words)
 
 int plot_end(plot *p)
 {
-    const int whole = !ferror(p->out), sound = fclose(p->out) == 0 && whole;
+    const int sound = file_close_memory(p->out, &p->drawn);
 
     p->height = PLOT_HEIGHT + (p->legend_lines > 0 ? (int)LEGEND_LINE * p->legend_lines : 0);
-    if (!sound) {
-        free(p->drawn);
+    if (!sound)
         return report_no_memory();
-    }
     fprintf(p->page,
             "<svg viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"",
             PLOT_WIDTH, p->height, PLOT_WIDTH, p->height);

@@ -27,14 +27,33 @@ struct reading {
     const uint8_t *bytes; /* what is left of the file */
     size_t length;
     struct image *out;
+    int lost; /* memory, so that libpng's complaint is not about the file */
 };
 
 static void give_up(png_structp png, png_const_charp text)
 {
     const struct reading *r = png_get_error_ptr(png);
 
-    report_failed("%s: not a sound PNG file: %s", r->name, text);
+    if (r->lost)
+        (void)report_no_memory();
+    else
+        report_failed("%s: not a sound PNG file: %s", r->name, text);
     png_longjmp(png, 1);
+}
+
+static png_voidp noting_malloc(png_structp png, png_alloc_size_t size)
+{
+    struct reading *r = png_get_mem_ptr(png);
+    void *block = malloc(size);
+
+    r->lost |= block == NULL;
+    return block;
+}
+
+static void give_back(png_structp png, png_voidp block)
+{
+    (void)png;
+    free(block);
 }
 
 /* Warnings are about chunks that nothing here reads. */
@@ -103,7 +122,8 @@ static int read_pixels(struct reading *r)
 
 static int decode(struct reading *r)
 {
-    r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, give_up, say_nothing);
+    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, give_up, say_nothing, r,
+                                      noting_malloc, give_back);
     if (r->png == NULL)
         return report_no_memory();
     if (setjmp(png_jmpbuf(r->png)) != 0)
@@ -123,7 +143,7 @@ static int decode(struct reading *r)
 
 int image_decode_png(const uint8_t *bytes, size_t length, const char *name, struct image *out)
 {
-    struct reading r = {NULL, NULL, name, bytes, length, out};
+    struct reading r = {NULL, NULL, name, bytes, length, out, 0};
     const int rc = decode(&r);
 
     png_destroy_read_struct(&r.png, &r.info, NULL);

@@ -72,11 +72,7 @@ char *record_cell_text(const struct record_table *t, int64_t row, int c)
     if (out == NULL)
         return NULL;
     put_cell(out, t, &t->row[row], c);
-    const int whole = !ferror(out);
-    if (fclose(out) != 0 || !whole) {
-        free(text);
-        return NULL;
-    }
+    (void)file_close_memory(out, &text);
     return text;
 }
 

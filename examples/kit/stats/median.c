@@ -17,6 +17,7 @@ double median(const double *values, int64_t n)
 
     if (sorted == NULL) {
         report_no_memory();
+        report_incomplete();
         return (double)NAN;
     }
     memcpy(sorted, values, (size_t)n * sizeof *sorted);
