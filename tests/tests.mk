@@ -89,6 +89,15 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	    $(FUZZ:%=$(BUILD)/fuzz/tests/fuzz_%)
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
+check-pages: ## the pages and plots of the programs in headless Chromium
+	+@$(SUBMAKE) all
+	@JEM_BIN=$(BUILD)/bin bash tests/pages/pages.sh | awk '/^FAIL/ { bad = 1 } !/^ok/ { print } \
+	    /^ok/ { n++ } END { print n + 0 " passed"; exit bad }'
+
+check-long: check-pages ## what takes too long for make check
+
+.PHONY: check-pages check-long
+
 check-torch: ## libjem beside PyTorch (docs/results/parity.md), in minutes; TORCH=--markdown
 	@tests/gates/deps.sh demo torch
 	+@$(SUBMAKE) all

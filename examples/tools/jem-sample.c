@@ -142,7 +142,7 @@ static void choose_settings(struct sampling *s)
     s->opts = lab_settings(&lab, arg.buffer != NULL ? arg.buffer : lab.model_file, &arg.presets,
                            &arg.sets);
     if (arg.seed != NULL && jem_options_set_str(s->opts, "train.seed", arg.seed) != JEM_OK)
-        must(report_usage("--seed %s: %s", arg.seed, jem_last_error()));
+        must(report_usage("--seed %s: %s", arg.seed, report_reason()));
     s->steps = arg.steps;
     if (arg.steps < 0)
         s->steps = arg.buffer == NULL ? STEPS_FROM_NOISE

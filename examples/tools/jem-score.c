@@ -110,19 +110,19 @@ static void score_gradients(struct scores *s, jem_head *head)
 
 static struct scores score(const struct image_input *in)
 {
-    struct scores s = {.in = in, .e = lab_evaluate(&lab, in)};
+    struct scores s = {.in = in};
     jem_head *head = lab_head(&lab);
 
+    if (arg.features) {
+        must_jem(jem_model_features(lab.model, &s.d));
+        s.features = lab_floats(&lab, in->n * s.d);
+    }
+    s.e = lab_evaluate_features(&lab, in, s.features);
     s.mass = lab_floats(&lab, in->n);
     if (arg.grad)
         score_gradients(&s, head);
     else
         must_jem(jem_head_mass(head, in->x, in->n, s.mass, in->n));
-    if (arg.features) {
-        must_jem(jem_model_features(lab.model, &s.d));
-        s.features = lab_floats(&lab, in->n * s.d);
-        must_jem(jem_head_features(head, in->x, in->n, s.features, in->n * s.d));
-    }
     return s;
 }
 

@@ -9,7 +9,8 @@
  * Nearly every program makes one context and keeps it. There is no global state: two
  * contexts share nothing, so a plug-in and its host may both use libjem.
  *
- * After fork() only the parent may go on using existing objects; a child makes its own.
+ * What a child of fork() may do with its parent's objects, and how much stack a call needs:
+ * <jem/types.h>.
  */
 
 #include <jem/types.h>
@@ -45,8 +46,9 @@ JEM_API jem_status jem_context_create(const char *backend, jem_context **out);
  * Make a context whose memory comes from the caller.
  *
  * Everything libjem allocates for objects of this context goes through `alloc` and back through
- * `release`. Outside stay thread stacks and, with the kernels "blis" alone, the packing pool of BLIS: BLIS 0.9 ends the process when that
- * cannot grow, which libjem cannot prevent. The other kernels do not use BLIS.
+ * `release`. Outside stay thread stacks and, with the kernels "blis" alone, the packing pool of
+ * BLIS: BLIS 0.9 ends the process when that cannot grow, which libjem cannot prevent. The other
+ * kernels do not use BLIS.
  *
  * @param backend see jem_context_create()
  * @param alloc   must be thread-safe; may fail by returning NULL

@@ -112,10 +112,13 @@ JEM_API jem_status jem_dataset_concat(jem_dataset *const *parts, int64_t count,
  * a few labels per class, a shuffled order.
  *
  * @param d       the data set
- * @param indices `count` image numbers, repeats allowed
- * @param count   number of images, >= 1
+ * @param indices `count` image numbers, repeats allowed; they are read only when there is memory
+ *                for that many images
+ * @param count   number of images, >= 1, and no more than there are numbers in `indices`, which
+ *                cannot be checked
  * @param out     the new data set (a copy); NULL on failure
- * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE, JEM_E_NOMEM
+ * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_RANGE (an image number, or a count of images that memory
+ *         cannot hold), JEM_E_NOMEM
  * @since 0.1
  */
 JEM_API jem_status jem_dataset_subset(const jem_dataset *d, const int64_t *indices,

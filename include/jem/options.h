@@ -100,7 +100,8 @@ JEM_API jem_status jem_options_preset(jem_options *opts, const char *name);
  * @param fallback the default as text
  * @param allowed  the bounds ("0 to 100") or the choices ("adam, sgd")
  * @param help     one sentence
- * @return JEM_OK; JEM_E_RANGE beyond the options, the end of a walk (the last-error text is not touched)
+ * @return JEM_OK; JEM_E_RANGE for a number that no option has, the end of a walk (the last-error
+ *         text is not touched)
  * @since 0.1
  */
 JEM_API jem_status jem_options_info(int64_t index, const char **name, const char **type,
@@ -113,7 +114,8 @@ JEM_API jem_status jem_options_info(int64_t index, const char **name, const char
  * @param index 0, 1, ... until JEM_E_RANGE
  * @param name  the preset's name
  * @param help  one sentence
- * @return JEM_OK; JEM_E_RANGE beyond the presets, the end of a walk (the last-error text is not touched)
+ * @return JEM_OK; JEM_E_RANGE for a number that no preset has, the end of a walk (the last-error
+ *         text is not touched)
  * @since 0.1
  */
 JEM_API jem_status jem_options_preset_info(int64_t index, const char **name, const char **help);

@@ -68,8 +68,10 @@ jem_status jem_buffer_read(const jem_buffer *b, int64_t first, int64_t n, float 
                          " wanted, the buffer has %" PRId64,
                          n, first, b->capacity);
     }
+    JEM__TRY(jem__use_begin(&b->self->use, "jem_buffer_read", "buffer"));
     if (n > 0)
         memcpy(x, b->images + first * b->image_size, (size_t)(n * b->image_size) * sizeof *x);
+    jem__use_end(&b->self->use);
     return JEM_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/arithmetic.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "data/fingerprint.h"
@@ -98,6 +99,10 @@ jem_status jem_dataset_subset(const jem_dataset *d, const int64_t *indices, int6
     if (count < 1)
         return jem__fail(JEM_E_ARGUMENT, "%s: count = %" PRId64 ", must be at least 1", caller,
                          count);
+    int64_t bytes;
+    if (!jem__mul(count, d->c * d->h * d->w * (int64_t)sizeof(float), &bytes))
+        return jem__fail(JEM_E_RANGE, "%s: count = %" PRId64 ", is more than memory can hold",
+                         caller, count);
     return jem__dataset_subset(d, caller, indices, count, out);
 }
 

@@ -112,7 +112,10 @@ jem_status jem_trainer_metric(const jem_trainer *t, const char *name, double *ou
         return jem__fail_null("jem_trainer_metric", "name");
     if (out == NULL)
         return jem__fail_null("jem_trainer_metric", "out");
-    return jem__trainer_metric(t, name, out);
+    JEM__TRY(jem__use_begin(&t->self->use, "jem_trainer_metric", "trainer"));
+    const jem_status status = jem__trainer_metric(t, name, out);
+    jem__use_end(&t->self->use);
+    return status;
 }
 
 jem_status jem_trainer_param_grad(const jem_trainer *t, const char *name, float *out,
@@ -124,7 +127,10 @@ jem_status jem_trainer_param_grad(const jem_trainer *t, const char *name, float 
         return jem__fail_null("jem_trainer_param_grad", "name");
     if (out == NULL)
         return jem__fail_null("jem_trainer_param_grad", "out");
-    return jem__trainer_param_grad(t, name, out, out_len);
+    JEM__TRY(jem__use_begin(&t->self->use, "jem_trainer_param_grad", "trainer"));
+    const jem_status status = jem__trainer_param_grad(t, name, out, out_len);
+    jem__use_end(&t->self->use);
+    return status;
 }
 
 jem_status jem_trainer_model(jem_trainer *t, jem_model **out)

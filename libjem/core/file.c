@@ -206,8 +206,10 @@ static jem_status read_link(struct jem__writer *w, const char *path, char **out)
     const ssize_t length = readlink(path, text, sizeof text - 1);
 
     *out = NULL;
-    if (length < 0)
+    if (length < 0 && (errno == EINVAL || errno == ENOENT))
         return JEM_OK;
+    if (length < 0)
+        return fail_system(w->caller, "write", path, errno);
     text[length] = '\0';
     const char *slash = strrchr(path, '/');
     const size_t folder = text[0] == '/' || slash == NULL ? 0 : (size_t)(slash - path) + 1;
@@ -343,6 +345,7 @@ static jem_status open_temporary(struct jem__writer *w)
             w->temporary = name;
             return JEM_OK;
         }
+        (void)unlink(name); /* it may be there and only not be seen */
         (void)close(w->fd);
         w->fd = -1;
     }

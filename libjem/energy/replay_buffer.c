@@ -83,6 +83,7 @@ jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t f
     if (b == NULL)
         return JEM_E_NOMEM;
     atomic_init(&b->refs, 1);
+    b->self = b;
     b->sampler = jem__sampler_ref(s);
     b->capacity = jem__option_i64(opts, "pcd.capacity");
     b->classes = s->head->model->classes;

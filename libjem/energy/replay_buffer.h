@@ -20,6 +20,7 @@ struct jem_buffer {
     float *images;      /* capacity x image_size */
     int64_t *ages; /* of each slot's chain: steps since its start, as far as a trainer ran it */
     jem__use use;
+    jem_buffer *self; /* for the use of a buffer that is const */
 };
 
 jem_status jem__buffer_create(jem_sampler *s, const jem_options *opts, int32_t fill_now,

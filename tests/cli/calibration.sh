@@ -17,6 +17,20 @@ for key in accuracy ece mce nll brier bins n protocol model_md5 data seed second
 done
 verdict "the bins hold all images" "no" test "$(json "$tmp/a.json" 'sum(b["count"] for b in o["bins"]), o["n"], len(o["bins"])')" = "(500, 500, 20)"
 
+verdict "the confusion matrix counts each image once" "$(json "$tmp/a.json" 'o["per_class"]')" "$python" -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+pairs = {(p["label"], p["prediction"]): p["n"] for p in o["confusion"]}
+assert len(pairs) == len(o["confusion"]) == 100 and sum(pairs.values()) == o["n"] == 500
+assert abs(sum(pairs[k, k] for k in range(10)) / 500 - o["accuracy"]) < 1e-12
+assert len(o["per_class"]) == 10
+for c in o["per_class"]:
+    line = [pairs[c["class"], j] for j in range(10)]
+    others = [n for j, n in enumerate(line) if j != c["class"]]
+    assert c["n"] == sum(line) and c["right"] == line[c["class"]] and c["low"] <= c["accuracy"] <= c["high"]
+    assert abs(c["accuracy"] - c["right"] / c["n"]) < 1e-12
+    assert (c["times"] or 0) == max(others) and (not max(others) or line[c["taken_for"]] == max(others))' "$tmp/a.json"
+
 # jem-train wrote down the NLL of the images it held out: the temperature is fitted to these.
 verdict "fitted to what jem-train held out" "$(json "$tmp/a.json" 'o["temperature"]')" "$python" -c '
 import json, sys
@@ -90,7 +104,7 @@ expect "nor have arrays" 2 "same images" calibration --model "$model" --data "np
 ebm=$here/../../examples/models/fashion-mnist-ebm.safetensors
 expect "calibration without classes" 1 "trained without labels" calibration --model "$ebm" --count 20 --out "$tmp/none"
 verdict "that makes no folder either" "it is there" [ ! -e "$tmp/none" ]
-train "${tiny[@]}" --steps 1 --set train.weight_px=0 --set train.weight_py_x=0 --set train.weight_pxy=1 --set sgld.class_cond=1 \
+train "${tiny[@]}" --stop-after 1 --set train.weight_px=0 --set train.weight_py_x=0 --set train.weight_pxy=1 --set sgld.class_cond=1 \
     --set pcd.class_parts=1 --out "$tmp/p" >/dev/null
 expect "calibration of log p(x|y)" 0 "accuracy" calibration --model "$tmp/p/last.safetensors" --count 20 --fit-count 50 --quiet
 

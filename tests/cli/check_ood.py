@@ -3,11 +3,13 @@
 
 make DIR FOLDER   other.npy: 120 training images of Fashion-MNIST, upside down, and the first 30
                   test images, so that there are ties
+hot DIR           hot.json, of any T, against energies of 60 digits
 check DIR         h.json (T = 2.5, seed 7) against the arrays of jem-score in in/ and other/
 """
 import gzip
 import json
 import sys
+from decimal import Decimal, getcontext
 
 import numpy as np
 
@@ -20,8 +22,6 @@ if what == "make":
 
     np.save(f"{folder}/other.npy", np.r_[images("train", 120)[:, :, ::-1], images("t10k", 30)])
     sys.exit()
-
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 MASK = (1 << 64) - 1
 T, SEED = 2.5, 7
@@ -40,7 +40,7 @@ def scores(name):
         "log_px": log_px,
         "mass": mass,
         "prob_y": p.max(axis=1),
-        "energy_t": (T * lse(f / T)).astype(np.float32),
+        "energy_t": (T * (lse(f / T) - np.log(f.shape[1]))).astype(np.float32),
         "max_logit": f.max(axis=1).astype(np.float32),
         "entropy": (np.exp(log_p) * log_p).sum(axis=1).astype(np.float32),
     }
@@ -68,6 +68,25 @@ def interval(a, b, draws):
         areas.append(((x > y) + 0.5 * (x == y)).mean())
     return np.percentile(areas, [2.5, 97.5]), np.std(areas)
 
+
+def energies(name, t):
+    """T logsumexp f/T less T log K, by the formula as it stands."""
+    f = np.load(f"{folder}/{name}/logits.npy").astype(np.float64)
+    t = Decimal(t)
+    less = t * Decimal(f.shape[1]).ln()
+    return [t * sum((Decimal(v) / t).exp() for v in row).ln() - less for row in f.tolist()]
+
+
+if what == "hot":
+    getcontext().prec = 60
+    row = next(r for r in json.load(open(f"{folder}/hot.json"))["results"] if r["score"] == "energy_t")
+    a, b = energies("in", row["temperature"]), energies("other", row["temperature"])
+    wins = sum((x > y) + (x == y) / 2 for x in a for y in b) / (len(a) * len(b))
+    assert abs(row["auroc"] - wins) < 1e-6, f"{row['auroc']} against {wins}"
+    assert len(set(a)) > 190
+    sys.exit()
+
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 o = json.load(open(f"{folder}/h.json"))
 a, b = scores("in"), scores("other")

@@ -26,7 +26,9 @@ expect() {
     shift 3
     "$@" >"$tmp/out" 2>"$tmp/err"
     got=$?
-    if [ "$got" -ne "$code" ]; then
+    if grep -qE '^jem-[a-z]+: (.*[: (])?jem_[a-z0-9_]+: ' "$tmp/err"; then
+        fail "$name" "names a function of the library: $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
+    elif [ "$got" -ne "$code" ]; then
         fail "$name" "exit code $got, wanted $code; $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
     elif ! cat "$tmp/out" "$tmp/err" | grep -qF -- "$text"; then
         fail "$name" "\"$text\" is missing in: $(tail -n 2 "$tmp/err" | tr '\n' ' ')"
@@ -38,12 +40,12 @@ expect() {
 # A model so small that a step takes a moment.
 # shellcheck disable=SC2034 # used by those who source this
 tiny=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sgld.steps=2
-    --set pcd.capacity=200 --set train.lr=0.001 --validation 200 --quiet)
+    --set pcd.capacity=200 --set train.lr=0.001 --validation 200 --quiet --yes)
 # The same with enough of a training to be right half of the time. The held-out images are not those
 # that are held out when nothing is said.
 # shellcheck disable=SC2034
 able=("${tiny[@]}" --set train.lr=0.005 --set train.weight_px=0.1 --set train.energy_l2=0.1 --set train.crop_pad=0
-    --set train.flip=0 --split-seed 3 --steps 200)
+    --set train.flip=0 --split-seed 3 --stop-after 200)
 train() { "$JEM_BIN/jem-train" "$@"; }
 score() { "$JEM_BIN/jem-score" "$@"; }
 sample() { "$JEM_BIN/jem-sample" "$@"; }

@@ -3,7 +3,7 @@
 # Data sets: what is found, what is refused, and what people are told to do.
 . "$(dirname "$0")/common.sh"
 
-tr1() { train "${tiny[@]}" --steps 1 --overwrite --out "$tmp/o" "$@"; }
+tr1() { train "${tiny[@]}" --stop-after 1 --overwrite --out "$tmp/o" "$@"; }
 
 expect "unknown kind" 2 "fashion-mnist" tr1 --data imagenet
 expect "place missing" 2 "download" tr1 --data cifar10

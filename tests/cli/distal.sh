@@ -12,7 +12,7 @@ expect "threshold of 1" 2 "between 0 and 1" distal --model x --threshold 1
 expect "no step" 2 "must be above 0" distal --model x --step-size 0
 has_data distal
 
-train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --steps 200 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --stop-after 200 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 quick=(--model "$model" --count 2 --quiet)
 expect "no such model" 1 "none.safetensors" distal --model "$tmp/none.safetensors"

@@ -50,3 +50,16 @@ echo other >real/figures.json.tmp-mine
 expect "leftovers" 0 "10000" info --json real/figures.json
 verdict "what a killed program left is removed" "it is there" test ! -e real/figures.json.tmp-0123456789abcdef
 verdict "files of other names stay" "one is gone" test -e real/figures.json.tmp-mine
+
+# Paths are bytes: a folder that Latin-1 named.
+odd=$'caf\xe9 1'
+if mkdir "$odd" 2>/dev/null; then
+    for class in a b; do
+        mkdir "$odd/$class"
+        for i in 1 2 3 4 5 6; do cp "$OLDPWD/tests/images/files/tree/train/c/1.png" "$odd/$class/$i.png"; done
+    done
+    expect "a path that is not UTF-8" 0 "12" timeout 60 "$JEM_BIN/jem-data" info "folder:$odd,grey,size=8" --json odd.json
+    verdict "JSON shows it" "$(cat odd.json)" test "$(json odd.json "o['data']['spec'] if isinstance(o['data'], dict) else o['data']")" = $'folder:caf\xef\xbf\xbd 1,grey,size=8'
+else
+    skip "a path that is not UTF-8" "this file system has none"
+fi

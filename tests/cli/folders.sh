@@ -86,13 +86,13 @@ expect "the folder missing" 2 "the folder is missing" info "images:,size=3" trai
 
 # What the programs make of them.
 expect "train on a folder" 0 "steps      1" train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 \
-    --validation 0 --steps 1 --data "folder:$f/tree" --out "$tmp/o"
+    --validation 0 --stop-after 1 --data "folder:$f/tree" --out "$tmp/o"
 expect "score a folder" 0 "1 a b" score --model "$tmp/o/last.safetensors" --data "folder:$f/tree"
 expect "score images without labels" 0 "7 image(s)" score --model "$tmp/o/last.safetensors" --data "images:$f/sizes,size=12x10"
 expect "score other classes" 1 "has 2 classes, the model has 3" score --model "$tmp/o/last.safetensors" \
     --data "celeba:$f,attr=Bald,size=12x10"
 expect "train on a flat folder" 0 "steps      1" train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 \
-    --set train.weight_py_x=0 --validation 0 --steps 1 --data "images:$f/sizes,size=8" --out "$tmp/p"
+    --set train.weight_py_x=0 --validation 0 --stop-after 1 --data "images:$f/sizes,size=8" --out "$tmp/p"
 
 # Files that ask for more memory or time than they have bytes to show for.
 mkdir "$tmp/b"

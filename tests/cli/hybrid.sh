@@ -9,9 +9,9 @@ inception=$(dirname "$JEM_BIN")/tests/inception
 
 "${check[@]}" images "$fashion" 600 "$tmp"
 set=npy:$tmp/images.npy,$tmp/labels.npy other=npy:$tmp/other.npy,$tmp/labels.npy
-train "${tiny[@]}" --data "$set" --steps 20 --set pcd.capacity=120 --set start.kind=gaussian --out "$tmp/t" >/dev/null
-train "${tiny[@]}" --data "$set" --steps 20 --preset classifier --out "$tmp/c" >/dev/null
-train "${tiny[@]}" --data "$other" --set model.channels=3 --set model.height=8 --set model.width=8 --steps 1 --out "$tmp/o" >/dev/null
+train "${tiny[@]}" --data "$set" --stop-after 20 --set pcd.capacity=120 --set start.kind=gaussian --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --data "$set" --stop-after 20 --preset classifier --out "$tmp/c" >/dev/null
+train "${tiny[@]}" --data "$other" --set model.channels=3 --set model.height=8 --set model.width=8 --stop-after 1 --out "$tmp/o" >/dev/null
 model=$tmp/t/best.safetensors clf=$tmp/c/best.safetensors
 data=(--data "$set" --count 600 --reference 400 --quiet)
 small=("${data[@]}" --features "$clf" --chains 60 --steps 4)

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 has_data lessons
 
-train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --stop-after 10 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 zcat "$fashion/t10k-images-idx3-ubyte.gz" | head -c $((16 + 1000 * 784)) >"$tmp/images"
 zcat "$fashion/t10k-labels-idx1-ubyte.gz" | head -c $((8 + 1000)) >"$tmp/labels"
@@ -50,7 +50,7 @@ other() {
     { printf "\\x00\\x00\\x08\\x04\\x00\\x00\\x00\\x14\\x00\\x00\\x00\\x$(printf %02x "$2")"
         printf "\\x00\\x00\\x00\\x$(printf %02x "$3")%.0s" 1 2; head -c $bytes /dev/zero; } >"$tmp/other"
     { printf '\x00\x00\x08\x01\x00\x00\x00\x14'; head -c 20 /dev/zero; } >"$tmp/other.labels"
-    train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 --validation 0 --steps 1 \
+    train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 --validation 0 --stop-after 1 \
         --data "idx:$tmp/other,$tmp/other.labels" --out "$tmp/$1" >/dev/null
 }
 other colour 3 8

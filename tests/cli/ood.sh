@@ -22,11 +22,11 @@ done
 aurocs='[[r["auroc"] for r in o["results"] if r["score"] == name] for name in ("log_px", "energy_t")]'
 verdict "energy_t is not log_px again" "$(json "$tmp/a.json" "$aurocs")" json "$tmp/a.json" "(lambda a: 1 / (a[0] != a[1]))($aurocs)"
 verdict "the table names T" "no" grep -q "energy_t, T = 10 " "$tmp/out"
-verdict "the protocol says what energy_t is" "no" grep -q "energy_t is T logsumexp f(x)/T with T = 10 (T = 1 is log_px)" <(tr '\n' ' ' <"$tmp/out")
+verdict "the protocol says what energy_t is" "no" grep -q "energy_t is T log mean exp f(x)/T, which is T logsumexp f(x)/T less the constant T log K of K classes, with T = 10 (T = 1 ranks as log_px)" <(tr '\n' ' ' <"$tmp/out")
 verdict "so does the JSON" "$(json "$tmp/a.json" 'o["results"]')" test \
     "$(json "$tmp/a.json" '{(r["score"], r["temperature"]) for r in o["results"] if "temperature" in r}')" = "{('energy_t', 10)}"
 ood "${some[@]}" --temperature 1 --json "$tmp/1.json" >/dev/null
-verdict "with T = 1 it is log_px" "$(json "$tmp/1.json" "$aurocs")" json "$tmp/1.json" "(lambda a: 1 / (a[0] == a[1]))($aurocs)"
+verdict "with T = 1 it ranks as log_px" "$(json "$tmp/1.json" "$aurocs")" json "$tmp/1.json" "(lambda a: 1 / (a[0] == a[1]))($aurocs)"
 for score in log_px prob_y mass energy_t max_logit entropy; do
     verdict "$score.svg is XML with all sets" "$tmp/a/$score.svg" "$python" -c '
 import sys, xml.etree.ElementTree as et
@@ -84,13 +84,22 @@ expect "ood, mean of one image" 1 "there is one" ood --model "$model" --count 1 
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "ood, no temperature" 2 "must be above 0" ood "${some[@]}" --temperature 0
 
-# Against scikit-learn, and the bootstrap against its twin in Python.
-if ! "$python" -c 'import sklearn' 2>/dev/null; then
-    skip "ood against scikit-learn" "python3-sklearn is not installed"
+# However large T is, images keep their order; and all figures against scikit-learn, the bootstrap
+# against its twin in Python.
+if ! "$python" -c 'import numpy' 2>/dev/null; then
+    skip "ood against other programs" "python3-numpy is not installed"
     exit 0
 fi
 "$python" "$check" make "$tmp" "$fashion"
 score --model "$model" --data fashion-mnist --count 200 --out "$tmp/in" >/dev/null
 score --model "$model" --input "$tmp/other.npy" --out "$tmp/other" >/dev/null
+for t in 1e-3 1 1e7 1e9 1e12; do
+    ood "${some[@]}" --ood "npy:$tmp/other.npy" --temperature $t --bootstrap 0 --json "$tmp/hot.json" >/dev/null
+    verdict "energy_t, T = $t: the AUROC of 60 digits" "$("$python" "$check" hot "$tmp" 2>&1 | tail -1)" "$python" "$check" hot "$tmp"
+done
+if ! "$python" -c 'import sklearn' 2>/dev/null; then
+    skip "ood against scikit-learn" "python3-sklearn is not installed"
+    exit 0
+fi
 ood "${some[@]}" --ood "npy:$tmp/other.npy" --temperature 2.5 --seed 7 --json "$tmp/h.json" >/dev/null
 verdict "ood agrees with scikit-learn" "$("$python" "$check" check "$tmp" 2>&1 | tail -1)" "$python" "$check" check "$tmp"

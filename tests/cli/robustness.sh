@@ -18,7 +18,7 @@ expect "too many defences" 2 "more than 8" robust --model x --refine 0,1,2,3,4,5
 expect "pointwise in L-inf" 2 "needs --norm l2" robust --model x --attack pgd --attack pointwise
 has_data robustness
 
-train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --steps 200 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --preset classifier --set train.batch=50 --set train.lr=0.005 --stop-after 200 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 quick=(--model "$model" --count 20 --steps 3 --quiet)
 expect "no such model" 1 "none.safetensors" robust --model "$tmp/none.safetensors"
@@ -33,7 +33,7 @@ expect "a setting that is none" 2 "sgld.steps" robust "${quick[@]}" --set sgld.s
 for i in 1 2 3 4 5; do head -c 30730 /dev/zero >"$tmp/data_batch_$i.bin"; done
 head -c 30730 /dev/zero >"$tmp/test_batch.bin"
 expect "images of another size" 1 "the model reads 1 x 28 x 28" robust "${quick[@]}" --data "cifar10:$tmp"
-train "${tiny[@]}" --data "cifar10:$tmp" --validation 2 --steps 1 --out "$tmp/c" >/dev/null
+train "${tiny[@]}" --data "cifar10:$tmp" --validation 2 --stop-after 1 --out "$tmp/c" >/dev/null
 expect "a source of another size" 1 "--model 1 x 28 x 28 of 10" robust "${quick[@]}" \
     --attack transfer --source "$tmp/c/best.safetensors"
 
@@ -54,9 +54,19 @@ verdict "names norm and range" "no" protocol "$tmp/a.json" "'Norm L-inf, eps 4/2
 verdict "straight usually flatters" "no" protocol "$tmp/a.json" "'usually flatters'"
 # An interval is a line that goes straight up; each of the three curves has its own.
 stacked() { "$python" -c 'import re, sys
-ups = [m.group(1) for m in re.finditer(r" d=\"M([\d.]+) [\d.]+L([\d.]+) [\d.]+\"", open(sys.argv[1]).read()) if m.group(1) == m.group(2)]
+ups = re.findall(r"M([\d.]+) [\d.]+V[\d.]+", open(sys.argv[1]).read())
 sys.exit(len(ups) < 9 or len(set(ups)) < len(ups))' "$1"; }
 verdict "intervals beside each other" "some on the same x" stacked "$tmp/o/pgd.svg"
+verdict "the rows of adversarial.png are named" "$(json "$tmp/a.json" "o['picture']")" test "$(json "$tmp/a.json" "o['picture']['rows']")" = \
+    "['test images', $(factor=$(json "$tmp/a.json" "'%g' % o['picture']['difference_factor']"); for row in 'JEM-0, pgd, exact' 'JEM-2, pgd, straight' 'JEM-2, pgd, exact'; do
+        echo "'$row', 'difference, $factor times'"; done | paste -sd, | sed 's/,\([^ ]\)/, \1/g')]"
+# The picture itself: below each attack's row its differences from the first, times the factor, on grey.
+if "$python" -c 'import numpy' 2>/dev/null; then
+    verdict "differences are those of the rows, amplified" "$("$python" "$(dirname "$0")/check_adversarial.py" "$tmp/o/adversarial.png" "$tmp/a.json" 2>&1 | tail -1)" \
+        "$python" "$(dirname "$0")/check_adversarial.py" "$tmp/o/adversarial.png" "$tmp/a.json"
+else
+    skip "the differences of adversarial.png" "python3-numpy is not installed"
+fi
 verdict "curve and pictures" "missing" ls "$tmp/o/pgd.svg" "$tmp/o/worst.svg" "$tmp/o/adversarial.png"
 rows() { json "$1" "[(r['refine_steps'], r['attack'], r['gradient'], round(r['eps'], 4)) for r in o['curve']]"; }
 verdict "a point per defence, gradient and eps" "$(rows "$tmp/a.json")" [ "$(rows "$tmp/a.json")" = "[(0, 'none', 'none', 0), (0, 'pgd', 'exact', 0.0157), (0, 'pgd', 'exact', 0.1), (2, 'none', 'none', 0), (2, 'pgd', 'straight', 0.0157), (2, 'pgd', 'straight', 0.1), (2, 'pgd', 'exact', 0.0157), (2, 'pgd', 'exact', 0.1), (2, 'worst', 'none', 0.0157), (2, 'worst', 'none', 0.1)]" ]

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 has_data sample
 
-train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --stop-after 10 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 small=(--count 4 --per-class 1 --steps 5 --quiet)
 png_size() { od -An -tu1 -j16 -N8 "$1" | awk '{print $3 * 256 + $4, $7 * 256 + $8}'; }

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 has_data score
 
-train "${tiny[@]}" --steps 10 --out "$tmp/t" >/dev/null
+train "${tiny[@]}" --stop-after 10 --out "$tmp/t" >/dev/null
 model=$tmp/t/best.safetensors
 expect "score a data set" 0 "accuracy" score --model "$model" --data fashion-mnist --count 64 --out "$tmp/s" --grad --features
 verdict "the table names classes" "no" grep -q "Ankle boot" "$tmp/out"

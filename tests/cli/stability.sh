@@ -12,7 +12,7 @@ net=(--set model.arch=small --set model.filters=4 --set train.batch=16 --set sgl
 calm=(--set train.lr=0.0003 --set train.energy_l2=0.1 --set sgld.clamp_x=1)
 wild=train.energy_l2=0,sgld.clamp_x=0,train.lr=0.3,sgld.step_size=100
 some=("${net[@]}" "${calm[@]}" --variant "$wild" --save-every 20 --recovery-steps 20 --seeds 2)
-expect "stability" 0 "as the official code does" stability "${some[@]}" --steps 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json" --csv "$tmp/a.csv"
+expect "stability" 0 "as the official code does" stability "${some[@]}" --stop-after 50 --threads 1 --out "$tmp/a" --json "$tmp/a.json" --csv "$tmp/a.csv"
 verdict "quiet is quiet" "$(cat "$tmp/err")" [ ! -s "$tmp/err" ]
 for key in variants recovery runs settings protocol data seed seconds version; do
     verdict "stability: \"$key\"" "missing" json "$tmp/a.json" "o['$key']"
@@ -64,7 +64,7 @@ verdict "what is gone on with as it is fails again, at the same step" "$(json "$
 wild_sets=()
 for set in ${wild//,/ }; do wild_sets+=(--set "$set"); done
 for seed in 1 2; do
-    train "${net[@]}" "${wild_sets[@]}" --seed $seed --validation 0 --on-divergence resume --out "$tmp/t$seed" >/dev/null 2>&1
+    train "${net[@]}" --yes "${wild_sets[@]}" --seed $seed --validation 0 --on-divergence resume --out "$tmp/t$seed" >/dev/null 2>&1
     own=$(json "$tmp/a.json" "[(r['steps'], r['steps'] + r['recovery'][1]['steps']) for r in o['runs'] if r['variant'] == 1][$seed - 1]")
     verdict "jem-train diverges where jem-stability does ($seed)" "$own; $(grep -c diverged "$tmp/t$seed/log.jsonl")" \
         test "$("$python" -c 'import json, sys
@@ -72,16 +72,16 @@ print(tuple([r["step"] for r in map(json.loads, open(sys.argv[1])) if r["type"] 
 done
 expect "the checkpoint diverges in jem-train too" 1 "diverged after step $(json "$tmp/a.json" "o['runs'][2]['steps']");" train --quiet \
     --resume "$tmp/a/variant1-seed1.safetensors" --data fashion-mnist --validation 0 --out "$tmp/again"
-train "${net[@]}" "${calm[@]}" --validation 0 --steps 50 --out "$tmp/calm" >/dev/null
+train "${net[@]}" --yes "${calm[@]}" --validation 0 --stop-after 50 --out "$tmp/calm" >/dev/null
 verdict "gaps are the trainer's" "$(grep '"step"' "$tmp/calm/log.jsonl" | tail -1)" json "$tmp/a.json" \
     "1 / (abs(sum(o['runs'][0]['curve']['energy_gap']) / 50 - [json.loads(l) for l in open('$tmp/calm/log.jsonl')][1]['energy_gap']) < 1e-6)"
 # jem-train --init is the same as these remedies but for the buffer, which it begins anew.
 for chance in 1 0.05; do
     these=("${net[@]}" "${wild_sets[@]}" --set "pcd.restart_prob=$chance")
-    stability "${these[@]}" --seeds 1 --steps 50 --save-every 20 --recovery-steps 200 --out "$tmp/p" --json "$tmp/p.json" >/dev/null
+    stability "${these[@]}" --seeds 1 --stop-after 50 --save-every 20 --recovery-steps 200 --out "$tmp/p" --json "$tmp/p.json" >/dev/null
     number=2
     for more in sgld.steps=3 train.lr=0.15 sgld.steps=6; do
-        train "${these[@]}" --set $more --seed 2 --validation 0 --init "$tmp/p/variant0-seed1.safetensors" --overwrite \
+        train "${these[@]}" --yes --set $more --seed 2 --validation 0 --init "$tmp/p/variant0-seed1.safetensors" --overwrite \
             --out "$tmp/q" >"$tmp/out" 2>&1
         json "$tmp/p.json" "o['runs'][0]['recovery'][$number]['message']" >"$tmp/message"
         if [ $chance = 1 ]; then
@@ -93,20 +93,20 @@ for chance in 1 0.05; do
     done
 done
 stability "${net[@]}" "${wild_sets[@]}" --variant "${calm[1]},${calm[3]},${calm[5]},sgld.step_size=1" --save-every 20 \
-    --recovery-steps 20 --seeds 2 --steps 50 --threads 2 --out "$tmp/b" --json "$tmp/b.json" >/dev/null
+    --recovery-steps 20 --seeds 2 --stop-after 50 --threads 2 --out "$tmp/b" --json "$tmp/b.json" >/dev/null
 verdict "neither threads nor the order of the variants change a result" "differ" json "$tmp/a.json" "1 / ([
     {k: v for k, v in r.items() if k not in ('variant', 'file')} for r in o['runs']] == [{k: v for k, v in r.items() if k not in ('variant', 'file')}
     for r in (lambda b: b[2:] + b[:2])(json.load(open('$tmp/b.json'))['runs'])])"
-stability "${net[@]}" --seeds 1 --seed 2 --steps 50 --save-every 50 --recovery-steps 50 "${wild_sets[@]}" \
+stability "${net[@]}" --seeds 1 --seed 2 --stop-after 50 --save-every 50 --recovery-steps 50 "${wild_sets[@]}" \
     --variant train.decay_epochs=160,180,train.decay_rate=0.5 --threads 1 --out "$tmp/c" --json "$tmp/c.json" >/dev/null
 verdict "a seed gives the same training whatever the others are" "differ" json "$tmp/a.json" \
     "1 / ([(r['steps'], r['message'], r['curve']) for r in json.load(open('$tmp/c.json'))['runs']] == 2 * [(r['steps'], r['message'], r['curve']) for r in o['runs'][3:]])"
 verdict "a checkpoint from before the training" "$(json "$tmp/c.json" "o['runs'][0]['checkpoint_step']")" \
     test "$(json "$tmp/c.json" "o['runs'][0]['checkpoint_step'], o['runs'][0]['recovery'][0]['steps'] == o['runs'][0]['steps']")" = "(0, True)"
-expect "stability, nothing diverges" 0 "nothing to recover from" stability "${net[@]}" "${calm[@]}" --seeds 1 --steps 3 --out "$tmp/d" --json "$tmp/d.json"
+expect "stability, nothing diverges" 0 "nothing to recover from" stability "${net[@]}" "${calm[@]}" --seeds 1 --stop-after 3 --out "$tmp/d" --json "$tmp/d.json"
 verdict "remedies are in files alone then" "$(json "$tmp/d.json" "o['tables']")" json "$tmp/d.json" "1 / ([t['name'] for t in o['tables']] == ['variants'] and [r['tried'] for r in o['recovery']] == [0] * 5)"
 
-"$JEM_BIN/jem-stability" "${net[@]}" "${calm[@]}" --variant "$wild" --seeds 1000 --steps 40 --save-every 20 --recovery-steps 20 \
+"$JEM_BIN/jem-stability" "${net[@]}" "${calm[@]}" --variant "$wild" --seeds 1000 --stop-after 40 --save-every 20 --recovery-steps 20 \
     --out "$tmp/e" --json "$tmp/e.json" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
 for _ in $(seq 200); do [ -e "$tmp/e/variant1-seed1.safetensors" ] && break; sleep 0.05; done
@@ -137,4 +137,4 @@ expect "stability, a dry run" 0 "would run: jem-stability --data" stability "${n
 bad "a dry run, too few recovery steps" 2 "at least --save-every (200)" --recovery-steps 199 --dry-run
 expect "stability, a dry run without a folder" 2 "--out DIR is missing" stability "${net[@]}" --dry-run
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
-expect "stability, a file in the place of the folder" 1 "not a folder" stability "${net[@]}" --steps 1 --out "$tmp/a.json"
+expect "stability, a file in the place of the folder" 1 "not a folder" stability "${net[@]}" --stop-after 1 --out "$tmp/a.json"

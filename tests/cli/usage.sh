@@ -6,7 +6,7 @@
 common="set preset seed threads backend quiet list-options help version"
 options_of() {
     case $1 in
-    jem-train) echo "$common data out overwrite log resume init steps time-budget on-divergence
+    jem-train) echo "$common data out overwrite log resume init steps stop-after yes time-budget on-divergence max-gap status json
         validation validate-every save-every" ;;
     jem-score) echo "model input data split count out grad batch threads backend help version" ;;
     jem-demo) echo "model run data count seed out quiet threads backend help version" ;;
@@ -19,7 +19,7 @@ options_of() {
     jem-report) echo "jem classifier ebm factored class-conditional inception data ood count quick out json seed quiet
         threads backend help version" ;;
     jem-semisup) echo "$common data test labels seeds validation split-seed count steps validate-every out json csv" ;;
-    jem-stability) echo "$common data variant steps seeds save-every recovery-steps out json csv" ;;
+    jem-stability) echo "$common data variant stop-after seeds save-every recovery-steps out json csv" ;;
     jem-sample) echo "$common model out json steps count per-class from-buffer data batch" ;;
     esac
 }
@@ -71,6 +71,18 @@ expect "a dry run" 0 "would run: jem-ood --model $tmp/none" "$JEM_BIN/jem-ood" -
 verdict "it shows defaults, and words as a shell takes them" "$(cat "$tmp/out")" grep -qF -- "--ood 'npy:a '\\''b'\\''' --count-ood 0" "$tmp/out"
 verdict "it is one line" "$(cat "$tmp/out")" [ "$(wc -l <"$tmp/out")" = 1 ]
 verdict "it makes no folder" "it is there" [ ! -e "$tmp/new" ]
+# Words of a printed command, read back by a shell: each byte that a word can have but NUL, plain and
+# odd ones, none at all.
+# shellcheck disable=SC2016 # the shell that reads it back expands
+for word in "" plain/a-b_c.safetensors "a b" "it's" '$HOME' '`id`' '~' '*' '{a,b}' '!!' 'a\b' '"' "$(printf 'two\nlines\t')" "$(printf '\303\251\377')" \
+    "$(for i in $(seq 1 255); do printf "\\$(printf %03o "$i")"; done)"; do
+    printf '%s' "$word" >"$tmp/word"
+    "$JEM_BIN/jem-score" --dry-run --model x --input "$word" >"$tmp/out" 2>"$tmp/err"
+    printf 'set -- %s\nwhile [ "$1" != --input ]; do shift; done\nprintf %%s "$2"\n' "$(sed '1s/^would run: //' "$tmp/out")" >"$tmp/back.sh"
+    sh "$tmp/back.sh" >"$tmp/back" 2>/dev/null
+    verdict "a shell reads back $(printf %q "${word:0:24}")" "$(tail -c 300 "$tmp/out")" cmp "$tmp/word" "$tmp/back"
+done
+verdict "plain words have no quotes" "$(cat "$tmp/out")" bash -c '"$1" --dry-run --model a/b-c_d,e:f=g@h%i+j.x --input y | grep -qF -- "--model a/b-c_d,e:f=g@h%i+j.x "' - "$JEM_BIN/jem-score"
 expect "a dry run, what is missing" 2 "--model FILE is missing" "$JEM_BIN/jem-ood" --dry-run
 expect "a dry run, number that is none" 2 "must be above 0" "$JEM_BIN/jem-ood" --dry-run --model x --temperature 0
 expect "a dry run, unknown setting" 2 "sgld.steps" train --dry-run --out "$tmp/new" --set sgld.step=3

@@ -29,8 +29,9 @@ HEADS = re.compile(r"^(build/bin/)?(jem-[a-z]+|0\d_[a-z_]+)( |$)|^make( |$)|^(cc
 # Options that make a run short; the last one of a name counts.
 SHORT = {
     "jem-train": "--set model.filters=4 --set pcd.capacity=32 --set train.batch=16 --set sgld.steps=2 "
-                 "--validation 40 --steps 4 --overwrite",
-    "jem-train --resume": "--steps 8",
+                 "--validation 40 --stop-after 4 --overwrite",
+    "jem-train --resume": "--stop-after 8",
+    "jem-train --status": "",
     "jem-score": "--count 8",
     "jem-sample": "--count 4 --steps 2",
     "jem-demo": "--count 40",
@@ -41,7 +42,7 @@ SHORT = {
     "jem-distal": "--count 1 --steps 5",
     "jem-likely": "--count 40",
     "jem-semisup": "--set model.filters=4 --set train.batch=16 --steps 4 --labels 2 --seeds 1 --validation 100 --count 40",
-    "jem-stability": "--set model.filters=4 --set train.batch=16 --steps 4 --seeds 1 --save-every 2 --recovery-steps 2",
+    "jem-stability": "--set model.filters=4 --set train.batch=16 --stop-after 4 --seeds 1 --save-every 2 --recovery-steps 2",
     "jem-report": "--count 8",
     "jem-bench": "",
     "jem-data": "",

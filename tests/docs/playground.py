@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
 import make_sets  # noqa: E402
 
 TINY = ["--set", "model.filters=4", "--set", "pcd.capacity=32", "--set", "train.batch=16",
-        "--set", "sgld.steps=2", "--validation", "40", "--steps", "6", "--quiet"]
+        "--set", "sgld.steps=2", "--validation", "40", "--stop-after", "6", "--quiet"]
 
 
 def records(path, images, names):

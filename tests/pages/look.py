@@ -27,7 +27,7 @@ PATIENCE = 120  # seconds for one answer
 LOOK = r"""
 (() => {
 const wrong = [], root = document.documentElement, html = root.localName === 'html';
-const say = (what, e) => { if (wrong.length < 12) wrong.push(what + (e ? ': ' + (e.textContent || e.outerHTML).trim().slice(0, 60) : '')); };
+const say = (what, e) => { if (wrong.length < 24) wrong.push(what + (e ? ': ' + (e.textContent || e.outerHTML).trim().slice(0, 60) : '')); };
 const shown = e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.height > 0; };
 const rgb = text => (text.match(/[\d.]+/g) || []).map(Number);
 const light = c => { const v = c.slice(0, 3).map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4); return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };

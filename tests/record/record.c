@@ -12,6 +12,7 @@
 #include "kit/base/json_log.h"
 #include "kit/base/progress.h"
 #include "kit/base/report.h"
+#include "kit/base/text.h"
 #include "kit/lab/record.h"
 
 static char folder[64] = "/tmp/jem-record-XXXXXX";
@@ -650,6 +651,44 @@ static void test_progress(void)
     remove(path_of("a.txt"));
 }
 
+/* --- Texts that are not UTF-8 --- */
+
+static void check_texts(void)
+{
+    static const char bytes[] = "/caf\xe9/\xc3\xa9t\xc3\xa9 \xf0\x9f%";
+    char *shown = text_shown(bytes), *percent = text_percent(bytes);
+    char *back = percent == NULL ? NULL : text_from_percent(percent);
+    json_t *object = json_object();
+    char cut[8];
+
+    same("a text is shown", shown,
+         "/caf\xef\xbf\xbd/\xc3\xa9t\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd%");
+    same("a text is percent-encoded", percent, "/caf%E9/%C3%A9t%C3%A9%20%F0%9F%25");
+    same("and comes back", back, bytes);
+    verdict("half a code is refused",
+            text_from_percent("a%4") == NULL && text_from_percent("a%4g") == NULL &&
+                text_from_percent("%00") == NULL && text_from_percent("%") == NULL);
+    verdict("what is UTF-8", text_is_utf8("\xe2\x82\xac") && !text_is_utf8("\xe2\x82") &&
+                                 !text_is_utf8("\xc0\xaf") && !text_is_utf8("\xed\xa0\x80"));
+    for (int bytes_left = 0; bytes_left <= 4; bytes_left++) {
+        snprintf(cut, sizeof cut, "a%.*s", bytes_left, "\xf0\x9f\x90\x88");
+        text_trim(cut);
+        same("a cut character goes", cut, bytes_left == 4 ? "a\xf0\x9f\x90\x88" : "a");
+    }
+    json_set_text(object, "path", bytes);
+    json_set_text(object, "plain", "\xc3\xa9");
+    free(back);
+    back = json_get_text(object, "path");
+    same("JSON gives bytes back", back, bytes);
+    same("and shows them", json_string_value(json_object_get(object, "path")), shown);
+    verdict("UTF-8 needs no second member", json_object_get(object, "plain_bytes") == NULL &&
+                                                json_get_text(object, "none") == NULL);
+    free(shown);
+    free(percent);
+    free(back);
+    json_decref(object);
+}
+
 int main(void)
 {
     report_program("record");
@@ -667,6 +706,7 @@ int main(void)
     test_page();
     test_heat();
     test_hostile();
+    check_texts();
     mistaken("mistake: no such column", no_column);
     mistaken("mistake: a figure of another kind", other_kind);
     mistaken("mistake: a figure given twice", given_twice);

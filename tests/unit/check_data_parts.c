@@ -214,6 +214,8 @@ START_TEST(images_are_picked)
         jem_dataset_free(part);
         /* No index is read of a count that cannot be. */
         jem_check_fails(jem_dataset_subset(d, low, (int64_t)1 << 50, &part), JEM_E_NOMEM, "");
+        jem_check_fails(jem_dataset_subset(d, low, INT64_MAX, &part), JEM_E_RANGE,
+                        "count = 9223372036854775807, is more than memory can hold");
         jem_check_fails(jem_dataset_subset(d, low, 2, &part), JEM_E_RANGE,
                         "indices[1] = -1, must be 0 to 4");
         jem_check_fails(jem_dataset_subset(d, high, 1, &part), JEM_E_RANGE, "indices[0] = 5");

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "energy/replay_buffer.h"
@@ -16,6 +17,14 @@
 #include "train/trainer.h"
 
 #define N 11
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
 
 /* --- One pass, several outputs -------------------------------------------------------------- */
 
@@ -115,9 +124,12 @@ START_TEST(a_second_call_is_refused)
     atomic_store(&w.buffer->use.busy, 1);
     jem_check_fails(jem_buffer_draw(w.buffer, NULL, 1, out, slots), JEM_E_STATE, says);
     jem_check_fails(jem_buffer_store(w.buffer, slots, 1, x), JEM_E_STATE, says);
+    jem_check_fails(jem_buffer_read(w.buffer, 0, 1, x), JEM_E_STATE, says);
     atomic_store(&w.buffer->use.busy, 0);
     jem_check_ok(jem_buffer_draw(w.buffer, NULL, 1, out, slots));
     jem_check_ok(jem_buffer_store(w.buffer, slots, 1, x));
+    jem_check_ok(jem_buffer_read(w.buffer, 0, 1, x));
+    jem_check_ok(jem_buffer_read(w.buffer, 0, 1, x));
     world_close(&w);
 }
 END_TEST
@@ -132,6 +144,7 @@ START_TEST(a_trainer_at_work_is_refused)
     char path[JEM_TEST_PATH];
     jem_trainer *t;
     jem_buffer *buffer;
+    double loss;
     jem_test_path("t.safetensors", path);
     jem_check_ok(jem_trainer_create(w.model, data, w.opts, &t));
     jem_check_ok(jem_trainer_buffer(t, &buffer));
@@ -140,11 +153,21 @@ START_TEST(a_trainer_at_work_is_refused)
         atomic_store(busy, 1);
         jem_check_fails(jem_trainer_step(t, 1), JEM_E_STATE, "in use by another call");
         jem_check_fails(jem_trainer_save(t, path), JEM_E_STATE, "in use by another call");
+        if (round == 0) {
+            jem_check_fails(jem_trainer_metric(t, "loss", &loss), JEM_E_STATE, "in use");
+            jem_check_fails(jem_trainer_param_grad(t, "class_output.bias", x, WORLD_SIZE),
+                            JEM_E_STATE, "in use");
+        } else {
+            jem_check_ok(jem_trainer_metric(t, "learning_rate", &loss));
+            jem_check_fails(jem_buffer_read(buffer, 0, 1, x), JEM_E_STATE, "");
+        }
         if (round == 1)
             jem_check_fails(jem_buffer_draw(buffer, NULL, 1, x, slots), JEM_E_STATE, "");
         atomic_store(busy, 0);
     }
     jem_check_ok(jem_trainer_step(t, 1));
+    jem_check_ok(jem_trainer_metric(t, "loss", &loss));
+    jem_check_ok(jem_trainer_param_grad(t, "class_output.bias", x, WORLD_SIZE));
     jem_check_ok(jem_trainer_save(t, path));
     jem_buffer_free(buffer);
     jem_trainer_free(t);
@@ -228,10 +251,65 @@ START_TEST(a_child_frees_and_computes)
 }
 END_TEST
 
+/* A thread of the parent that works until it is told to stop. */
+struct worker {
+    jem_head *head;
+    atomic_int *stop;
+    int64_t failed, rounds;
+};
+
+static void *work_on(void *arg)
+{
+    struct worker *w = arg;
+    float x[N * WORLD_SIZE], log_px[N];
+    fill_uniform(x, N * WORLD_SIZE, 12);
+    for (; atomic_load(w->stop) == 0; w->rounds++) {
+        if (jem_head_log_px(w->head, x, NULL, N, log_px, N) != JEM_OK)
+            w->failed++;
+    }
+    return NULL;
+}
+
+/* Freeing needs no lock and no thread, so it does not matter what others were doing at the fork. */
+START_TEST(a_child_frees_while_others_work)
+{
+    world w = world_open("cpu", "small", 4, 4, NULL);
+    atomic_int stop = 0;
+    struct worker workers[2];
+    pthread_t threads[2];
+    for (int32_t i = 0; i < 2; i++) {
+        workers[i] = (struct worker){.stop = &stop};
+        jem_check_ok(jem_head_create(w.model, 4, &workers[i].head));
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, work_on, &workers[i]), 0);
+    }
+    for (int32_t i = 0; i < 20; i++) {
+        const struct timespec pause = {0, 300000 + i * 100000};
+        (void)nanosleep(&pause, NULL);
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            jem_head_free(workers[0].head);
+            jem_head_free(workers[1].head);
+            world_close(&w); /* with the last reference to the pool */
+            _exit(0);
+        }
+        check_child(child);
+    }
+    atomic_store(&stop, 1);
+    for (int32_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert_int_eq(workers[i].failed, 0);
+        ck_assert_int_gt(workers[i].rounds, 0);
+        jem_head_free(workers[i].head);
+    }
+    world_close(&w);
+}
+END_TEST
+
 /* --- The caller's stack --------------------------------------------------------------------- */
 
 /* What jem/context.h promises. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define STACK_BYTES (1 << 20) /* sanitizers make frames larger */
 #else
 #define STACK_BYTES (64 << 10)
@@ -296,6 +374,9 @@ void jem_energy_add_use(Suite *suite)
     tcase_add_test(c, a_trainer_at_work_is_refused);
     tcase_add_test(c, two_threads_on_one_head);
     tcase_add_test(c, a_child_frees_and_computes);
+#ifndef SANITIZED /* whose allocators may be locked at a fork */
+    tcase_add_test(c, a_child_frees_while_others_work);
+#endif
     tcase_add_loop_test(c, a_small_stack_is_enough, 0, 3);
     suite_add_tcase(suite, c);
 }

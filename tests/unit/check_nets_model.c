@@ -69,6 +69,55 @@ static void close_model(jem_test_memory *memory, jem_context *ctx, jem_model *mo
     jem_check_no_leak(memory);
 }
 
+static jem_status walk_options(const jem_model *model, int64_t index)
+{
+    (void)model;
+    return jem_options_info(index, NULL, NULL, NULL, NULL, NULL);
+}
+
+static jem_status walk_presets(const jem_model *model, int64_t index)
+{
+    (void)model;
+    return jem_options_preset_info(index, NULL, NULL);
+}
+
+static jem_status walk_parameters(const jem_model *model, int64_t index)
+{
+    return jem_model_param_info(model, index, NULL, NULL);
+}
+
+static jem_status walk_metadata(const jem_model *model, int64_t index)
+{
+    return jem_model_meta_at(model, index, NULL, NULL);
+}
+
+/* All functions of the library that take an index in a walk. */
+START_TEST(test_walks_end_alike)
+{
+    static jem_status (*const walks[])(const jem_model *model, int64_t index) = {
+        walk_options, walk_presets, walk_parameters, walk_metadata};
+    jem_test_memory memory = {0};
+    jem_context *ctx = open_context(&memory);
+    jem_model *model = make_tiny(ctx);
+
+    jem_check_ok(jem_model_meta_set(model, "class.0", "shoe"));
+    jem_check_ok(jem_model_meta_set(model, "class.1", "shirt"));
+    jem_check_fails(jem_model_shape(NULL, NULL), JEM_E_ARGUMENT, "model is NULL");
+    for (size_t w = 0; w < sizeof walks / sizeof walks[0]; w++) {
+        int64_t count = 0;
+
+        while (walks[w](model, count) == JEM_OK)
+            count++;
+        ck_assert_int_gt(count, 1);
+        const int64_t outside[] = {INT64_MIN, -1, count, count + 1, INT64_MAX};
+        for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++)
+            ck_assert_int_eq(walks[w](model, outside[i]), JEM_E_RANGE);
+    }
+    ck_assert_str_eq(jem__error_text(), "jem_model_shape: model is NULL"); /* untouched */
+    close_model(&memory, ctx, model);
+}
+END_TEST
+
 START_TEST(test_shape_options_and_parameters_can_be_asked)
 {
     jem_test_memory memory;
@@ -331,6 +380,7 @@ TCase *jem_nets_model_case(void)
     TCase *model = tcase_create("model");
     tcase_set_timeout(model, 30);
     tcase_add_test(model, test_shape_options_and_parameters_can_be_asked);
+    tcase_add_test(model, test_walks_end_alike);
     tcase_add_test(model, test_weights_begin_uniform_and_repeatable);
     tcase_add_test(model, test_parameters_are_read_and_written);
     tcase_add_test(model, test_null_arguments);

@@ -21,6 +21,7 @@
 #include "kit/data/checkpoint.h"
 #include "kit/images/image.h"
 #include "kit/lab/lab.h"
+#include "kit/stats/logits.h"
 
 #define LISTED 5 /* images of each overall ranking that are shown on stdout */
 
@@ -121,22 +122,18 @@ static const struct image_input *read_samples(void)
 
 /* log p(y|x) is summed over the other classes, so that images of which the model is nearly
  * certain can still be told apart. */
-static double log_posterior(const float *f, int64_t classes, int64_t y)
+static double log_posterior(const double *f, int64_t classes, int64_t y)
 {
-    double top = -HUGE_VAL, others = 0;
+    const double odds = logits_logsumexp_but(f, classes, y) - f[y]; /* log of (1 - p) / p */
 
-    for (int64_t k = 0; k < classes; k++)
-        top = k != y ? fmax(top, (double)f[k]) : top;
-    for (int64_t k = 0; k < classes; k++)
-        others += k != y ? exp((double)f[k] - top) : 0;
-    top += log(others) - (double)f[y]; /* log of (1 - p) / p */
-    return top > 0 ? -top - log1p(exp(-top)) : -log1p(exp(top));
+    return odds > 0 ? -odds - log1p(exp(-odds)) : -log1p(exp(odds));
 }
 
 static struct ranked score(const char *name, const struct image_input *in, int has_classes)
 {
     struct ranked r = {.name = name, .in = in};
     const struct evaluation *e;
+    double *f = lab_array(&lab, lab.classes, sizeof *f);
 
     progress_show(&lab.progress, "scoring %" PRId64 " images: %s", in->n, name);
     e = lab_evaluate(&lab, in);
@@ -145,12 +142,12 @@ static struct ranked score(const char *name, const struct image_input *in, int h
     for (int s = 0; s < SCORES; s++)
         r.score[s] = lab_array(&lab, in->n, sizeof *r.score[s]);
     for (int64_t i = 0; i < in->n; i++) {
-        const float *f = e->logits + i * lab.classes;
-
+        for (int64_t k = 0; k < lab.classes; k++)
+            f[k] = (double)e->logits[i * lab.classes + k];
         r.y[i] = e->labels[i] >= 0 ? e->labels[i] : e->pred[i];
         r.prediction[i] = has_classes ? e->pred[i] : -1;
         r.score[LOG_PX][i] = (double)e->log_px[i];
-        r.score[LOG_PXY][i] = (double)f[r.y[i]];
+        r.score[LOG_PXY][i] = f[r.y[i]];
         r.score[LOG_PY][i] = lab.classes > 1 ? log_posterior(f, lab.classes, r.y[i]) : 0;
     }
     return r;
@@ -219,8 +216,12 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
     const char *images = lab_text(&lab, "pictures.%zu.images[]", json_array_size(pictures));
     char path[FILE_PATH_BYTES];
 
-    json_array_append_new(pictures, json_pack("{ss ss ss ss s[]}", "file", file, "set", r->name,
-                                              "score", names[s], "end", end, "images"));
+    json_t *about = json_pack("{ss ss sI s[]}", "score", names[s], "end", end, "rows",
+                              (json_int_t)(runs * rows), "images");
+
+    json_set_text(about, "file", file);
+    json_set_text(about, "set", r->name);
+    json_array_append_new(pictures, about);
     for (int64_t j = 0; j < runs * places * lab.size; j++)
         grid[j] = 1;
     for (int64_t run = 0; run < runs; run++) {

@@ -7,7 +7,7 @@
  *     log_px      log p(x) + log Z = logsumexp_y f(x)[y]
  *     mass        -|| d log p(x) / dx ||_2            "approximate mass", JEM section 5.3.3
  *     prob_y      max_y p(y|x)                        Hendrycks and Gimpel 2017
- *     energy_t    T logsumexp_y f(x)[y] / T           Liu et al. 2020; T = 1 is log_px
+ *     energy_t    T log mean_y exp f(x)[y] / T        Liu et al. 2020; T = 1 ranks as log_px
  *     max_logit   max_y f(x)[y]                       Hendrycks et al. 2022
  *     entropy     sum_y p(y|x) log p(y|x)             minus the entropy of p(y|x)
  *
@@ -43,8 +43,8 @@ static const struct cli_option options[] = {
      .integer = &arg.count_ood, .max = INT64_MAX},
     LAB_INPUT_NOISE(lab),
     {"Measures", "temperature", "T",
-     "of the score energy_t = T logsumexp f(x)/T; 1, as Liu et al. 2020 use it, makes it "
-     "log_px, and near 0 it is max_logit",
+     "of the score energy_t = T log mean exp f(x)/T; 1, as Liu et al. 2020 use it, makes it "
+     "log_px but for a constant, near 0 it is max_logit, and as T grows mean f(x)",
      "10", .real = &arg.temperature, .above_zero = 1},
     {NULL, "bootstrap", "N", "draws for the interval of the AUROC; 0: no interval", "200",
      .integer = &arg.bootstrap, .max = 1000000},
@@ -73,7 +73,7 @@ static const struct {
     {"log_px", "log p(x) + log Z (nats)"},
     {"mass", "-||d log p(x)/dx|| (nats per unit of x)"},
     {"prob_y", "max p(y|x)"},
-    {"energy_t", "T logsumexp f(x)/T (nats)"},
+    {"energy_t", "T log mean exp f(x)/T (nats)"},
     {"max_logit", "max f(x)[y] (nats)"},
     {"entropy", "minus the entropy of p(y|x) (nats)"},
 };
@@ -131,7 +131,7 @@ static void score(jem_head *head, struct set *set)
 
             set->of[LOG_PX][i] = (float)log_px;
             set->of[PROB_Y][i] = (float)exp(top - log_px);
-            set->of[ENERGY_T][i] = (float)logits_logsumexp(f, classes, arg.temperature);
+            set->of[ENERGY_T][i] = (float)logits_energy(f, classes, arg.temperature);
             set->of[MAX_LOGIT][i] = (float)top;
             set->of[ENTROPY][i] = (float)-logits_entropy(f, classes);
         }
@@ -192,8 +192,11 @@ static void say_protocol(int64_t n, const char *no_classes)
         (int)arg.bootstrap);
     const char *noise = lab_text(&lab, "Gaussian noise of standard deviation %g on all images",
                                  lab.input_noise);
-    const char *energy = lab_text(
-        &lab, "energy_t is T logsumexp f(x)/T with T = %g (T = 1 is log_px)", arg.temperature);
+    const char *energy = lab_text(&lab,
+                                  "energy_t is T log mean exp f(x)/T, which is T logsumexp "
+                                  "f(x)/T less the constant T log "
+                                  "K of K classes, with T = %g (T = 1 ranks as log_px)",
+                                  arg.temperature);
 
     record_protocol(
         lab.record,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kit/base/json_log.h"
+#include "kit/base/stop.h"
 #include "paper_page.h"
 
 static struct lab lab;
@@ -65,10 +66,15 @@ static const struct cli command_line = {
     .about = "Run the programs of the paper's experiments on a set of checkpoints and put all "
              "that they find on one page, in the paper's order and beside its figures.",
     .notes = "A program that fails is named on the page with the end of its log; the others go "
-             "on, and the\nexit code is 1.\n\nExample:\n"
+             "on, and the\nexit code is 1. An experiment that the data or a checkpoint do not "
+             "allow is left out, and\nthe page says why. Ctrl-C ends the program that is "
+             "running and writes a page of what is\ndone; the same command goes on from there: "
+             "runs in --out of the same checkpoints (by\ntheir MD5), data and settings are "
+             "kept. Delete the folder to begin anew.\n\nExample:\n"
              "  jem-report --jem demo/best.safetensors --classifier plain/best.safetensors \\\n"
              "      --quick --out report\n",
     CLI_OPTIONS(options),
+    .stoppable = 1,
     .check = check,
 };
 
@@ -126,10 +132,17 @@ static void look_at(int role, struct record_table *t)
     lab_open(&lab);
     two = lab_images(&lab, lab.data, "test", 2, role != ROLE_EBM);
     note(role, t);
+    plan.facts.no_classes[role] = lab_no_classes(&lab);
+    snprintf(plan.facts.md5[role], sizeof plan.facts.md5[role], "%s",
+             json_string_value(json_object_get(record_json(lab.record), "model_md5")));
     if (role == ROLE_JEM && plan.ood.count > 0)
         lab_others(&lab, &plan.ood, two, 1, &sets);
     if (role == ROLE_JEM && plan.inception != NULL && !file_exists(plan.inception))
         must(report_failed("--inception %s: no such file", plan.inception));
+    if (role == ROLE_JEM && plan.inception != NULL)
+        must(digest_md5(plan.inception, plan.facts.inception_md5));
+    if (role == ROLE_JEM)
+        paper_facts_of_data(&lab, &plan.facts);
     lab.remark = NULL;
     lab_close(&lab);
 }
@@ -156,16 +169,43 @@ static json_t *runs_json(const struct paper_runs *runs)
 
     for (int i = 0; i < runs->count; i++) {
         const struct paper_run *r = &runs->run[i];
-        json_t *o = json_pack("{ss ss ss ss si}", "name", r->name, "section", r->step->section,
-                              "checkpoint", paper_roles[r->role].name, "command", r->command,
-                              "exit_code", r->code);
+        json_t *o = json_pack("{ss ss ss si}", "name", r->name, "section", r->step->section,
+                              "checkpoint", paper_roles[r->role].name, "exit_code", r->code);
 
+        json_set_text(o, "command", r->command);
         json_set_number(o, "seconds", r->seconds);
+        json_object_set_new(o, "kept", json_boolean(r->kept));
         json_object_set_new(o, "result",
                             r->result == NULL ? json_null() : json_incref(r->result));
         json_array_append_new(list, o);
     }
     return list;
+}
+
+static json_t *left_out_json(const struct paper_runs *runs)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < runs->left_outs; i++)
+        json_array_append_new(list, json_pack("{ss ss ss}", "name", runs->left_out[i].name,
+                                              "section", runs->left_out[i].section, "why",
+                                              runs->left_out[i].why));
+    return list;
+}
+
+static void say_end(const struct paper_runs *runs)
+{
+    const int not_made = runs->wanted - runs->count;
+    char page[FILE_PATH_BYTES];
+
+    must(file_join(page, lab.out, "index.html"));
+    printf("runs       %d, of which %d failed\n", runs->count, runs->failed);
+    for (int i = 0; i < runs->left_outs; i++)
+        printf("left out   %s: %s\n", runs->left_out[i].name, runs->left_out[i].why);
+    if (not_made > 0)
+        printf("stopped    %d of %d runs have not been made; the same command goes on\n",
+               not_made, runs->wanted);
+    printf("page       %s\n", page);
 }
 
 static void say_protocol(int runs)
@@ -185,20 +225,22 @@ int main(int argc, char **argv)
     lab_begin(&lab, &command_line, argc, argv);
     find_programs(argv[0]);
     look_at_all();
+    stop_install();
 
     const struct paper_runs *runs = paper_run_all(&plan);
     json_t *json = record_json(lab.record);
-    char page[FILE_PATH_BYTES];
 
     say_protocol(runs->count);
     json_object_set_new(json, "quick", json_boolean(plan.quick));
     json_object_set_new(json, "runs", runs_json(runs));
+    json_object_set_new(json, "left_out", left_out_json(runs));
+    json_object_set_new(json, "wanted", json_integer(runs->wanted));
     json_object_set_new(json, "failed", json_integer(runs->failed));
     paper_page_write(&plan, runs);
     lab_write(&lab);
-    must(file_join(page, lab.out, "index.html"));
-    printf("runs       %d, of which %d failed\npage       %s\n", runs->count, runs->failed,
-           page);
+    say_end(runs);
+    if (stop_signal() != 0)
+        lab_quit(128 + stop_signal());
     if (runs->failed > 0)
         lab_quit(EXIT_FAILED);
     return lab_end(&lab);

@@ -42,8 +42,14 @@ static void picture(const struct page *p, const struct paper_run *r, const char 
     if (!file_exists(path))
         return;
     fputs("<figure>", p->out);
-    must(file_has_ending(file, ".svg") ? html_svg(p->out, path)
-                                       : html_picture(p->out, path, caption));
+    if (file_has_ending(file, ".svg")) {
+        must(html_svg(p->out, path));
+    } else {
+        const int labelled = paper_labels(p->out, p->plan, r, file);
+
+        must(html_picture(p->out, path, caption));
+        fputs(labelled ? "</div>\n" : "", p->out);
+    }
     fputs("<figcaption>", p->out);
     html_text(p->out, paper_roles[r->role].title);
     fputs(": ", p->out);
@@ -141,11 +147,8 @@ static void write_part(const struct page *p, const struct paper_section *s, cons
     }
     if (part != NULL && n > 0)
         fprintf(p->out, "<h3>%s</h3>\n", part);
-    for (int t = 0; t < PAPER_TABLES && s->tables[t] != NULL; t++) {
-        fputs("<div class=\"wide\">\n", p->out);
+    for (int t = 0; t < PAPER_TABLES && s->tables[t] != NULL; t++)
         must(record_write_html(p->out, s->tables[t], leads, sources, n));
-        fputs("</div>\n", p->out);
-    }
     lab_drop(p->plan->lab, sources);
 }
 
@@ -170,7 +173,7 @@ static void write_paper(const struct page *p, const struct paper_section *s)
     static const struct record_column columns[] = {
         {NULL, "the paper's", .kind = RECORD_TEXT},
         {NULL, "what", .kind = RECORD_TEXT},
-        {NULL, "figure", .kind = RECORD_TEXT},
+        {NULL, "figure", .kind = RECORD_TEXT, .right = 1},
     };
     static const struct record_layout layout = {
         .name = "paper", .across = "what", .figure = "figure", RECORD_COLUMNS(columns)};
@@ -198,20 +201,29 @@ static void write_paper(const struct page *p, const struct paper_section *s)
 
 /* --- The page ----------------------------------------------------------------------------- */
 
+static int has_section(const struct page *p, const struct paper_section *s)
+{
+    for (int i = 0; i < p->runs->count; i++)
+        if (is_of(&p->runs->run[i], s))
+            return 1;
+    return 0;
+}
+
 static void write_section(const struct page *p, const struct paper_section *s)
 {
-    int any = 0;
+    const struct html_heading heading = {s->key, s->title};
 
-    for (int i = 0; i < p->runs->count; i++)
-        any |= is_of(&p->runs->run[i], s);
-    if (!any)
+    if (!has_section(p, s))
         return;
-    fprintf(p->out, "<h2 id=\"%s\">%s</h2>\n", s->key, s->title);
+    html_heading(p->out, &heading);
     paragraph(p->out, "", s->asked);
+    paper_verdict(p->out, p->runs, s->key);
     write_tables(p, s);
     write_paper(p, s);
     paragraph(p->out, " class=\"soft\"", s->remarks);
     fputs("<div class=\"row\">\n", p->out);
+    if (strcmp(s->key, "robustness") == 0)
+        paper_charts(p->out, p->runs);
     for (int i = 0; i < p->runs->count; i++)
         if (is_of(&p->runs->run[i], s) && p->runs->run[i].code == 0)
             pictures(p, &p->runs->run[i]);
@@ -219,6 +231,23 @@ static void write_section(const struct page *p, const struct paper_section *s)
     for (int i = 0; i < p->runs->count; i++)
         if (is_of(&p->runs->run[i], s))
             details(p, &p->runs->run[i]);
+}
+
+static const struct html_heading rest = {"rest", "What is not here"};
+
+static void write_contents(const struct page *p)
+{
+    struct html_heading *shown =
+        lab_array(p->plan->lab, paper_section_count + 1, sizeof *shown);
+    int count = 0;
+
+    for (int i = 0; i < paper_section_count; i++)
+        if (has_section(p, &paper_sections[i]))
+            shown[count++] =
+                (struct html_heading){paper_sections[i].key, paper_sections[i].title};
+    shown[count++] = rest;
+    html_contents(p->out, shown, count);
+    lab_drop(p->plan->lab, shown);
 }
 
 /* A figure of the first run of a section and role that has one, if it has it. */
@@ -258,9 +287,7 @@ static void write_checkpoints(const struct page *p)
     static const char *const leads[] = {NULL};
     const struct record_source source = {p->plan->lab->record, leads};
 
-    fputs("<div class=\"wide\">\n", p->out);
     must(record_write_html(p->out, PAPER_CHECKPOINTS, leads, &source, 1));
-    fputs("</div>\n", p->out);
 }
 
 static void write_failures(const struct page *p)
@@ -276,9 +303,31 @@ static void write_failures(const struct page *p)
     fputs("</p>\n", p->out);
 }
 
-static void write_rest(FILE *out, const struct paper_plan *plan)
+static void write_left_out(const struct page *p)
 {
-    fputs("<h2 id=\"rest\">What is not here</h2>\n<ul>\n", out);
+    const struct paper_runs *runs = p->runs;
+
+    for (int i = 0; i < runs->left_outs; i++) {
+        fprintf(p->out, "<li><b>%s</b> was left out: ", runs->left_out[i].name);
+        html_text(p->out, runs->left_out[i].why);
+        fputs(".</li>\n", p->out);
+    }
+    if (runs->count < runs->wanted)
+        fprintf(
+            p->out,
+            "<li>jem-report was stopped: %d of %d runs have not been made. The same command "
+            "goes on with them.</li>\n",
+            runs->wanted - runs->count, runs->wanted);
+}
+
+static void write_rest(const struct page *p)
+{
+    const struct paper_plan *plan = p->plan;
+    FILE *out = p->out;
+
+    html_heading(out, &rest);
+    fputs("<ul>\n", out);
+    write_left_out(p);
     for (int role = ROLE_CLASSIFIER; role < ROLES; role++)
         if (plan->model[role] == NULL)
             fprintf(out, "<li>No checkpoint was given with --%s.</li>\n",
@@ -288,10 +337,11 @@ static void write_rest(FILE *out, const struct paper_plan *plan)
               "(--inception).</li>\n",
               out);
     if (plan->quick)
-        fputs("<li>Few labels (jem-semisup), divergence (jem-stability), AutoAttack's APGD-CE "
-              "and Square, and attacks without gradients (pointwise, HopSkipJump, noise): run "
-              "without --quick.</li>\n",
-              out);
+        fputs(
+            "<li>Figures that can be relied on: all was run with few images, short chains and "
+            "weak attacks. APGD through the steps of JEM-k (robustness-refined) is not run "
+            "with --quick at all.</li>\n",
+            out);
     fputs("<li>Glow and IGEBM, the paper's comparison models, are not part of libjem.</li>\n"
           "</ul>\n",
           out);
@@ -314,11 +364,12 @@ static void write_page(const struct page *p)
             json_string_value(json_object_get(report, "kernels")),
             (long long)json_integer_value(json_object_get(report, "seed")));
     write_failures(p);
+    write_contents(p);
     write_tiles(p);
     write_checkpoints(p);
     for (int i = 0; i < paper_section_count; i++)
         write_section(p, &paper_sections[i]);
-    write_rest(out, p->plan);
+    write_rest(p);
     html_end(out);
 }
 

@@ -8,7 +8,7 @@
 
 #include "paper_run.h"
 
-#define PAPER_TABLES 2
+#define PAPER_TABLES 4
 
 struct paper_section {
     const char *key, *title;
@@ -33,6 +33,17 @@ struct paper_caption {
 };
 extern const struct paper_caption paper_captions[];
 extern const int paper_caption_count;
+
+/* What the figures of a section say, computed from them: <p class="verdict">. */
+void paper_verdict(FILE *out, const struct paper_runs *runs, const char *section);
+
+/* Accuracy under attack: a chart per attack, norm and noise, with the curves of all runs. */
+void paper_charts(FILE *out, const struct paper_runs *runs);
+
+/* <div class="labelled"> with a list of what the rows of a picture are; the picture and </div> are
+ * the caller's. 0: nothing is known of them, nothing is written. */
+int paper_labels(FILE *out, const struct paper_plan *plan, const struct paper_run *r,
+                 const char *file);
 
 /* Write index.html below the plan's folder. The lab's record has the checkpoints and the
  * protocol. */

@@ -5,12 +5,14 @@
 /* The paper's experiments as command lines of the other programs; runs them one by one.
  *
  * Below the folder of a report, NAME/ has the pictures of a run and its result.json, and
- * logs/NAME.txt all that it printed. */
+ * logs/NAME.txt all that it printed. What an earlier call has finished there is not run again
+ * (paper_keep.h). */
 
 #include <jansson.h>
 
 #include "kit/base/file.h"
 #include "kit/lab/lab.h"
+#include "paper_needs.h"
 
 /* What a checkpoint is to the report. */
 enum {
@@ -29,6 +31,8 @@ struct paper_role {
 };
 extern const struct paper_role paper_roles[ROLES + 1];
 
+_Static_assert(PAPER_MODELS == ROLES, "a fact per role");
+
 /* What the caller asks for. */
 struct paper_plan {
     struct lab *lab;          /* count: no more images than so many in anything; 0: no limit */
@@ -37,6 +41,7 @@ struct paper_plan {
     struct cli_list ood;
     int quick;
     char folder[FILE_PATH_BYTES]; /* of the programs; "" where the shell finds them by name */
+    struct paper_facts facts;
 };
 
 struct paper_step {
@@ -58,17 +63,27 @@ struct paper_run {
     char *command; /* as a shell would take it */
     int code;      /* exit code; -1: could not be started, or ended by a signal */
     double seconds;
+    int kept;              /* an earlier call has made it */
     json_t *result;        /* NULL: failed */
     struct record *record; /* the tables of the result */
 };
 
-struct paper_runs {
-    struct paper_run *run;
-    int count, failed;
+/* A run that checkpoints or data do not allow. */
+struct paper_left_out {
+    char name[64];
+    const char *section, *why;
 };
 
-/* Run all steps that the plan has checkpoints for. A program that fails is counted, and the
- * others go on. */
+struct paper_runs {
+    struct paper_run *run;
+    struct paper_left_out *left_out;
+    int count, failed, kept, left_outs;
+    int wanted; /* count, unless Ctrl-C came before all were made */
+};
+
+/* Run all steps that the plan has checkpoints for, but for those that an earlier call with the
+ * same folder has finished. A program that fails is counted, and the others go on; Ctrl-C ends the
+ * one that is running and leaves out the rest. */
 const struct paper_runs *paper_run_all(const struct paper_plan *plan);
 
 /* out = the log of a run. */

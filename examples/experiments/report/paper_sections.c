@@ -25,7 +25,7 @@ const struct paper_section paper_sections[] = {
      "Calibration (section 5.2)",
      "Is a model that says 70 % right 70 times in 100? ECE is the mean distance between "
      "confidence and accuracy; a temperature fitted to held-out images is the simplest repair.",
-     {"Errors", "Temperature"},
+     {"Errors", "Temperature", "per_class", "confusion"},
      "The paper: CIFAR-100, WRN-28-10, 20 bins. An easier data set gives smaller errors to "
      "both; what may be compared is whether JEM has less of it than the classifier."},
     {"ood",
@@ -97,18 +97,16 @@ const int paper_figure_count = sizeof paper_figures / sizeof paper_figures[0];
 const struct paper_caption paper_captions[] = {
     {"samples.png", "chains on log p(x), at their end"},
     {"starts.png", "starts of such chains"},
-    {"classes.png", "chains on log p(x|y), a row per class"},
+    {"classes.png", "chains on log p(x|y), a row per class, with the mean p(y|x)"},
     {"film.png", "a row per chain, from start to end"},
     {"reliability.svg", "as the model is"},
     {"reliability-scaled.svg", "logits divided by the temperature"},
     {"log_px.svg", "log p(x)"},
     {"prob_y.svg", "max p(y|x)"},
     {"mass.svg", "approximate mass"},
-    {"pgd.svg", "PGD, with 95 % intervals"},
-    {"transfer.svg", "PGD on the classifier"},
-    {"worst.svg", "all attacks of the run together"},
-    {"adversarial.png", "test images, and below them what the attacks have made of them"},
-    {"distal.png", "a row per class"},
+    {"adversarial.png", "test images; below them what each attack has made of them, and the "
+                        "difference, amplified: grey is no change"},
+    {"distal.png", "a row per class, with the mean p(y|x) of the images"},
     {"gap.svg", "energy gap, a plot per row of the table; dashed: diverged"},
     {"test-log_px-most.png", "test images of the largest log p(x)"},
     {"test-log_px-least.png", "of the smallest log p(x)"},

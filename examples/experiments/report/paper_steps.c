@@ -23,7 +23,8 @@ enum {
 
 /* In the words: #N is N images, or --count when that is fewer (#0: all). @features, @ood and
  * @classifier stand for what the user gave; a step whose @features or @classifier was not given
- * is left out, and one with @no-features when they were. */
+ * is left out, and one with @no-features when they were. @validation: hold out 500 images, or as
+ * many as by default where that is fewer. */
 const struct paper_step paper_steps[] = {
     {"hybrid", "hybrid", "jem-hybrid", JEM | EBM | ABLATIONS,
      "@features --count #0 --chains #500 --steps 100 --reference #2000",
@@ -47,43 +48,42 @@ const struct paper_step paper_steps[] = {
     {"ood", "ood", "jem-ood", EBM, "--count #500 --count-ood #500 @ood",
      "--count #0 --count-ood #0 @ood", "log_px.svg mass.svg", NULL},
     {"robustness", "robustness-linf", "jem-robustness", JEM,
-     "--count #20 --steps 10 --refine 0,1", "--count #100 --refine 0,1,10",
-     "pgd.svg adversarial.png", "L-inf"},
+     "--count #20 --steps 10 --refine 0,1", "--count #100 --refine 0,1,10", "adversarial.png",
+     "L-inf"},
     {"robustness", "robustness-linf", "jem-robustness", CLASSIFIER,
-     "--count #20 --steps 10 --refine 0", "--count #100 --refine 0", "pgd.svg", "L-inf"},
+     "--count #20 --steps 10 --refine 0", "--count #100 --refine 0", "", "L-inf"},
     {"robustness", "robustness-l2", "jem-robustness", JEM,
      "--norm l2 --count #20 --steps 10 --refine 0,1", "--norm l2 --count #100 --refine 0,1,10",
-     "pgd.svg", "L2"},
+     "", "L2"},
     {"robustness", "robustness-l2", "jem-robustness", CLASSIFIER,
-     "--norm l2 --count #20 --steps 10 --refine 0", "--norm l2 --count #100 --refine 0",
-     "pgd.svg", "L2"},
+     "--norm l2 --count #20 --steps 10 --refine 0", "--norm l2 --count #100 --refine 0", "",
+     "L2"},
     {"robustness", "robustness-transfer", "jem-robustness", JEM,
      "--attack transfer --source @classifier --count #20 --steps 10 --refine 0,1",
-     "--attack transfer --source @classifier --count #100 --refine 0,1,10", "transfer.svg",
-     "L-inf"},
+     "--attack transfer --source @classifier --count #100 --refine 0,1,10", "", "L-inf"},
     {"robustness", "robustness-refined", "jem-robustness", JEM, NULL,
      "--attack apgd --gradient exact --refine 0,1,10 --steps 50 --eot 10 --eps 8/255,16/255 "
      "--count #100",
-     "worst.svg", "L-inf"},
+     "", "L-inf"},
     {"robustness", "robustness-auto", "jem-robustness", JEM | CLASSIFIER,
      "--attack apgd --attack square --refine 0 --input-noise 0 --steps 10 --queries 100 "
      "--count #20",
      "--attack apgd --attack square --refine 0 --input-noise 0 --steps 100 --queries 5000 "
      "--count #100",
-     "worst.svg", "L-inf"},
+     "", "L-inf"},
     {"robustness", "robustness-blind", "jem-robustness", JEM,
      "--attack noise --attack pointwise --attack hopskipjump --refine 0 --norm l2 --queries "
      "200 "
      "--count #5",
      "--attack noise --attack pointwise --attack hopskipjump --refine 0,1 --norm l2 --count "
      "#50",
-     "worst.svg", "L2"},
+     "", "L2"},
     {"robustness", "robustness-blind", "jem-robustness", CLASSIFIER,
      "--attack noise --attack pointwise --attack hopskipjump --refine 0 --norm l2 --queries "
      "200 "
      "--count #5",
      "--attack noise --attack pointwise --attack hopskipjump --refine 0 --norm l2 --count #50",
-     "worst.svg", "L2"},
+     "", "L2"},
     {"distal", "distal", "jem-distal", JEM | CLASSIFIER, "--count #5 --steps 200",
      "--count #10 --steps 1000", "distal.png", NULL},
     {"likely", "likely", "jem-likely", JEM, "--count #0", "--count #0",
@@ -92,7 +92,7 @@ const struct paper_step paper_steps[] = {
      NULL},
     {"semisup", "semisup", "jem-semisup", NEW,
      "--preset demo --set model.filters=8 --steps 60 --validate-every 30 --labels 10 --seeds 1 "
-     "--validation 500 --count #500",
+     "@validation --count #500",
      "--preset demo --labels 5,20,100 --seeds 1 --count #0", "", NULL},
     {"stability", "stability", "jem-stability", NEW,
      "--preset demo --set model.filters=8 --set sgld.clamp_grad=0 --set sgld.clamp_x=0 "

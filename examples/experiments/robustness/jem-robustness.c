@@ -210,12 +210,11 @@ static void draw(void)
     char path[FILE_PATH_BYTES];
 
     robustness_draw(&lab, &study.result);
-    must(file_join(path, lab.out, "adversarial.png"));
-    must(image_write_grid(path, study.shown, study.shown_rows * study.shown_columns, lab.shape,
-                          study.shown_columns));
-    printf("\npictures   %s/*.svg, %s (the images, then a row per attack, in the order of "
-           "the table)\n",
-           lab.out, path);
+    study_draw_images(&study, path);
+    printf("\npictures   %s/*.svg, %s (the images, then for each attack, in the order of the "
+           "table, a\n           row of what they have become and one of the differences, %g "
+           "times)\n",
+           lab.out, path, study_difference_factor(&study));
 }
 
 int main(int argc, char **argv)
@@ -228,6 +227,8 @@ int main(int argc, char **argv)
     robustness_record(&lab, &study.result);
     record_protocol(lab.record, "%s", robustness_describe(&study));
     json_set_number(record_json(lab.record), "input_noise", lab.input_noise);
+    if (lab.out != NULL)
+        study_note_picture(&study);
     lab_tell(&lab);
     if (lab.out != NULL)
         draw();

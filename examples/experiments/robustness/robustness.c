@@ -159,7 +159,7 @@ static void tell_point(struct lab *lab, const struct robustness *r,
 static void tell_curves(struct lab *lab, const struct robustness *r)
 {
     static const struct record_column columns[] = {
-        {"refine_steps", "defence", .kind = RECORD_WHOLE},
+        {"refine_steps", "defence", .kind = RECORD_WHOLE, .left = 1},
         {NULL, "input noise", .kind = RECORD_DIGITS, .decimals = 6},
         {"attack", "attack", .kind = RECORD_TEXT},
         {"gradient", "gradient", .kind = RECORD_TEXT},
@@ -194,7 +194,7 @@ static void tell_curves(struct lab *lab, const struct robustness *r)
 static void tell_smallest(struct lab *lab, const struct robustness *r)
 {
     static const struct record_column columns[] = {
-        {"refine_steps", "defence", .kind = RECORD_WHOLE},
+        {"refine_steps", "defence", .kind = RECORD_WHOLE, .left = 1},
         {"attack", "attack", .kind = RECORD_TEXT},
         {"gradient", "gradient", .kind = RECORD_TEXT},
         {"norm", "norm", .kind = RECORD_TEXT},

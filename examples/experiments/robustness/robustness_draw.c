@@ -20,17 +20,19 @@ static void draw_curve(plot *p, const struct robustness *r, const struct robustn
 {
     const int has_gradient = strcmp(row->gradient, "none") != 0;
     double x[ROBUSTNESS_EPS + 1] = {0}, y[ROBUSTNESS_EPS + 1];
+    double low[ROBUSTNESS_EPS + 1], high[ROBUSTNESS_EPS + 1];
     char name[64];
 
     for (int e = 0; e <= r->eps.count; e++) {
         const double eps = e > 0 ? r->eps.value[e - 1] : 0;
         const struct robustness_share share = robustness_share(r, row, eps);
-        const double ends[2] = {100 * share.low, 100 * share.high};
 
         x[e] = eps + shift;
         y[e] = 100 * share.right;
-        plot_line(p, (double[]){x[e], x[e]}, ends, 2, colour, NULL);
+        low[e] = 100 * share.low;
+        high[e] = 100 * share.high;
     }
+    plot_intervals(p, x, low, high, (size_t)r->eps.count + 1, colour);
     snprintf(name, sizeof name, "JEM-%" PRId64 "%s%s", row->refine, has_gradient ? ", " : "",
              has_gradient ? row->gradient : "");
     plot_line(p, x, y, (size_t)r->eps.count + 1, colour, name);

@@ -8,6 +8,7 @@
  * perturbation itself. */
 
 #include "kit/attack/attack.h"
+#include "kit/base/file.h"
 #include "robustness.h"
 
 struct study {
@@ -44,5 +45,17 @@ void study_begin(struct study *s, int defences);
 
 /* Find the rows of JEM-k. */
 void study_defence(struct study *s, int64_t k);
+
+/* By what the differences between the first images and what an attack has made of them are
+ * multiplied in the picture: 1, 2 or 5 times a power of ten, so that none is cut where the largest
+ * is no wider than the range of images. */
+double study_difference_factor(const struct study *s);
+
+/* The member "picture" of the file: what the rows of adversarial.png are. */
+void study_note_picture(struct study *s);
+
+/* adversarial.png: the first images; for each attack what they have become, and below that the
+ * differences, amplified, on grey. `path`: where it is. */
+void study_draw_images(struct study *s, char path[FILE_PATH_BYTES]);
 
 #endif

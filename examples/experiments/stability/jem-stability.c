@@ -30,7 +30,7 @@ static const struct cli_option options[] = {
     {NULL, "set", "NAME=VALUE", "one setting; may be repeated", NULL, .list = &arg.sets},
     {NULL, "variant", "NAME=VALUE[,NAME=VALUE...]",
      "train with these settings on top as well; may be repeated", NULL, .list = &arg.variants},
-    {"Trainings", "steps", "N",
+    {"Trainings", "stop-after", "N",
      "steps of each at the most, whatever its schedule; 0: the whole schedule", "2000",
      .integer = &arg.steps, .max = INT64_MAX},
     {NULL, "seeds", "N", "trainings of each variant, with seeds of their own", "3",

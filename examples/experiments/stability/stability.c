@@ -73,7 +73,7 @@ static void change_setting(jem_options *opts, int remedy, char before[64])
     snprintf(text, sizeof text, "%.17g", strtod(before, NULL) * changes[remedy].factor);
     if (jem_options_set_str(opts, name, text) != JEM_OK)
         must(report_failed("the remedy \"%s\" would set %s: %s", stability_remedy_names[remedy],
-                           name, jem_last_error()));
+                           name, report_reason()));
 }
 
 static void restore_setting(jem_options *opts, int remedy, const char before[64])
@@ -107,7 +107,7 @@ static void make_step(jem_trainer *trainer, int64_t most, struct stability_end *
 
     if (status == JEM_E_NUMERIC) {
         end->diverged = 1;
-        snprintf(end->message, sizeof end->message, "%s", jem_last_error());
+        snprintf(end->message, sizeof end->message, "%s", report_reason());
     } else {
         must_jem(status);
         end->steps++;

@@ -11,6 +11,7 @@
 #include "kit/attack/attack_random.h"
 #include "kit/base/report.h"
 #include "kit/cli/settings.h"
+#include "kit/stats/logits.h"
 
 #define CHAINS 512       /* at a time, where the images allow */
 #define STATES (1 << 26) /* floats in a trace, where one image allows */
@@ -75,13 +76,7 @@ void defence_close(struct defence *d)
 
 double defence_loss(const struct defence *d, const double *logits, int32_t y)
 {
-    double top = logits[0], sum = 0;
-
-    for (int64_t k = 1; k < d->classes; k++)
-        top = fmax(top, logits[k]);
-    for (int64_t k = 0; k < d->classes; k++)
-        sum += exp(logits[k] - top);
-    return top + log(sum) - logits[y];
+    return logits_logsumexp_but(logits, d->classes, -1) - logits[y];
 }
 
 double defence_margin(const struct defence *d, const double *logits, int32_t y)

@@ -54,8 +54,10 @@ static int follow_links(const char *name, char path[FILE_PATH_BYTES])
         char link[FILE_PATH_BYTES], folder[FILE_PATH_BYTES];
         const ssize_t length = readlink(path, link, sizeof link - 1);
 
-        if (length < 0)
+        if (length < 0 && (errno == EINVAL || errno == ENOENT))
             return EXIT_OK;
+        if (length < 0)
+            return cannot_write(name);
         link[length] = '\0';
         TRY(file_folder_of(folder, path));
         if (link[0] == '/')
@@ -226,7 +228,10 @@ static int open_temporary(struct file_writer *w)
             if (w->stream != NULL)
                 return EXIT_OK;
             (void)unlink(w->temporary);
+            (void)close(fd);
+            return report_no_memory();
         }
+        (void)unlink(w->temporary); /* it may be there and only not be seen */
         (void)close(fd);
     }
     return report_failed("cannot write %s: no name for a temporary file", w->name);
@@ -262,7 +267,7 @@ int file_writer_open(struct file_writer *w, const char *name)
 /* The lock holds until the stream is closed, which is after the renaming. */
 static int take_place(struct file_writer *w, int sound)
 {
-    if (sound && fflush(w->stream) == 0 && rename(w->temporary, w->path) == 0)
+    if (sound && rename(w->temporary, w->path) == 0)
         return 1;
     const int error = errno;
     (void)unlink(w->temporary);
@@ -272,10 +277,12 @@ static int take_place(struct file_writer *w, int sound)
 
 int file_writer_close(struct file_writer *w, int sound)
 {
-    errno = 0;
-    sound = !ferror(w->stream) && sound;
+    /* After a write that failed, errno is still its. */
+    if (!ferror(w->stream))
+        errno = 0;
+    sound = !ferror(w->stream) && fflush(w->stream) == 0 && sound;
     if (w->stream == stdout)
-        return fflush(stdout) == 0 && sound ? EXIT_OK : cannot_write("standard output");
+        return sound ? EXIT_OK : cannot_write("standard output");
     if (w->temporary[0] != '\0')
         sound = take_place(w, sound);
     const int error = errno;

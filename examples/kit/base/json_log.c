@@ -6,14 +6,39 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/file.h"
 #include "kit/base/file_writer.h"
 #include "kit/base/report.h"
+#include "kit/base/text.h"
+
+#define NAME_BYTES 128 /* of a member */
 
 #define LOG_DIGITS  JSON_REAL_PRECISION(7)
 #define FILE_DIGITS JSON_REAL_PRECISION(12) /* enough to check a figure, no rounding dust */
+
+static int lost;
+
+static void *noting_malloc(size_t size)
+{
+    void *block = malloc(size);
+
+    lost |= block == NULL;
+    return block;
+}
+
+void json_start(void)
+{
+    json_set_alloc_funcs(noting_malloc, free);
+}
+
+int json_sound(void)
+{
+    return lost ? report_no_memory() : EXIT_OK;
+}
 
 int json_log_open(const char *path, int append, FILE **out)
 {
@@ -25,11 +50,14 @@ int json_log_open(const char *path, int append, FILE **out)
 
 int json_log_line(FILE *log, json_t *object)
 {
-    int ok = object != NULL && json_dumpf(object, log, JSON_COMPACT | LOG_DIGITS) == 0;
+    int rc = object == NULL ? report_no_memory() : json_sound();
 
-    ok = ok && fputc('\n', log) != EOF && fflush(log) == 0;
+    if (rc == EXIT_OK && (json_dumpf(object, log, JSON_COMPACT | LOG_DIGITS) != 0 ||
+                          fputc('\n', log) == EOF || fflush(log) != 0))
+        rc = lost ? report_no_memory()
+                  : report_failed("cannot write the log: %s", strerror(errno));
     json_decref(object);
-    return ok ? EXIT_OK : report_failed("cannot write the log: %s", strerror(errno));
+    return rc;
 }
 
 json_t *json_number(double value)
@@ -46,33 +74,90 @@ void json_set_number(json_t *object, const char *name, double value)
     json_object_set_new(object, name, json_number(value));
 }
 
+json_t *json_text(const char *text)
+{
+    char *shown = text_shown(text);
+    json_t *value = shown == NULL ? NULL : json_string(shown);
+
+    lost |= value == NULL;
+    free(shown);
+    return value;
+}
+
+/* The member's name beside `name`. */
+static int name_bytes(char out[NAME_BYTES], const char *name)
+{
+    return snprintf(out, NAME_BYTES, "%s_bytes", name) < NAME_BYTES;
+}
+
 void json_set_text(json_t *object, const char *name, const char *text)
 {
-    json_object_set_new(object, name, text == NULL ? json_null() : json_string(text));
+    char beside[NAME_BYTES];
+
+    json_object_set_new(object, name, text == NULL ? json_null() : json_text(text));
+    if (text == NULL || text_is_utf8(text) || !name_bytes(beside, name))
+        return;
+    char *bytes = text_percent(text);
+    lost |= bytes == NULL;
+    if (bytes != NULL)
+        json_object_set_new(object, beside, json_string(bytes));
+    free(bytes);
+}
+
+char *json_get_text(const json_t *object, const char *name)
+{
+    char beside[NAME_BYTES];
+    const char *text = json_string_value(json_object_get(object, name));
+    const char *bytes =
+        name_bytes(beside, name) ? json_string_value(json_object_get(object, beside)) : NULL;
+
+    if (bytes != NULL)
+        return text_from_percent(bytes);
+    return text == NULL ? NULL : strdup(text);
 }
 
 int json_write_file(const char *path, json_t *object)
 {
     struct file_writer w;
-    int rc = object == NULL ? report_no_memory() : file_writer_open(&w, path);
+    int rc = object == NULL ? report_no_memory() : json_sound();
 
     if (rc == EXIT_OK)
-        rc = file_writer_close(&w, json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) ==
-                                           0 &&
-                                       fputc('\n', w.stream) != EOF);
+        rc = file_writer_open(&w, path);
+    if (rc == EXIT_OK) {
+        const int whole = json_dumpf(object, w.stream, JSON_INDENT(2) | FILE_DIGITS) == 0 &&
+                          fputc('\n', w.stream) != EOF;
+        (void)json_sound();
+        rc = file_writer_close(&w, whole && !lost);
+    }
     json_decref(object);
     return rc;
 }
 
-int json_read_file(const char *path, json_t **out)
+int json_parse(const char *what, const char *text, size_t length, json_t **out)
 {
     json_error_t error;
 
+    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (lost) {
+        json_decref(*out);
+        *out = NULL;
+        return report_no_memory();
+    }
+    return *out != NULL ? EXIT_OK
+                        : report_failed("%s, line %d: %s", what, error.line, error.text);
+}
+
+int json_read_file(const char *path, json_t **out)
+{
+    uint8_t *text;
+    size_t length;
+
     *out = NULL;
-    if (!file_exists(path))
+    errno = 0;
+    if (!file_exists(path) && (errno == ENOENT || errno == ENOTDIR))
         return EXIT_OK;
-    *out = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (*out == NULL)
-        return report_failed("%s, line %d: %s", path, error.line, error.text);
-    return EXIT_OK;
+    TRY(file_read(path, &text, &length));
+    const int rc = json_parse(path, (const char *)text, length, out);
+    free(text);
+    return rc;
 }

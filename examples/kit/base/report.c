@@ -69,11 +69,26 @@ int report_usage(const char *format, ...)
     return EXIT_USAGE;
 }
 
+const char *report_without_caller(const char *text)
+{
+    static const char prefix[] = "jem_";
+    const size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    if (strncmp(text, prefix, sizeof prefix - 1) != 0 || strncmp(text + length, ": ", 2) != 0)
+        return text;
+    return text + length + 2;
+}
+
+const char *report_reason(void)
+{
+    return report_without_caller(jem_last_error());
+}
+
 int report_jem(jem_status status)
 {
     if (status == JEM_OK)
         return EXIT_OK;
-    fprintf(out(), "%s: %s (%s)\n", program, jem_last_error(), jem_status_name(status));
+    fprintf(out(), "%s: %s (%s)\n", program, report_reason(), jem_status_name(status));
     return EXIT_FAILED;
 }
 

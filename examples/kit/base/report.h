@@ -35,7 +35,14 @@ int report_failed(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Bad usage: returns EXIT_USAGE, after pointing at --help. */
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A libjem call failed: the text of jem_last_error(); returns EXIT_FAILED. JEM_OK: EXIT_OK. */
+/* A text of libjem begins with the function that says it, "jem_model_load: ...", for those who
+ * program. Here is where the rest begins, for those who use programs. */
+const char *report_without_caller(const char *text);
+
+/* jem_last_error() without the function. */
+const char *report_reason(void);
+
+/* A libjem call failed: report_reason() and the status; returns EXIT_FAILED. JEM_OK: EXIT_OK. */
 int report_jem(jem_status status);
 
 /* Something to know, without consequence. */

@@ -2,7 +2,8 @@
 #ifndef KIT_BASE_STOP_H
 #define KIT_BASE_STOP_H
 
-/* Ctrl-C and TERM: the first one asks the program to save and end, the second one ends it. */
+/* Ctrl-C, TERM and HUP: the first one asks the program to save and end, which is said on stderr at
+ * once; the second one ends it. Under nohup HUP stays ignored. */
 
 void stop_install(void);
 

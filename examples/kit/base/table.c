@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kit/base/report.h"
+#include "kit/base/text.h"
 
 #define CELL_BYTES 160
 
@@ -66,6 +67,7 @@ void table_cell(struct table *t, const char *format, ...)
     va_start(args, format);
     vsnprintf(cell, CELL_BYTES, format, args);
     va_end(args);
+    text_trim(cell);
 }
 
 static void print_row(const struct table *t, int64_t first, const int *widths, FILE *out)

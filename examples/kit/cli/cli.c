@@ -18,7 +18,9 @@
 
 #include "kit/base/file.h"
 #include "kit/base/file_writer.h"
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
+#include "kit/base/shell.h"
 #include "kit/cli/cli_pages.h"
 #include "kit/cli/settings.h"
 
@@ -337,17 +339,8 @@ static int check_values(const struct cli *cli)
 /* A word as a shell would take it. */
 static void print_word(const char *word)
 {
-    if (word[0] != '\0' && strpbrk(word, " \t\n'\"\\$`*?[](){}<>|&;!~#") == NULL) {
-        printf(" %s", word);
-        return;
-    }
-    fputs(" '", stdout);
-    for (; *word != '\0'; word++)
-        if (*word == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*word);
-    putchar('\'');
+    putchar(' ');
+    shell_word(stdout, word);
 }
 
 static void print_value(const struct cli_option *o)
@@ -425,6 +418,7 @@ int cli_parse(const struct cli *cli, int argc, char **argv)
     int rc, dry_run = 0;
 
     report_program(cli->program);
+    json_start();
     if (cli_page_wanted(argc, argv))
         return print_page(cli, argv);
     for (int i = 0; i < cli->count; i++) {

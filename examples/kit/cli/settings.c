@@ -16,7 +16,7 @@ static void print_log(int32_t level, const char *line, void *user)
 {
     (void)level;
     (void)user;
-    report_note("%s", line);
+    report_note("%s", report_without_caller(line));
 }
 
 int settings_context(const char *backend, int64_t threads, jem_context **out)
@@ -48,7 +48,7 @@ int settings_set(jem_options *opts, const char *option, const char *text)
     name[length] = '\0';
     if (jem_options_set_str(opts, name, equals + 1) != JEM_OK)
         return report_usage("%s %s: %s (--list-options shows all)", option, text,
-                            jem_last_error());
+                            report_reason());
     return EXIT_OK;
 }
 
@@ -68,7 +68,7 @@ int settings_apply(jem_options *opts, const struct cli_list *presets,
 {
     for (int64_t i = 0; i < presets->count; i++)
         if (jem_options_preset(opts, presets->items[i]) != JEM_OK)
-            return report_usage("--preset %s: %s", presets->items[i], jem_last_error());
+            return report_usage("--preset %s: %s", presets->items[i], report_reason());
     for (int64_t i = 0; i < sets->count; i++) {
         const int rc = settings_set(opts, "--set", sets->items[i]);
 
@@ -143,7 +143,7 @@ int settings_from_json(jem_options *opts, const json_t *object)
 
         if (text != NULL && jem_options_set_str(opts, name, text) != JEM_OK)
             return report_failed("setting %s = \"%s\" in the file: %s", name, text,
-                                 jem_last_error());
+                                 report_reason());
     }
     return EXIT_OK;
 }

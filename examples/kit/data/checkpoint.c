@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/cli/settings.h"
 #include "kit/images/image.h"
@@ -19,7 +20,6 @@ static int read_header(struct checkpoint *c)
 {
     uint8_t b[8];
     uint64_t length = 0;
-    json_error_t error;
     char *text;
 
     if (fread(b, 1, 8, c->file) != 8)
@@ -38,10 +38,9 @@ static int read_header(struct checkpoint *c)
         free(text);
         return report_failed("cannot read %s: %s", c->path, strerror(errno));
     }
-    c->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    const int rc = json_parse(c->path, text, (size_t)length, &c->header);
     free(text);
-    if (c->header == NULL)
-        return report_failed("%s: its header is not JSON: %s", c->path, error.text);
+    TRY(rc);
     c->data_at = 8 + (int64_t)length;
     return EXIT_OK;
 }

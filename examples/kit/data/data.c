@@ -4,8 +4,11 @@
 
 #include "kit/data/data.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kit/base/report.h"
 #include "kit/base/table.h"
@@ -115,6 +118,58 @@ int data_check(const char *spec)
     const char *where;
 
     return parse_spec(spec, "test", &where) != NULL ? EXIT_OK : EXIT_USAGE;
+}
+
+/* May the word after the first comma be a file as well? */
+static int has_two_places(const struct data_kind *kind)
+{
+    return kind->open == data_open_idx || kind->open == data_open_npy;
+}
+
+/* The words between commas, each behind the working directory where it is a relative name. */
+static int write_absolute(FILE *out, const struct data_kind *kind, const char *where)
+{
+    char folder[FILE_PATH_BYTES];
+
+    if (getcwd(folder, sizeof folder) == NULL)
+        return report_failed("cannot tell the working directory: %s", strerror(errno));
+    for (int i = 0; *where != '\0'; i++) {
+        const size_t length = strcspn(where, ",");
+        const int place =
+            i == 0 || (i == 1 && has_two_places(kind) && strncmp(where, "classes=", 8) != 0);
+
+        if (place && *where != '/')
+            fprintf(out, "%s/", folder);
+        fwrite(where, 1, length, out);
+        where += length;
+        if (*where == ',')
+            fputc(*where++, out);
+    }
+    return EXIT_OK;
+}
+
+int data_absolute(const char *spec, char **out)
+{
+    const struct data_kind *kind = find_kind(spec);
+    const char *colon = strchr(spec, ':');
+    size_t length = 0;
+    FILE *stream = NULL;
+    int rc = EXIT_OK;
+
+    *out = NULL;
+    stream = open_memstream(out, &length);
+    if (stream == NULL)
+        return report_no_memory();
+    fwrite(spec, 1, colon == NULL ? strlen(spec) : (size_t)(colon + 1 - spec), stream);
+    if (kind != NULL && colon != NULL)
+        rc = write_absolute(stream, kind, colon + 1);
+    if (fclose(stream) != 0 && rc == EXIT_OK)
+        rc = report_no_memory();
+    if (rc != EXIT_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    return rc;
 }
 
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out)

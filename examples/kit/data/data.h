@@ -42,6 +42,10 @@ int data_print_kinds(void);
 /* Is it a known kind, with a place where one is needed? Reads nothing: for option tables. */
 int data_check(const char *spec);
 
+/* The same data from any working directory: *out, to be given back with free(), is `spec` with
+ * absolute names of its files and folders. */
+int data_absolute(const char *spec, char **out);
+
 /* `split` is "train" or "test". Errors say what to install or to download. */
 int data_open(jem_context *ctx, const char *spec, const char *split, jem_dataset **out);
 

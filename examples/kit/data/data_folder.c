@@ -18,7 +18,7 @@
 #include "kit/data/image_list.h"
 
 #define MAX_DEPTH  16  /* of folders in folders: links can lead in circles */
-#define NAME_BYTES 256 /* of a class: no file system in use has longer names */
+#define NAME_BYTES 256 /* of a class: the longest name of a folder that file systems have */
 
 /* What lies in a folder. Paths are folder/name. */
 struct listing {
@@ -71,9 +71,15 @@ static int list_entries(DIR *dir, const char *folder, struct listing *out)
 {
     const struct dirent *entry;
 
-    while ((entry = readdir(dir)) != NULL)
+    for (;;) {
+        errno = 0; /* tells the end from a failure */
+        entry = readdir(dir);
+        if (entry == NULL && errno != 0)
+            return report_failed("cannot read folder %s: %s", folder, strerror(errno));
+        if (entry == NULL)
+            return EXIT_OK;
         TRY(list_entry(folder, entry->d_name, out));
-    return EXIT_OK;
+    }
 }
 
 static int by_text(const void *a, const void *b)

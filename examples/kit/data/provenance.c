@@ -4,13 +4,13 @@
 
 #include "kit/data/provenance.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/report.h"
+#include "kit/base/text.h"
 #include "kit/data/data.h"
 #include "kit/data/holdout.h"
 
@@ -49,25 +49,24 @@ static int put_classes(jem_model *model, const char *spec, int64_t classes)
     return EXIT_OK;
 }
 
-/* A path that is not UTF-8, with % codes. */
-static int put_path_bytes(jem_model *model, const char *path)
+/* A name of files, which may be any bytes: the key has what people can read of it, KEY_bytes all of
+ * it, percent-encoded. */
+static int put_name(jem_model *model, const char *key, const char *name)
 {
-    char *codes = malloc(3 * strlen(path) + 1), *at = codes;
+    const int plain = name == NULL || text_is_utf8(name);
+    char *shown = plain ? NULL : text_shown(name), *bytes = plain ? NULL : text_percent(name);
+    char bytes_key[32];
     int kept, rc;
 
-    if (codes == NULL)
-        return report_no_memory();
-    for (; *path != '\0'; path++) {
-        const unsigned char c = (unsigned char)*path;
-
-        if (c > ' ' && c < 0x7f && c != '%')
-            *at++ = *path;
-        else
-            at += snprintf(at, 4, "%%%02X", c);
-    }
-    *at = '\0';
-    rc = put(model, "data.path_bytes", codes, &kept);
-    free(codes);
+    snprintf(bytes_key, sizeof bytes_key, "%s_bytes", key);
+    if (!plain && (shown == NULL || bytes == NULL))
+        rc = report_no_memory();
+    else
+        rc = put(model, key, plain ? name : shown, &kept);
+    if (rc == EXIT_OK)
+        rc = put(model, bytes_key, bytes, &kept);
+    free(shown);
+    free(bytes);
     return rc;
 }
 
@@ -105,11 +104,8 @@ static int put_spec(jem_model *model, const char *spec)
 
     snprintf(kind, sizeof kind, "%.*s", (int)length, spec);
     TRY(put(model, "data.kind", kind, &kept));
-    TRY(put(model, "data.spec", spec, &kept));
-    TRY(put(model, "data.path_bytes", NULL, &kept));
-    TRY(put(model, "data.path", path, &kept));
-    if (path != NULL && !kept)
-        TRY(put_path_bytes(model, path));
+    TRY(put_name(model, "data.spec", spec));
+    TRY(put_name(model, "data.path", path));
     return put_preparation(model, path == NULL ? NULL : strchr(path, ','));
 }
 
@@ -190,57 +186,16 @@ static int get(const jem_model *model, const char *key, char **out)
     return report_jem(jem_model_meta_get(model, key, *out, length + 1, NULL));
 }
 
-static int hexadecimal(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : toupper((unsigned char)c) - 'A' + 10;
-}
-
-/* In place; *sound = 0 for codes that are none, or stand for the end of a text. */
-static void decode(char *text, int *sound)
-{
-    char *to = text;
-
-    *sound = 1;
-    for (const char *from = text; *from != '\0'; from++) {
-        if (*from != '%') {
-            *to++ = *from;
-            continue;
-        }
-        if (!isxdigit((unsigned char)from[1]) || !isxdigit((unsigned char)from[2]) ||
-            (from[1] == '0' && from[2] == '0')) {
-            *sound = 0;
-            return;
-        }
-        *to++ = (char)(hexadecimal(from[1]) * 16 + hexadecimal(from[2]));
-        from += 2;
-    }
-    *to = '\0';
-}
-
 int provenance_spec(const jem_model *model, char **out)
 {
-    char *kind = NULL, *path = NULL;
-    int sound = 1, rc;
+    char *bytes;
 
-    TRY(get(model, "data.spec", out));
-    if (*out != NULL)
-        return EXIT_OK;
-    rc = get(model, "data.kind", &kind);
-    if (rc == EXIT_OK)
-        rc = get(model, "data.path_bytes", &path);
-    if (rc == EXIT_OK && kind != NULL && path != NULL) {
-        const size_t bytes = strlen(kind) + strlen(path) + 2;
-
-        decode(path, &sound);
-        *out = sound ? malloc(bytes) : NULL;
-        if (*out != NULL)
-            snprintf(*out, bytes, "%s:%s", kind, path);
-        else if (sound)
-            rc = report_no_memory();
-    }
-    free(kind);
-    free(path);
-    return rc;
+    TRY(get(model, "data.spec_bytes", &bytes));
+    if (bytes == NULL)
+        return get(model, "data.spec", out);
+    *out = text_from_percent(bytes);
+    free(bytes);
+    return EXIT_OK;
 }
 
 int provenance_class(const jem_model *model, int64_t y, char **out)

@@ -32,11 +32,16 @@ static const char style[] =
     ".tile b{display:block;font-size:25px;font-weight:600}.tile "
     "span{color:var(--soft);font-size:13px}\n"
     ".row{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr));"
-    "gap:16px;margin:10px 0}.row>*{min-width:0}\n"
+    "gap:16px;margin:10px 0;align-items:start}.row>*{min-width:0}\n"
     "figure{border-radius:8px;margin:0;padding:12px;break-inside:avoid}\n"
     "figcaption{color:var(--soft);font-size:13px;margin-top:6px}\n"
     "figure img{width:100%;max-height:85vh;object-fit:contain;object-position:left top;"
     "image-rendering:pixelated;display:block}\n"
+    ".labelled{display:flex;gap:8px}.labelled img{flex:1;min-width:0;max-height:none}\n"
+    ".labelled ol{display:flex;flex-direction:column;list-style:none;margin:0;padding:0;"
+    "flex:0 0 auto;max-width:30%;font-size:12px;line-height:1.15}\n"
+    ".labelled li{flex:1 1 0;display:flex;align-items:center;justify-content:flex-end;"
+    "text-align:right;min-height:0}\n"
     "figure>svg{width:100%;height:auto;display:block}\n"
     ".wide{overflow-x:auto;margin:10px 0}.wide td,.wide th{white-space:nowrap}\n"
     "table{border-collapse:collapse}caption{text-align:left;font-weight:600;padding:4px 0}\n"
@@ -60,7 +65,8 @@ static const char style[] =
     "pre{padding:10px;overflow-x:auto;font-size:12px}\n"
     "code{overflow-wrap:anywhere;background:var(--head);padding:1px 5px;border-radius:4px}\n"
     "@media(max-width:600px){main{padding:16px 10px 40px}figure{padding:8px}"
-    "h1{font-size:23px}.tiles{gap:8px}.tile{flex:1 1 128px;padding:8px 12px}"
+    ".labelled ol{font-size:10px}h1{font-size:23px}.tiles{gap:8px}.tile{flex:1 1 "
+    "128px;padding:8px 12px}"
     "th,td{padding:4px 8px}}\n"
     "@media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}"
     "nav,th button::after{display:none}.wide{overflow:visible}"
@@ -87,9 +93,17 @@ static const char script[] =
 
 void html_begin(FILE *out, const char *title)
 {
+    html_begin_live(out, title, 0);
+}
+
+void html_begin_live(FILE *out, const char *title, int seconds)
+{
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
           out);
+    if (seconds > 0)
+        fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", seconds);
+    fputs("<title>", out);
     html_text(out, title);
     fprintf(out, "</title>\n<style>\n%s%s</style>\n<script>\n%s</script>\n</head>\n", style,
             plot_style, script);

@@ -9,12 +9,16 @@
  *     table.sort     with <thead> and <tbody>: headings sort it
  *     .text          of <th>, <td>: left-aligned, and sorted as words; others are figures
  *     td.heat        shaded by style="--share:0.4", 0 to 1
+ *     div.labelled   a picture of rows of equal height, after an <ol> with a line for each
  *     p.verdict      what the figures of a section say
  *     p.soft, p.failed, p.key, div.row with <figure> in it, div.tiles */
 
 #include <stdio.h>
 
 void html_begin(FILE *out, const char *title);
+
+/* The same of a page that is loaded again every so many seconds; 0: never. */
+void html_begin_live(FILE *out, const char *title, int seconds);
 void html_end(FILE *out);
 
 /* A heading with its place, and a list of links to several. An id is of letters, digits and "-". */

@@ -239,6 +239,18 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
         plot_legend(p, colour, name);
 }
 
+void plot_intervals(plot *p, const double *x, const double *low, const double *high, size_t n,
+                    int colour)
+{
+    fputs("<path fill=\"none\" stroke-width=\"1.2\" opacity=\"0.6\"", p->out);
+    stroke_of(p->out, colour);
+    fputs(" d=\"", p->out);
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i]) && isfinite(low[i]) && isfinite(high[i]))
+            fprintf(p->out, "M%.1f %.1fV%.1f", px(p, x[i]), py(p, low[i]), py(p, high[i]));
+    fputs("\"/>\n", p->out);
+}
+
 void plot_guide(plot *p, double x0, double y0, double x1, double y1)
 {
     fprintf(p->out, "<line class=\"guide\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n",

@@ -40,6 +40,10 @@ int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
                const char *name);
 
+/* An upright line from low to high at each x, as of intervals. */
+void plot_intervals(plot *p, const double *x, const double *low, const double *high, size_t n,
+                    int colour);
+
 /* A grey dashed line for orientation. */
 void plot_guide(plot *p, double x0, double y0, double x1, double y1);
 

@@ -37,7 +37,7 @@ static const struct record_layout matrix = {
     .name = "confusion",
     .title = "Confusion matrix",
     .note = "A line per label, a column per prediction: how many images of the label the model "
-            "takes for each class. The darker, the larger the share of the line.",
+            "takes for each class. The stronger the colour, the larger the share of the line.",
     .across = "prediction",
     .figure = "n",
     .only_page = 1,

@@ -160,7 +160,7 @@ int evaluate_data(jem_model *model, const jem_dataset *data, int64_t first, int6
     return rc;
 }
 
-int evaluate_images(jem_model *model, const float *x, int64_t n, int64_t batch,
+int evaluate_images(jem_model *model, const float *x, int64_t n, int64_t batch, float *features,
                     struct evaluation *out)
 {
     int64_t shape[4];
@@ -174,7 +174,7 @@ int evaluate_images(jem_model *model, const float *x, int64_t n, int64_t batch,
     if (rc == EXIT_OK)
         rc = report_jem(jem_head_create(model, batch, &head));
     if (rc == EXIT_OK)
-        rc = report_jem(jem_head_logits(head, x, n, out->logits, n * shape[3]));
+        rc = report_jem(jem_head_infer(head, x, n, out->logits, NULL, NULL, features));
     if (rc == EXIT_OK)
         rc = finish(out);
     jem_head_free(head);

@@ -25,8 +25,9 @@ struct evaluation {
 int evaluate_data(jem_model *model, const jem_dataset *data, int64_t first, int64_t n,
                   int64_t batch, struct evaluation *out);
 
-/* n images given as floats, without labels. */
-int evaluate_images(jem_model *model, const float *x, int64_t n, int64_t batch,
+/* n images given as floats, without labels. `features` gets those of jem_head_features() from the
+ * same pass; NULL: they are not wanted. */
+int evaluate_images(jem_model *model, const float *x, int64_t n, int64_t batch, float *features,
                     struct evaluation *out);
 
 /* Put n labels (-1: unknown) beside what evaluate_images() found, and measure anew. */

@@ -345,12 +345,16 @@ static int has_labels(const struct image_input *in)
 
 void lab_note_data(struct lab *l, const char *spec, const char *split, int64_t n)
 {
-    json_t *json = record_json(l->record);
+    json_t *json = record_json(l->record), *data;
 
-    if (json_object_get(json, "data") == NULL)
-        json_object_set_new(json, "data",
-                            json_pack("{ss ss sI ss}", "spec", spec, "split", split, "n",
-                                      (json_int_t)n, "images", provenance_word(l->role)));
+    if (json_object_get(json, "data") != NULL)
+        return;
+    data = json_object();
+    json_set_text(data, "spec", spec);
+    json_set_text(data, "split", split);
+    json_object_set_new(data, "n", json_integer((json_int_t)n));
+    json_set_text(data, "images", provenance_word(l->role));
+    json_object_set_new(json, "data", data);
 }
 
 void lab_recognise(struct lab *l, const jem_dataset *data, const char *spec)
@@ -454,9 +458,15 @@ static void release_evaluation(void *evaluation)
 
 const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *in)
 {
+    return lab_evaluate_features(l, in, NULL);
+}
+
+const struct evaluation *lab_evaluate_features(struct lab *l, const struct image_input *in,
+                                               float *features)
+{
     struct evaluation *e = lab_keep(l, calloc(1, sizeof *e), release_evaluation);
 
-    must(evaluate_images(l->model, in->x, in->n, at_a_time(l), e));
+    must(evaluate_images(l->model, in->x, in->n, at_a_time(l), features, e));
     if (in->labels != NULL)
         must(evaluate_with_labels(e, in->labels));
     return e;
@@ -473,13 +483,17 @@ struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
     const int64_t n = specs->count > 0 ? specs->count : outlier_count;
     struct out_set *set = lab_array(l, n, sizeof *set);
 
+    *sets = 0;
     for (int64_t k = 0; k < n; k++) {
         const char *spec = specs->count > 0 ? specs->items[k] : outlier_kinds[k].name;
+        struct out_set *next = &set[*sets];
 
-        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, &set[k]));
-        lab_keep(l, &set[k], release_out_set);
+        if (specs->count == 0 && !out_set_can_be_made(spec, in, count))
+            continue;
+        must(out_set_open(l->ctx, l->shape, spec, in, count, l->seed, next));
+        lab_keep(l, next, release_out_set);
+        ++*sets;
     }
-    *sets = n;
     return set;
 }
 

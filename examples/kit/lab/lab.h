@@ -149,7 +149,7 @@ int lab_end(struct lab *l);
  *     must(report_usage("--steps %d: ...", steps)); */
 void must(int code);
 
-/* The same for libjem's functions, with the text of jem_last_error(). */
+/* The same for libjem's functions, with the text of report_reason(). */
 void must_jem(jem_status status);
 
 /* End the program. */
@@ -212,6 +212,9 @@ void lab_add_noise(struct lab *l, struct image_input *in, uint64_t stream);
 
 /* What the model says about images, with their labels if they have some: see evaluate.h. */
 const struct evaluation *lab_evaluate(struct lab *l, const struct image_input *in);
+/* The same, and the features of each image from the same pass; NULL: they are not wanted. */
+const struct evaluation *lab_evaluate_features(struct lab *l, const struct image_input *in,
+                                               float *features);
 
 /* Sets of images that are not of the model's data, `count` of each at most (0: all): those that
  * `specs` names, or all that can be made of `in` (out_set.h). *sets = how many. */

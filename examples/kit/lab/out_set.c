@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kit/base/report.h"
+#include "kit/base/text.h"
 #include "kit/data/data.h"
 #include "kit/data/outliers.h"
 
@@ -29,8 +30,14 @@ static void name_set(const char *spec, char out[64])
         while (from > kind + 1 && spec[from - 1] != '/')
             from--;
         snprintf(out, 64, "%.*s:%.*s", kind, spec, length - from, spec + from);
+        text_trim(out);
         return;
     }
+}
+
+int out_set_can_be_made(const char *spec, const struct image_input *in, int64_t count)
+{
+    return strcmp(spec, "interp") != 0 || (in->n > 1 && count != 1);
 }
 
 static int make(int kind, const struct image_input *in, int64_t count, const int64_t shape[4],
@@ -38,7 +45,7 @@ static int make(int kind, const struct image_input *in, int64_t count, const int
 {
     const int64_t n = count > 0 && count < in->n ? count : in->n;
 
-    if (n < 2 && strcmp(outlier_kinds[kind].name, "interp") == 0)
+    if (!out_set_can_be_made(outlier_kinds[kind].name, in, count))
         return report_failed(
             "--ood interp takes the mean of two test images, and there is one");
     out->n = n;

@@ -22,6 +22,9 @@ struct out_set {
 /* Is it a kind that --ood takes? Reads nothing: for option tables. */
 int out_set_check(const char *spec);
 
+/* Are there images enough of which it is made? Only interp wants more than one. */
+int out_set_can_be_made(const char *spec, const struct image_input *in, int64_t count);
+
 /* `count` images at most, 0: all (of what is made here, as many as there are of `in`). The
  * images must have the model's shape[0..2]; the error says how others can be given it. */
 int out_set_open(jem_context *ctx, const int64_t shape[4], const char *spec,

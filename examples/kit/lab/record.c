@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/lab/record_inside.h"
 
@@ -393,7 +394,7 @@ void record_protocol(struct record *r, const char *format, ...)
     va_start(args, format);
     text = compose(format, args);
     va_end(args);
-    if (text == NULL || json_object_set_new(r->json, "protocol", json_string(text)) != 0)
+    if (text == NULL || json_object_set_new(r->json, "protocol", json_text(text)) != 0)
         record_fault(r, "the protocol is no text, or there is no memory for it");
     free(text);
 }

@@ -40,7 +40,7 @@ static json_t *cell_json(const struct record_column *c, const struct record_cell
         return json_null();
     switch (c->kind) {
     case RECORD_TEXT:
-        return json_string(cell->text);
+        return json_text(cell->text);
     case RECORD_WHOLE:
         return json_integer((json_int_t)cell->whole);
     case RECORD_TRUTH:
@@ -190,7 +190,7 @@ static void put_words(const struct record_table *t, int c, json_t *column)
         const char *one = t->row[i].cell[c].words;
 
         any |= one != NULL;
-        json_array_append_new(words, one == NULL ? json_null() : json_string(one));
+        json_array_append_new(words, one == NULL ? json_null() : json_text(one));
     }
     if (any)
         json_object_set(column, "words", words);
@@ -268,7 +268,7 @@ static json_t *table_json(const struct record_table *t)
         else if (t->layout.name == NULL)
             json_array_append_new(rows, json_null());
         else if (!in_array++)
-            json_array_append_new(rows, json_string(t->layout.name));
+            json_array_append_new(rows, json_text(t->layout.name));
         if (t->row[i].run)
             json_array_append_new(runs, json_integer(i));
         if (t->row[i].hidden)

@@ -69,7 +69,7 @@ static int train(jem_trainer *trainer, const jem_options *opts, const jem_datase
             b->diverged_after = b->steps;
             progress_clear(progress);
             report_note("%s: diverged after step %" PRId64 " (%s); the best until then counts",
-                        b->name, b->steps, jem_last_error());
+                        b->name, b->steps, report_reason());
             return EXIT_OK;
         }
         rc = report_jem(status);

@@ -31,6 +31,27 @@ double logits_logsumexp(const float *f, int64_t classes, double t)
     return top + t * log(sum);
 }
 
+double logits_logsumexp_but(const double *f, int64_t classes, int64_t but)
+{
+    double top = -HUGE_VAL, sum = 0;
+
+    for (int64_t k = 0; k < classes; k++)
+        top = k != but ? fmax(top, f[k]) : top;
+    for (int64_t k = 0; k < classes; k++)
+        sum += k != but ? exp(f[k] - top) : 0;
+    return top + log(sum);
+}
+
+double logits_energy(const float *f, int64_t classes, double t)
+{
+    const double top = logits_max(f, classes);
+    double sum = 0;
+
+    for (int64_t k = 0; k < classes; k++)
+        sum += expm1(((double)f[k] - top) / t);
+    return top + t * log1p(sum / (double)classes);
+}
+
 void logits_softmax(const float *f, int64_t classes, float *p)
 {
     const double top = logits_max(f, classes);

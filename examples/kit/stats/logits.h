@@ -14,6 +14,17 @@ int64_t logits_argmax(const float *f, int64_t classes);
 /* T logsumexp_k f[k] / T. With T = 1 it is log p(x) + log Z (JEM equation 6). */
 double logits_logsumexp(const float *f, int64_t classes, double t);
 
+/* log sum_k exp f[k] over the classes other than `but`; -1: over all. */
+double logits_logsumexp_but(const double *f, int64_t classes, int64_t but);
+
+/* The energy score of Liu et al. 2020 without its constant,
+ *
+ *     T logsumexp_k f[k] / T  -  T log K  =  T log mean_k exp f[k] / T,        K classes
+ *
+ * which ranks images alike. As T grows, T log K would leave no digits for what differs between
+ * images; this keeps them for every T > 0. It falls from max f, near T = 0, to mean f. */
+double logits_energy(const float *f, int64_t classes, double t);
+
 /* p[k] = softmax f, which is p(k|x). */
 void logits_softmax(const float *f, int64_t classes, float *p);
 

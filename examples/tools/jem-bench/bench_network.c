@@ -55,7 +55,7 @@ void bench_fill(float *values, int64_t count, float scale)
 static int set_number(jem_options *opts, const char *name, int64_t value)
 {
     if (jem_options_set_i64(opts, name, value) != JEM_OK)
-        return report_usage("%s", jem_last_error());
+        return report_usage("%s", report_reason());
     return EXIT_OK;
 }
 

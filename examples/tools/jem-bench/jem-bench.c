@@ -154,15 +154,15 @@ static int print_json(const struct bench *b, const struct bench_case *c,
     const int conv = strcmp(c->op, "conv") == 0;
     json_t *object = json_object(), *seconds = json_object();
 
-    json_object_set_new(object, "op", json_string(c->op));
-    json_object_set_new(object, "model", json_string(conv ? arg.shape : arg.model));
+    json_set_text(object, "op", c->op);
+    json_set_text(object, "model", conv ? arg.shape : arg.model);
     if (conv)
-        json_object_set_new(object, "pass", json_string(arg.pass));
+        json_set_text(object, "pass", arg.pass);
     if (strcmp(c->op, "sgld") == 0)
         json_set_number(object, "steps", (double)arg.steps);
     json_set_number(object, "batch", (double)c->work.images);
     json_set_number(object, "threads", jem_context_threads(b->ctx));
-    json_object_set_new(object, "kernels", json_string(jem_context_kernels(b->ctx)));
+    json_set_text(object, "kernels", jem_context_kernels(b->ctx));
     json_set_number(object, "repeat", (double)repeat);
     json_set_number(seconds, "min", t->min);
     json_set_number(seconds, "median", t->median);

@@ -8,6 +8,7 @@
 
 #include "demo_page.h"
 #include "kit/base/file.h"
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/draw/plot.h"
 
@@ -73,7 +74,7 @@ static int curves_read(struct curves *c, const char *run)
             start = i + 1;
         }
     free(bytes);
-    return code;
+    return code == EXIT_OK ? json_sound() : code;
 }
 
 /* The mean of a window, so that a batch's noise does not hide the course. */

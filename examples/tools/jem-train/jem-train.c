@@ -5,7 +5,7 @@
  * look, when to save, when to stop.
  *
  * Files in OUT: last.safetensors (everything needed to go on), best.safetensors (the model with
- * the best validation accuracy), log.jsonl, train.json, samples.png. */
+ * the best validation accuracy), log.jsonl, train.json, samples.png, live.html. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -15,7 +15,7 @@
 #include "kit/base/json_log.h"
 #include "kit/base/stop.h"
 #include "kit/base/table.h"
-#include "train_run.h"
+#include "train_live.h"
 
 #define LOG_EVERY       50 /* steps */
 #define FAILURES_IN_ROW 10 /* --on-divergence resume stops at so many failed steps in a row */
@@ -39,6 +39,9 @@ static const struct cli_option options[] = {
      "and model.classes",
      NULL, .list = &arg.sets},
     {NULL, "seed", "N", "short for --set train.seed=N", NULL, .text = &arg.seed},
+    {NULL, "steps", "N",
+     "length of the schedule, short for --set train.steps=N; 0: as the settings say", "0",
+     .integer = &arg.steps, .max = 1000000000000},
     {"Beginning", "resume", "FILE",
      "go on with the training in FILE (last.safetensors); its settings hold", NULL,
      .text = &arg.resume},
@@ -46,11 +49,15 @@ static const struct cli_option options[] = {
      "begin a new training with the weights of the model in FILE and with its settings "
      "model.*; the others are those of --preset and --set",
      NULL, .text = &arg.init},
-    {"Ending", "steps", "N", "stop after N steps of this run; 0: at the end of the schedule",
-     "0", .integer = &arg.steps, .max = INT64_MAX},
+    {"Ending", "stop-after", "N",
+     "stop after N steps of this run; 0: at the end of the schedule", "0",
+     .integer = &arg.stop_after, .max = INT64_MAX},
     {NULL, "time-budget", "SECONDS",
      "stop after so many seconds of training (validation not counted); 0: no limit", "0",
      .real = &arg.time_budget},
+    {NULL, "yes", NULL,
+     "start a training of more than an hour that neither --preset nor --time-budget stands for",
+     NULL, .flag = &arg.yes},
     {NULL, "on-divergence", "WHAT",
      "when a step fails for NaN, infinity or a huge loss: stop; or resume: try again with "
      "other samples, and stop at the 10th failure in a row",
@@ -67,11 +74,17 @@ static const struct cli_option options[] = {
     {NULL, "split-seed", "N",
      "chooses which images these are, whatever --seed says (with --resume: as before)", "1",
      .integer = &arg.split_seed},
-    {NULL, "validate-every", "STEPS", "steps between validations", "500",
-     .integer = &arg.validate_every, .min = 1, .max = INT64_MAX},
+    {NULL, "validate-every", "STEPS",
+     "steps between validations; 0: 500, or as before with --resume", "0",
+     .integer = &arg.validate_every, .max = INT64_MAX},
     {NULL, "save-every", "SECONDS",
      "seconds between saves of last.safetensors; 0: only at the end", "300",
      .real = &arg.save_every},
+    {"Looking at a training", "status", "DIR",
+     "say where the training in DIR stands, whether it runs or not, and end", NULL,
+     .text = &arg.status},
+    {NULL, "json", "FILE", "with --status: the same for programs", NULL, .text = &lab.json,
+     .written = 1},
     LAB_QUIET(lab),
     LAB_COMPUTING(lab, "Computing"),
 };
@@ -79,14 +92,20 @@ static const struct cli_option options[] = {
 /* What the table cannot say: which options go together. */
 static int check(void)
 {
-    const int has_settings = arg.sets.count > 0 || arg.presets.count > 0 || arg.seed != NULL;
+    const int has_settings =
+        arg.sets.count > 0 || arg.presets.count > 0 || arg.seed != NULL || arg.steps > 0;
 
+    if (arg.status != NULL)
+        return CLI_GO;
+    if (lab.json != NULL)
+        return report_usage("--json FILE goes with --status DIR");
     if (lab.out == NULL && arg.resume == NULL)
         return report_usage("--out DIR is missing: where should the results go?");
     if (arg.resume != NULL && has_settings)
         return report_usage(
-            "--resume goes on with the settings in the file; --set, --preset and "
-            "--seed do not go with it (for new settings: --init)");
+            "--resume goes on with the settings in the file; --set, --preset, --steps and "
+            "--seed do not go with it (for new settings: --init; for some steps: "
+            "--stop-after)");
     if (arg.resume != NULL && arg.init != NULL)
         return report_usage("--resume and --init do not go together: the one goes on with a "
                             "training, the other begins a new one");
@@ -178,7 +197,7 @@ static void on_open_gap(struct run *r, double gap)
     json_object_set_new(line, "then", json_string("stopped"));
     report_note("step %" PRId64 ": an energy gap of %.3g, beyond --max-gap %g", r->step, gap,
                 r->arg->max_gap);
-    must(json_log_line(r->log, line));
+    train_log_line(r, line);
     keep_apart(r);
 }
 
@@ -196,14 +215,14 @@ static void on_divergence(struct run *r)
         strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
 
     r->diverged++;
-    json_object_set_new(line, "message", json_string(jem_last_error()));
+    json_object_set_new(line, "message", json_string(report_reason()));
     json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
     if (again)
         report_note("%s; trying other samples (%" PRId64 " of %d failures in a row)",
-                    jem_last_error(), r->failures_in_row, FAILURES_IN_ROW);
+                    report_reason(), r->failures_in_row, FAILURES_IN_ROW);
     else
-        report_note("%s", jem_last_error());
-    must(json_log_line(r->log, line));
+        report_note("%s", report_reason());
+    train_log_line(r, line);
     if (again)
         return;
     r->reason = "diverged";
@@ -223,10 +242,10 @@ static void look(struct run *r, struct means *m)
         }
     }
     show_progress(r);
-    if (r->step % r->arg->validate_every == 0)
+    if (r->step % r->validate_every == 0)
         train_validate(r);
     if (r->arg->save_every > 0 && progress_clock() - r->saved_at > r->arg->save_every)
-        train_save(r);
+        train_save_now_and_then(r);
 }
 
 static void advance(struct run *r, struct means *m)
@@ -269,7 +288,7 @@ static void train(struct run *r)
         report_note("stopping; saving to %s", r->last);
     else if (r->validated_step != r->step || r->best_step == 0)
         train_validate(r);
-    train_save(r);
+    must(train_save(r));
 }
 
 /* The command that takes this training further, where there is one. */
@@ -279,23 +298,17 @@ static void print_next(const struct run *r)
 
     if (diverged && (train_has_best(r) || r->saved_step > 0))
         printf("begin anew jem-train --init %s %s--set ... --out NEW\n",
-               train_has_best(r) ? r->best : r->last,
+               train_quoted(r, train_has_best(r) ? r->best : r->last),
                r->arg->presets.count > 0 ? "--preset ... " : "");
     else if (!diverged && r->step < r->total)
-        printf("go on      jem-train --resume %s\n", r->last);
+        printf("go on      jem-train --resume %s\n", train_quoted(r, r->last));
 }
 
 static void print_summary(const struct run *r)
 {
-    const int asked = strcmp(r->reason, "steps") == 0, late = strcmp(r->reason, "time") == 0;
-    const int open = strcmp(r->reason, "gap") == 0;
     char time[32];
 
-    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total,
-           asked  ? "as many as --steps said"
-           : late ? "--time-budget is used up"
-           : open ? "the energy gap opened beyond --max-gap"
-                  : r->reason);
+    printf("steps      %" PRId64 " of %" PRId64 " (%s)\n", r->step, r->total, train_reason(r));
     printf("training   %s", format_duration(r->earlier_seconds + r->seconds, time));
     printf(", validation %s\n",
            format_duration(r->earlier_validate_seconds + r->validate_seconds, time));
@@ -315,10 +328,13 @@ static int finish(struct run *r)
 
     json_object_set_new(line, "reason", json_string(r->reason));
     rc = json_log_line(r->log, line);
-    rc_samples = train_draw_samples(r);
+    r->ended = 1;
+    rc_samples = live_write(r);
     if (rc == EXIT_OK)
         rc = train_write_record(r);
     print_summary(r);
+    if (r->lost_best)
+        rc = report_failed("%s was not written when it should have been", r->best);
     if (went_wrong(r))
         return EXIT_FAILED;
     return rc != EXIT_OK ? rc : rc_samples;
@@ -330,15 +346,15 @@ int main(int argc, char **argv)
         .lab = &lab, .arg = &arg, .reason = "running", .best_accuracy = (double)NAN};
 
     lab_begin(&lab, &command_line, argc, argv);
+    if (arg.status != NULL)
+        lab_quit(train_status(arg.status, lab.json));
     stop_install();
     train_set_up(&r);
-    train_open_log(&r);
-    train_save(&r); /* a folder that cannot be written shows now, not after hours */
-    progress_say(&lab.progress,
-                 "%s: %" PRId64 " steps, from step %" PRId64 "; %s, %d thread(s)", r.data_name,
-                 r.limit - r.step, r.step, jem_context_kernels(lab.ctx),
-                 (int)jem_context_threads(lab.ctx));
     train_expect(&r);
+    train_remove_replaced(&r);
+    train_open_log(&r);
+    must(train_save(&r)); /* a folder that cannot be written shows now, not after hours */
+    r.saved_at = progress_clock();
     train(&r);
     must(finish(&r));
     if (stop_signal() != 0)

@@ -13,6 +13,8 @@
 #define TIMED_PASSES 3   /* of which the shortest counts ... */
 #define ENOUGH       2.0 /* ... or fewer, once so many seconds have gone into them */
 
+#define LONG 3600.0 /* seconds */
+
 /* What learning from a batch costs, in gradients of log p(x); measured are 1.6 to 2.0
  * (docs/results/benchmarks.md). */
 #define LEARNING_COST 1.8
@@ -58,6 +60,55 @@ static int64_t batches_per_step(const struct run *r, int runs_chains)
     return 1 + (learns_px && !shared) + runs_chains;
 }
 
+static int64_t count_weights(const struct run *r)
+{
+    jem_model *model = NULL;
+    int64_t n = 0, shape[4];
+
+    must_jem(jem_trainer_model(r->trainer, &model));
+    for (int64_t i = 0; jem_model_param_info(model, i, NULL, shape) == JEM_OK; i++)
+        n += shape[0] * shape[1] * shape[2] * shape[3];
+    jem_model_free(model);
+    return n;
+}
+
+/* What is trained on what. */
+static void say_begin(struct run *r)
+{
+    struct progress *p = &r->lab->progress;
+    const int64_t *shape = r->lab->shape;
+    char arch[64];
+    int64_t n = 0, weights;
+
+    must_jem(jem_dataset_size(r->images, &n));
+    weights = count_weights(r);
+    must(settings_text(r->opts, "model.arch", arch));
+    progress_say(
+        p, "%s: %" PRId64 " steps, from step %" PRId64 " of %" PRId64 "; %s, %d thread(s)",
+        r->data_name, r->limit - r->step, r->step, r->total, jem_context_kernels(r->lab->ctx),
+        (int)jem_context_threads(r->lab->ctx));
+    progress_say(p,
+                 "images: %" PRId64 " to train on, %" PRId64 " held out; %" PRId64 " x %" PRId64
+                 " x %" PRId64 " (channels, height, width), %" PRId64 " classes",
+                 n, r->validation, shape[0], shape[1], shape[2], shape[3]);
+    progress_say(p, "network: %s, %" PRId64 " weights", arch, weights);
+}
+
+/* Did somebody say how long it may take, or that the time does not matter? */
+static int is_agreed(const struct train_arguments *a)
+{
+    return a->presets.count > 0 || a->time_budget > 0 || a->yes || a->resume != NULL;
+}
+
+static void refuse_long(const struct run *r, double step, const char *time)
+{
+    must(report_usage("the training would take about %s: %" PRId64
+                      " steps of %.2g s. Say --yes "
+                      "if that is meant; otherwise choose settings that are meant for this "
+                      "machine, such as --preset demo, or an end, such as --time-budget 1800",
+                      time, r->limit - r->step, step));
+}
+
 void train_expect(struct run *r)
 {
     const int runs_chains = settings_number(r->opts, "train.weight_px") > 0 ||
@@ -68,15 +119,19 @@ void train_expect(struct run *r)
     double pass, step, seconds;
     char whole[32];
 
-    if (r->lab->quiet || r->limit <= r->step)
+    say_begin(r);
+    if (r->limit <= r->step || (r->lab->quiet && is_agreed(r->arg)))
         return;
     pass = time_pass(r, (int64_t)settings_number(r->opts, "train.batch"));
     step = pass * ((double)chain_steps + LEARNING_COST * (double)batches);
     seconds = step * (double)(r->limit - r->step);
     if (r->arg->time_budget > 0 && r->arg->time_budget < seconds)
         seconds = r->arg->time_budget;
+    format_duration(seconds, whole);
     progress_say(&r->lab->progress,
                  "expected time about %s: %.2g s a step (SGLD steps: %" PRId64
                  ", batches to learn from: %" PRId64 ")",
-                 format_duration(seconds, whole), step, chain_steps, batches);
+                 whole, step, chain_steps, batches);
+    if (seconds > LONG && !is_agreed(r->arg))
+        refuse_long(r, step, whole);
 }

@@ -3,12 +3,13 @@
 /* What jem-train writes down: a log of JSON lines while it runs, train.json about the run as a
  * whole, and the state to go on from. */
 
-#include "train_run.h"
-
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/json_log.h"
+#include "kit/base/shell.h"
+#include "train_live.h"
 
 /* What jem_trainer_metric() knows, in the order of the log. The means are over the steps since
  * the last line; the others are the last step's. */
@@ -51,9 +52,10 @@ static json_t *describe(const struct run *r)
 {
     json_t *object = json_object();
 
-    json_object_set_new(object, "data", json_string(r->data_name));
+    json_set_text(object, "data", r->data_name);
     json_object_set_new(object, "validation", json_integer(r->validation));
     json_object_set_new(object, "split_seed", json_integer(r->split_seed));
+    json_object_set_new(object, "validate_every", json_integer(r->validate_every));
     json_object_set_new(object, "seed",
                         json_integer((json_int_t)settings_number(r->opts, "train.seed")));
     json_object_set_new(object, "steps_total", json_integer(r->total));
@@ -99,17 +101,33 @@ static void release_log(void *log)
 void train_open_log(struct run *r)
 {
     char path[FILE_PATH_BYTES];
+    const char *name = r->arg->log != NULL ? r->arg->log : path;
     json_t *line, *about;
 
     must(file_join(path, r->folder, "log.jsonl"));
-    must(json_log_open(r->arg->log != NULL ? r->arg->log : path, r->arg->resume != NULL,
-                       &r->log));
+    r->live = lab_array(r->lab, 1, sizeof *r->live);
+    if (r->arg->resume != NULL)
+        must(live_read(r->live, name));
+    must(json_log_open(name, r->arg->resume != NULL, &r->log));
     lab_keep(r->lab, r->log, release_log);
     line = train_new_line(r, r->arg->resume != NULL ? "resume" : "start");
     about = describe(r);
     json_object_update(line, about);
     json_decref(about);
     must(json_log_line(r->log, line));
+}
+
+void train_log_line(struct run *r, json_t *line)
+{
+    live_add(r->live, line);
+    live_write(r);
+    if (json_log_line(r->log, line) == EXIT_OK) {
+        r->lost_lines = 0;
+        return;
+    }
+    clearerr(r->log);
+    if (r->lost_lines++ == 0)
+        report_note("the training goes on; the log may lack lines");
 }
 
 double train_mean_gap(const struct means *m)
@@ -131,13 +149,43 @@ void train_log_steps(struct run *r, struct means *m)
         json_set_number(line, metrics[i].name, value);
     }
     memset(m, 0, sizeof *m);
-    must(json_log_line(r->log, line));
+    train_log_line(r, line);
 }
 
-void train_save(struct run *r)
+int train_save(struct run *r)
 {
-    must_jem(jem_trainer_save(r->trainer, r->last));
-    r->saved_at = progress_clock();
+    jem_model *model = NULL;
+
+    TRY(report_jem(jem_trainer_model(r->trainer, &model)));
+    train_note_run(r, model);
+    jem_model_free(model);
+    TRY(report_jem(jem_trainer_save(r->trainer, r->last)));
     r->saved_step = r->step;
-    must(train_write_record(r));
+    return train_write_record(r);
+}
+
+void train_save_now_and_then(struct run *r)
+{
+    if (train_save(r) != EXIT_OK)
+        report_note("the training goes on; saving is tried again in %g s", r->arg->save_every);
+    r->saved_at = progress_clock();
+}
+
+const char *train_reason(const struct run *r)
+{
+    static const char *const words[][2] = {
+        {"steps", "as many as --stop-after said"},
+        {"time", "--time-budget is used up"},
+        {"gap", "the energy gap opened beyond --max-gap"},
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(r->reason, words[i][0]) == 0)
+            return words[i][1];
+    return r->reason;
+}
+
+const char *train_quoted(const struct run *r, const char *path)
+{
+    return lab_keep(r->lab, shell_quoted(path), free);
 }

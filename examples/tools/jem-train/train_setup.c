@@ -8,12 +8,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kit/base/json_log.h"
 #include "kit/data/holdout.h"
 #include "kit/lab/train_best.h"
+
+#define VALIDATE_EVERY 500 /* steps, unless said otherwise */
 
 /* Is OUT the folder of the training that is continued? */
 static int stays_there(const struct run *r)
@@ -34,27 +37,36 @@ static void open_folder(struct run *r)
     else if ((size_t)snprintf(r->folder, sizeof r->folder, "%s", out) >= sizeof r->folder)
         must(report_failed("--out %.60s...: too long", out));
     must(file_make_folder(r->folder));
+    train_lock(r);
     must(file_join(r->last, r->folder, "last.safetensors"));
     must(file_join(r->best, r->folder, "best.safetensors"));
     must(file_join(r->record, r->folder, "train.json"));
-    if (!stays_there(r)) {
-        r->replaces = file_exists(r->last);
+    if (stays_there(r)) {
+        train_recall_best(r);
+    } else {
+        r->replaces = file_exists(r->last) || file_exists(r->best);
         r->best_accuracy = (double)NAN; /* the best model stays in the other folder */
         r->best_step = 0;
     }
-    if (r->replaces && !r->arg->overwrite)
+    if (!r->replaces || r->arg->overwrite)
+        return;
+    if (file_exists(r->last))
         must(report_usage("%s already holds a training; go on with it (--resume %s), choose "
                           "another --out, or say --overwrite",
-                          r->folder, r->last));
+                          r->folder, train_quoted(r, r->last)));
+    must(report_usage("%s already holds a model, %s; choose another --out, or say --overwrite",
+                      r->folder, r->best));
 }
 
-/* With --overwrite: what the new training may never write, or would append to. */
-static void remove_replaced(const struct run *r)
+/* What the new training may never write, or would append to. */
+void train_remove_replaced(const struct run *r)
 {
     static const char *const names[] = {"best.safetensors", "diverged.safetensors",
-                                        "samples.png", "log.jsonl"};
+                                        "samples.png", "log.jsonl", "live.html"};
     char path[FILE_PATH_BYTES];
 
+    if (!r->replaces)
+        return;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         must(file_join(path, r->folder, names[i]));
         if (unlink(path) != 0 && errno != ENOENT)
@@ -67,56 +79,82 @@ static void release_json(void *json)
     json_decref(json);
 }
 
-/* What train.json beside the file says about the training that is continued. */
+/* What train.json beside the file says about the training that is continued. It may be missing or
+ * broken: what the training needs is in the file itself, or in best.safetensors. */
 static void read_record(struct run *r)
 {
     char folder[FILE_PATH_BYTES], path[FILE_PATH_BYTES];
-    const json_t *best;
+    const json_t *best, *held;
 
     must(file_folder_of(folder, r->arg->resume));
     must(file_join(path, folder, "train.json"));
-    must(json_read_file(path, &r->before));
+    if (json_read_file(path, &r->before) != EXIT_OK)
+        report_note("going on without it; only the times in it are lost");
     if (r->before == NULL)
         return;
     lab_keep(r->lab, r->before, release_json);
     best = json_object_get(r->before, "best");
-    r->data_name = json_string_value(json_object_get(r->before, "data"));
+    if (json_is_string(json_object_get(r->before, "data")))
+        r->data_name = lab_keep(r->lab, json_get_text(r->before, "data"), free);
     r->earlier_seconds = json_number_value(json_object_get(r->before, "seconds_training"));
     r->earlier_validate_seconds =
         json_number_value(json_object_get(r->before, "seconds_validation"));
     r->diverged = json_integer_value(json_object_get(r->before, "diverged"));
-    if (json_is_number(json_object_get(best, "validation_accuracy"))) {
+    if (json_is_number(json_object_get(best, "validation_accuracy")))
         r->best_accuracy = json_number_value(json_object_get(best, "validation_accuracy"));
-        r->best_step = json_integer_value(json_object_get(best, "step"));
+    r->best_step = json_integer_value(json_object_get(best, "step"));
+    held = json_object_get(r->before, "validation");
+    if (json_is_integer(held))
+        r->kept_validation = json_integer_value(held);
+    held = json_object_get(r->before, "split_seed");
+    if (json_is_integer(held)) {
+        r->keeps_split_seed = 1;
+        r->kept_split_seed = json_integer_value(held);
     }
 }
 
-static void open_data(struct run *r)
+/* How many of the n images are held out. A training that goes on keeps its own: others would be
+ * images that it has learnt. */
+static int64_t choose_validation(const struct run *r, int64_t n)
 {
-    const struct train_arguments *a = r->arg;
-    const json_t *held = json_object_get(r->before, "validation");
-    const json_t *split_seed = json_object_get(r->before, "split_seed");
-    int64_t n = 0, shape[4];
+    const int64_t said = r->arg->validation, kept = r->kept_validation;
+
+    if (kept >= 0 && said >= 0 && said != kept)
+        must(report_usage("--validation %" PRId64 ": the training in %s holds out %" PRId64
+                          " images and goes on with these; leave the option out",
+                          said, r->arg->resume, kept));
+    if (kept >= 0)
+        return kept;
+    return said >= 0 ? said : holdout_default(n);
+}
+
+static void name_data(struct run *r)
+{
+    char *absolute = NULL;
 
     if (r->lab->data != NULL)
         r->data_name = r->lab->data;
     else if (r->data_name == NULL)
         r->data_name = "fashion-mnist";
+    must(data_absolute(r->data_name, &absolute));
+    r->data_name = lab_keep(r->lab, absolute, free);
+}
+
+static void open_data(struct run *r)
+{
+    int64_t n = 0, shape[4];
+
+    name_data(r);
     r->images = lab_dataset(r->lab, r->data_name, "train");
     must_jem(jem_dataset_shape(r->images, shape));
     lab_set_shape(r->lab, shape);
     must_jem(jem_dataset_size(r->images, &n));
-    r->validation = a->validation;
-    if (a->validation < 0 && json_is_integer(held))
-        r->validation = json_integer_value(held);
-    else if (a->validation < 0)
-        r->validation = holdout_default(n);
+    r->validation = choose_validation(r, n);
     if (r->validation >= n)
         must(report_usage("--validation %" PRId64 ": must be less than the %" PRId64
                           " training images",
                           r->validation, n));
-    r->split_seed =
-        json_is_integer(split_seed) ? json_integer_value(split_seed) : a->split_seed;
+    r->split_seed = r->keeps_split_seed ? r->kept_split_seed : r->arg->split_seed;
     if (r->validation > 0) {
         jem_dataset *all = r->images;
 
@@ -125,14 +163,17 @@ static void open_data(struct run *r)
     }
 }
 
-/* The file's when a training goes on; else presets, --set, --seed. */
+/* The file's when a training goes on; else presets, --set, --steps, --seed. */
 static void choose_settings(struct run *r)
 {
     const struct train_arguments *a = r->arg;
 
     r->opts = lab_settings(r->lab, a->resume, &a->presets, &a->sets);
+    if (a->steps > 0)
+        must_jem(jem_options_set_str(r->opts, "train.steps",
+                                     lab_text(r->lab, "%" PRId64, a->steps)));
     if (a->seed != NULL && jem_options_set_str(r->opts, "train.seed", a->seed) != JEM_OK)
-        must(report_usage("--seed %s: %s", a->seed, jem_last_error()));
+        must(report_usage("--seed %s: %s", a->seed, report_reason()));
 }
 
 /* The settings "model.*" are those of the model in --init. */
@@ -180,15 +221,23 @@ static jem_model *create_model_from_file(struct run *r)
 static void create_trainer(struct run *r)
 {
     jem_model *model = NULL;
+    jem_status status;
+    char start[64];
 
     must(settings_take_shape(r->opts, r->lab->shape));
     if (r->arg->init != NULL)
         model = create_model_from_file(r);
     else
         must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
-    must(provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out));
-    must_jem(jem_trainer_create(model, r->images, r->opts, &r->trainer));
+    status = jem_trainer_create(model, r->images, r->opts, &r->trainer);
     jem_model_free(model);
+    must(settings_text(r->opts, "start.kind", start));
+    if (status == JEM_E_STATE && strcmp(start, "uniform") != 0)
+        must(report_failed("%s; a start that is fitted to each class needs more images of it. "
+                           "Add some, leave the class out, hold fewer out (--validation), or "
+                           "say --set start.kind=uniform",
+                           jem_last_error()));
+    must_jem(status);
 }
 
 /* How far the training is, and how far this run should go. */
@@ -197,13 +246,25 @@ static void plan(struct run *r)
     must(train_planned_steps(r->trainer, r->opts, &r->total));
     r->first_step = r->step = r->validated_step = (int64_t)train_metric(r, "step");
     r->limit = r->total;
-    if (r->arg->steps > 0 && r->arg->steps < r->total - r->step)
-        r->limit = r->step + r->arg->steps;
+    if (r->arg->stop_after > 0 && r->arg->stop_after < r->total - r->step)
+        r->limit = r->step + r->arg->stop_after;
 }
 
 static void release_trainer(void *trainer)
 {
     jem_trainer_free(trainer);
+}
+
+/* All that is saved from here on remembers it. */
+static void note_data(const struct run *r)
+{
+    jem_model *model = NULL;
+    int rc;
+
+    must_jem(jem_trainer_model(r->trainer, &model));
+    rc = provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out);
+    jem_model_free(model);
+    must(rc);
 }
 
 void train_set_up(struct run *r)
@@ -212,8 +273,14 @@ void train_set_up(struct run *r)
 
     lab_open(r->lab);
     choose_settings(r);
-    if (resume != NULL)
+    r->validate_every = VALIDATE_EVERY;
+    r->kept_validation = -1;
+    if (resume != NULL) {
         read_record(r);
+        train_recall_run(r);
+    }
+    if (r->arg->validate_every > 0)
+        r->validate_every = r->arg->validate_every;
     open_data(r);
     open_folder(r);
     if (resume == NULL)
@@ -221,7 +288,6 @@ void train_set_up(struct run *r)
     else
         must_jem(jem_trainer_load(r->lab->ctx, r->images, resume, &r->trainer));
     lab_keep(r->lab, r->trainer, release_trainer);
+    note_data(r);
     plan(r);
-    if (r->replaces)
-        remove_replaced(r);
 }

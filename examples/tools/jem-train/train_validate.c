@@ -50,12 +50,27 @@ static double score_buffer(const struct run *r, jem_model *model)
 
     must(read_buffer(r, BUFFER_IMAGES, &x, &n));
     if (n > 0) {
-        must(evaluate_images(model, x, n, EVALUATION_BATCH, &e));
+        must(evaluate_images(model, x, n, EVALUATION_BATCH, NULL, &e));
         mean = e.mean_log_px;
         evaluate_free(&e);
     }
     free(x);
     return mean;
+}
+
+/* "accuracy 71.20 %, the best so far" of images with labels, and log p(x) of all. */
+static void say_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
+                           int better)
+{
+    char accuracy[64] = "images have no labels, the latest model is kept", samples[48] = "";
+
+    if (!isnan(e->accuracy))
+        snprintf(accuracy, sizeof accuracy, "accuracy %.2f %%%s", 100 * e->accuracy,
+                 better ? ", the best so far" : "");
+    if (!isnan(buffer_log_px))
+        snprintf(samples, sizeof samples, ", of samples %.2f", buffer_log_px);
+    progress_say(&r->lab->progress, "step %" PRId64 ": validation %s, log p(x) %.2f%s", r->step,
+                 accuracy, e->mean_log_px, samples);
 }
 
 static void log_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
@@ -70,17 +85,25 @@ static void log_validation(struct run *r, const struct evaluation *e, double buf
     json_set_number(line, "log_px_buffer", buffer_log_px);
     json_set_number(line, "gap", e->mean_log_px - buffer_log_px);
     json_object_set_new(line, "best", json_boolean(better));
-    if (isnan(buffer_log_px))
-        progress_say(&r->lab->progress, "step %" PRId64 ": validation accuracy %.2f %%%s",
-                     r->step, 100 * e->accuracy, better ? ", the best so far" : "");
-    else
-        progress_say(&r->lab->progress,
-                     "step %" PRId64
-                     ": validation accuracy %.2f %%%s, log p(x) %.2f, of samples "
-                     "%.2f",
-                     r->step, 100 * e->accuracy, better ? ", the best so far" : "",
-                     e->mean_log_px, buffer_log_px);
-    must(json_log_line(r->log, line));
+    say_validation(r, e, buffer_log_px, better);
+    train_log_line(r, line);
+}
+
+/* The model becomes the best one, if it can be written: otherwise the one before stays it. */
+static void keep_best(struct run *r, jem_model *model, double accuracy)
+{
+    const double before = r->best_accuracy;
+    const int64_t step_before = r->best_step;
+
+    r->best_accuracy = accuracy;
+    r->best_step = r->step;
+    train_note_run(r, model);
+    r->lost_best = report_jem(jem_model_save(model, r->best)) != EXIT_OK;
+    if (!r->lost_best)
+        return;
+    r->best_accuracy = before;
+    r->best_step = step_before;
+    report_note("the training goes on; the best model of a later validation is written");
 }
 
 /* Without images to validate on, or without labels, the latest model counts as the best. */
@@ -100,11 +123,8 @@ void train_validate(struct run *r)
     }
     if (!isnan(e.accuracy))
         better = isnan(r->best_accuracy) || e.accuracy > r->best_accuracy;
-    if (better) {
-        r->best_accuracy = e.accuracy;
-        r->best_step = r->step;
-        must_jem(jem_model_save(model, r->best));
-    }
+    if (better)
+        keep_best(r, model, e.accuracy);
     r->validate_seconds += progress_clock() - start;
     r->validated_step = r->step;
     if (r->held_out != NULL)

@@ -23,7 +23,10 @@ void jem__packed_clear(jem_context *ctx, jem__packed *packed)
     pthread_mutex_destroy(&packed->lock);
 }
 
-/* The entry of (at, form), made when there is none; NULL without memory. */
+/* Memory is let go before it is given back: a child of fork() frees what it finds, whatever
+ * another thread of its parent was doing.
+ *
+ * The entry of (at, form), made when there is none; NULL without memory. */
 static jem__packed_form *find(jem_context *ctx, jem__packed *p, int64_t at, int32_t form)
 {
     for (int64_t i = 0; i < p->n; i++)
@@ -36,9 +39,10 @@ static jem__packed_form *find(jem_context *ctx, jem__packed *p, int64_t at, int3
             return NULL;
         for (int64_t i = 0; i < p->n; i++)
             list[i] = p->list[i];
-        jem__free(ctx, p->list);
+        jem__packed_form *old = p->list;
         p->list = list;
         p->capacity = capacity;
+        jem__free(ctx, old);
     }
     p->list[p->n] = (jem__packed_form){.at = at, .form = form, .version = -1};
     return &p->list[p->n++];
@@ -53,9 +57,11 @@ static jem_status get(const jem__queue *queue, jem__packed *p, int64_t at, int32
     if (entry == NULL)
         return JEM_E_NOMEM;
     if (entry->count != count) {
-        jem__free(ctx, entry->numbers);
+        float *old = entry->numbers;
+        entry->numbers = NULL;
         entry->count = 0;
         entry->version = -1;
+        jem__free(ctx, old);
         entry->numbers = jem__alloc_raw(ctx, count, sizeof *entry->numbers);
         if (entry->numbers == NULL)
             return JEM_E_NOMEM;
