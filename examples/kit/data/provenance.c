@@ -49,19 +49,14 @@ static int put_classes(jem_model *model, const char *spec, int64_t classes)
     return EXIT_OK;
 }
 
-/* A name of files, which may be any bytes: the key has what people can read of it, KEY_bytes all of
- * it, percent-encoded. */
-static int put_name(jem_model *model, const char *key, const char *name)
+/* A name of files, which may be any bytes: where it is not UTF-8 its bytes stand beside it. */
+static int put_name(jem_model *model, const char *key, const char *bytes_key, const char *name)
 {
     const int plain = name == NULL || text_is_utf8(name);
     char *shown = plain ? NULL : text_shown(name), *bytes = plain ? NULL : text_percent(name);
-    char bytes_key[32];
-    int kept, rc;
+    int kept, rc = plain || (shown != NULL && bytes != NULL) ? EXIT_OK : report_no_memory();
 
-    snprintf(bytes_key, sizeof bytes_key, "%s_bytes", key);
-    if (!plain && (shown == NULL || bytes == NULL))
-        rc = report_no_memory();
-    else
+    if (rc == EXIT_OK)
         rc = put(model, key, plain ? name : shown, &kept);
     if (rc == EXIT_OK)
         rc = put(model, bytes_key, bytes, &kept);
@@ -104,8 +99,8 @@ static int put_spec(jem_model *model, const char *spec)
 
     snprintf(kind, sizeof kind, "%.*s", (int)length, spec);
     TRY(put(model, "data.kind", kind, &kept));
-    TRY(put_name(model, "data.spec", spec));
-    TRY(put_name(model, "data.path", path));
+    TRY(put_name(model, "data.spec", "data.spec_bytes", spec));
+    TRY(put_name(model, "data.path", "data.path_bytes", path));
     return put_preparation(model, path == NULL ? NULL : strchr(path, ','));
 }
 
@@ -188,7 +183,7 @@ static int get(const jem_model *model, const char *key, char **out)
 
 int provenance_spec(const jem_model *model, char **out)
 {
-    char *bytes;
+    char *bytes = NULL;
 
     TRY(get(model, "data.spec_bytes", &bytes));
     if (bytes == NULL)

@@ -6,7 +6,7 @@
  *     train.validation, train.split_seed      images held out, and what chose them
  *     train.validate_every
  *
- * What the data are stands beside it (kit/data/provenance.h). They lie in one file with the
+ * What the images are stands beside it (kit/data/provenance.h). They lie in one file with the
  * weights, so that no instant of a crash can part them. Which model is the best, and how good it
  * is, says best.safetensors alone: it may be younger than last.safetensors, and then the training
  * comes to it once more. */
@@ -18,6 +18,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kit/data/provenance.h"
 
 #define NUMBER "%.17g" /* a double as it is */
 
@@ -87,7 +89,7 @@ static int64_t whole_of(const struct run *r, const jem_model *model, const char 
 void train_recall_run(struct run *r)
 {
     jem_model *model = lab_model(r->lab, r->arg->resume);
-    char *spec = NULL;
+    char *spec;
     int there;
     int64_t value;
 

@@ -236,7 +236,7 @@ static void create_trainer(struct run *r)
         must(report_failed("%s; a start that is fitted to each class needs more images of it. "
                            "Add some, leave the class out, hold fewer out (--validation), or "
                            "say --set start.kind=uniform",
-                           jem_last_error()));
+                           report_reason()));
     must_jem(status);
 }
 
