@@ -78,7 +78,7 @@ static int check(void)
     if (lab.out == NULL)
         return report_usage("--out DIR is missing: where should the pictures go?");
     if (lab.count == 0 && arg.per_class == 0 && arg.film == 0)
-        return report_usage("--count 0 and --per-class 0 leave nothing to draw");
+        return report_usage("--count 0, --per-class 0 and --film 0 leave nothing to draw");
     return CLI_GO;
 }
 
@@ -99,6 +99,7 @@ static const struct record_column columns[] = {
     {"chains_on", "chains on", .kind = RECORD_TEXT},
     {"class", NULL, .kind = RECORD_WHOLE},
     {"n", "number", .kind = RECORD_WHOLE},
+    {"steps", NULL, .kind = RECORD_WHOLE},
     {"log_px_start", "log p(x) at start", .decimals = 3},
     {"log_px_end", "at the end", .decimals = 3},
     {"confidence", "confidence", .decimals = 3},
@@ -108,6 +109,8 @@ struct sampling {
     jem_options *opts;
     jem_sampler *sampler;
     int64_t steps;
+    const char *drawn; /* the pictures, "out/a.png out/b.png" */
+    const char *made;  /* the chains in them, for the protocol */
     struct record_table *rows;
 
     struct image_input *pool; /* images of the replay buffer, or NULL */
@@ -226,9 +229,10 @@ static void start_chains(struct sampling *s, const int32_t *y, float *x, int64_t
     lab_drop(&lab, taken);
 }
 
-/* Go on with chains that have made `done` steps, until they have made `end` of them. */
-static void run_chains(struct sampling *s, const char *what, const int32_t *y, float *x,
-                       int64_t n, int64_t done, int64_t end)
+/* Go on with chains that have made `done` steps, until they have made `end` of them or Ctrl-C comes.
+ * Returns how many they have made then. */
+static int64_t run_chains(struct sampling *s, const char *what, const int32_t *y, float *x,
+                          int64_t n, int64_t done, int64_t end)
 {
     const double start = progress_clock();
     const int64_t before = done;
@@ -248,14 +252,17 @@ static void run_chains(struct sampling *s, const char *what, const int32_t *y, f
     }
     progress_clear(&lab.progress);
     if (done < end)
-        report_note("stopped after %" PRId64 " steps of %s; drawing what is there", done, what);
+        report_note("stopped after %" PRId64 " of %" PRId64
+                    " steps of %s; drawing what is there",
+                    done, s->steps, what);
+    return done;
 }
 
 /* A row: chains first, ..., first + n - 1, before and after. `y` < 0: the confidence is that of
  * the most probable class. */
 static void tell_chains(const struct sampling *s, const char *name,
                         const struct evaluation *before, const struct evaluation *after,
-                        int64_t first, int64_t n, int64_t y)
+                        int64_t steps, int64_t first, int64_t n, int64_t y)
 {
     double start = 0, end = 0, sure = 0;
 
@@ -268,29 +275,39 @@ static void tell_chains(const struct sampling *s, const char *name,
     record_text(s->rows, "chains_on", name);
     record_whole(s->rows, "class", y);
     record_whole(s->rows, "n", n);
+    record_whole(s->rows, "steps", steps);
     record_number(s->rows, "log_px_start", start / (double)n);
     record_number(s->rows, "log_px_end", end / (double)n);
     record_number(s->rows, "confidence", sure / (double)n);
 }
 
 static void tell_classes(const struct sampling *s, const struct evaluation *before,
-                         const struct evaluation *after)
+                         const struct evaluation *after, int64_t steps)
 {
     for (int64_t k = 0; k < after->classes; k++) {
         const char *known = lab_class_name(&lab, k);
         const char *name =
             lab_text(&lab, "class %" PRId64 " %s", k, known == NULL ? "" : known);
 
-        tell_chains(s, name, before, after, k * arg.per_class, arg.per_class, k);
+        tell_chains(s, name, before, after, steps, k * arg.per_class, arg.per_class, k);
     }
 }
 
-static void write_grid(const char *name, const float *x, int64_t n, int64_t across)
+/* A picture of chains that have made `steps` steps, and what the end of the program says of it. */
+static void write_grid(struct sampling *s, const char *name, const char *chains, const float *x,
+                       int64_t n, int64_t across, int64_t steps)
 {
     char path[FILE_PATH_BYTES];
 
     must(file_join(path, lab.out, name));
     must(image_write_grid(path, x, n, lab.shape, across));
+    s->drawn =
+        s->drawn == NULL ? lab_text(&lab, "%s", path) : lab_text(&lab, "%s %s", s->drawn, path);
+    s->made = lab_text(&lab, "%s%s%s (%s), of %" PRId64 " SGLD steps each",
+                       s->made == NULL ? "" : s->made, s->made == NULL ? "" : "; ", chains,
+                       name, steps);
+    if (steps < s->steps)
+        s->made = lab_text(&lab, "%s instead of %" PRId64, s->made, s->steps);
 }
 
 /* One grid: n chains, with classes y or without, as a picture and as rows of the table. */
@@ -300,16 +317,22 @@ static void draw_grid(struct sampling *s, const char *what, const int32_t *y, in
     float *x = lab_floats(&lab, n * lab.size);
     const struct image_input chains = {.n = n, .of = n, .x = x};
     const struct evaluation *before, *after;
+    int64_t steps;
 
     start_chains(s, y, x, n);
     before = lab_evaluate(&lab, &chains);
-    run_chains(s, what, y, x, n, 0, s->steps);
+    steps = run_chains(s, what, y, x, n, 0, s->steps);
     after = lab_evaluate(&lab, &chains);
-    write_grid(lab_text(&lab, "%s.png", what), x, n, across);
+    write_grid(s, lab_text(&lab, "%s.png", what),
+               y == NULL
+                   ? lab_text(&lab, "%" PRId64 " chains on log p(x)", n)
+                   : lab_text(&lab, "%" PRId64 " per class on log p(x|y), a row per class",
+                              arg.per_class),
+               x, n, across, steps);
     if (y == NULL)
-        tell_chains(s, "any class", before, after, 0, n, -1);
+        tell_chains(s, "any class", before, after, steps, 0, n, -1);
     else
-        tell_classes(s, before, after);
+        tell_classes(s, before, after, steps);
     lab_drop(&lab, x);
 }
 
@@ -323,31 +346,49 @@ static void draw_classes(struct sampling *s)
     draw_grid(s, "classes", y, n, arg.per_class);
 }
 
-/* The states of the chains at FRAMES times, evenly apart (all of them in shorter chains). */
+/* A row per chain from states that come one after the other. */
+static void write_film(struct sampling *s, const float *film, int64_t n, int64_t states,
+                       int64_t steps)
+{
+    float *rows = lab_floats(&lab, n * states * lab.size);
+
+    for (int64_t f = 0; f < states; f++)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(rows + (i * states + f) * lab.size, film + (f * n + i) * lab.size,
+                   (size_t)lab.size * sizeof *rows);
+    write_grid(s, "film.png",
+               lab_text(&lab, "the way of %" PRId64 " on log p(x), a row each", n), rows,
+               n * states, states, steps);
+}
+
+/* The states of the chains at FRAMES times, evenly apart (all of them in shorter chains); fewer
+ * when Ctrl-C comes. */
 static void draw_film(struct sampling *s)
 {
     const int64_t n = arg.film, last = s->steps < FRAMES - 1 ? s->steps : FRAMES - 1;
     float *x = lab_floats(&lab, n * lab.size);
     float *film = lab_floats(&lab, n * (last + 1) * lab.size);
+    const char *times = "0";
+    int64_t done = 0, shown = 0;
 
     start_chains(s, NULL, x, n);
-    printf("film.png: a row per chain, after steps 0");
-    for (int64_t f = 0; f <= last; f++) {
+    for (;;) {
         for (int64_t i = 0; i < n; i++)
-            memcpy(film + (i * (last + 1) + f) * lab.size, x + i * lab.size,
+            memcpy(film + (shown * n + i) * lab.size, x + i * lab.size,
                    (size_t)lab.size * sizeof *x);
-        if (f == last)
+        shown++;
+        if (shown > last || stop_signal() != 0)
             break;
-        run_chains(s, "film", NULL, x, n, f * s->steps / last, (f + 1) * s->steps / last);
-        printf(" %" PRId64, (f + 1) * s->steps / last);
+        done = run_chains(s, "film", NULL, x, n, done, shown * s->steps / last);
+        times = lab_text(&lab, "%s %" PRId64, times, done);
     }
-    printf("\n\n");
-    write_grid("film.png", film, n * (last + 1), last + 1);
+    printf("film.png: a row per chain, after steps %s\n\n", times);
+    write_film(s, film, n, shown, done);
 }
 
 static void say_protocol(const struct sampling *s)
 {
-    const char *starts = "the start distribution", *drawn = "";
+    const char *starts = "the start distribution", *classes = lab_no_classes(&lab);
 
     if (s->pool != NULL)
         starts = lab_text(&lab,
@@ -355,16 +396,12 @@ static void say_protocol(const struct sampling *s)
                           " images of the replay buffer, evenly spaced; those on log p(x|y) "
                           "from the images with the largest p(y|x), which makes them a choice",
                           s->pool->n, s->stored);
-    if (arg.per_class > 0)
-        drawn = lab_text(&lab,
-                         "; %" PRId64 " per class on log p(x|y) (classes.png, a row per class)",
-                         arg.per_class);
     record_protocol(lab.record,
-                    "%" PRId64 " chains on log p(x)%s, of %" PRId64
-                    " SGLD steps each, all of them shown. Chains start from %s. log p(x) is up "
-                    "to a constant; confidence: the mean p(y|x) of the class, or of the most "
-                    "probable one, at the end.",
-                    lab.count, drawn, s->steps, starts);
+                    "%s; all of them shown. Chains start from %s. log p(x) is up to a "
+                    "constant; confidence: the mean p(y|x) of the class, or of the most "
+                    "probable one, at the end.%s%s%s",
+                    s->made, starts, classes == NULL ? "" : " Confidence means nothing here: ",
+                    classes == NULL ? "" : classes, classes == NULL ? "" : ".");
 }
 
 static void note_settings(const struct sampling *s)
@@ -375,6 +412,7 @@ static void note_settings(const struct sampling *s)
     json_object_set_new(json, "seed",
                         json_integer((json_int_t)settings_number(s->opts, "train.seed")));
     json_object_set_new(json, "steps", json_integer(s->steps));
+    json_object_set_new(json, "stopped", json_boolean(stop_signal() != 0));
     json_object_set_new(json, "settings", settings_json(s->opts));
 }
 
@@ -396,8 +434,9 @@ int main(int argc, char **argv)
         draw_classes(&s);
     if (arg.film > 0 && stop_signal() == 0)
         draw_film(&s);
-    record_say(lab.record, "\npictures   %s/*.png\n", lab.out);
-    say_protocol(&s);
+    record_say(lab.record, "\npictures   %s\n", s.drawn == NULL ? "none" : s.drawn);
+    if (s.made != NULL)
+        say_protocol(&s);
     note_settings(&s);
     lab_tell(&lab);
     if (stop_signal() != 0)

@@ -8,7 +8,7 @@ robust() { "$JEM_BIN/jem-robustness" "$@"; }
 expect "--help" 0 "Usage: jem-robustness" robust --help
 verdict "--help fits the screen" "$(awk 'length > 96' "$tmp/out" | head -1)" [ -z "$(awk 'length > 96' "$tmp/out")" ]
 expect "no model" 2 "--model FILE is missing" robust
-expect "unknown attack" 2 "--attack fgsm: unknown" robust --model x --attack fgsm
+expect "unknown attack" 2 "--attack fgsm: unknown; there are pgd, pgd-min, apgd, transfer, square, hopskipjump, pointwise, noise" robust --model x --attack fgsm
 expect "unknown norm" 2 "must be linf or l2" robust --model x --norm l1
 expect "unknown gradient" 2 "must be straight, exact or both" robust --model x --gradient bpda
 expect "transfer without a source" 2 "--source FILE" robust --model x --attack transfer

@@ -42,11 +42,32 @@ expect "gaussian start without data" 2 "give the training images" sample --model
 expect "gaussian start" 0 "start.kind = gaussian" sample --model "$model" --out "$tmp/j" "${small[@]}" \
     --set start.kind=gaussian --data "idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz"
 expect "no such model" 1 "cannot open" sample --model "$tmp/none" --out "$tmp/k" "${small[@]}"
-"$JEM_BIN/jem-sample" --model "$model" --out "$tmp/m" --steps 2000 --count 400 --quiet >"$tmp/out" 2>"$tmp/err" &
-pid=$!
-sleep 0.5
-kill -INT $pid
-wait $pid
-code=$?
+verdict "names the pictures it made" "$(cat "$tmp/table")" grep -qx "pictures   $tmp/r/samples.png $tmp/r/classes.png" "$tmp/table"
+train "${tiny[@]}" --set train.weight_py_x=0 --set train.weight_pxy=0 --steps 2 --out "$tmp/ebm" >/dev/null
+expect "a model without labels" 0 "Confidence means nothing here: the model was trained" bash -c '"$@" | tr "\n" " "' - \
+    "$JEM_BIN/jem-sample" --model "$tmp/ebm/last.safetensors" --out "$tmp/s" "${small[@]}" --per-class 0
+verdict "no word of a picture that it did not make" "$(cat "$tmp/out")" bash -c '! grep -q classes.png "$1"' - "$tmp/out"
+
+# Ctrl-C in the midst of the first grid: what is drawn, and nothing else, is spoken of.
+halt() { # OPTION...: leaves the exit code in $code
+    "$JEM_BIN/jem-sample" --model "$model" --out "$tmp/m" --json "$tmp/m.json" --steps 1000000 --quiet "$@" >"$tmp/out" 2>"$tmp/err" &
+    local pid=$!
+    until [ -d "$tmp/m" ] || ! kill -0 $pid; do sleep 0.05; done
+    kill -INT $pid
+    wait $pid
+    code=$?
+}
+halt --count 4 --film 2
 verdict "Ctrl-C draws what is there" "exit code $code; $(cat "$tmp/err")" [ $code -eq 130 ]
+verdict "Ctrl-C: the pictures it names are there" "$(cat "$tmp/out")" bash -c '
+    names=$(sed -n "s/^pictures   //p" "$1") && [ -n "$names" ] && ls $names' - "$tmp/out"
 verdict "Ctrl-C: the picture" "missing" [ -s "$tmp/m/samples.png" ]
+verdict "and no others" "$(ls "$tmp/m")" [ ! -e "$tmp/m/classes.png" ]
+verdict "nor does it speak of others" "$(cat "$tmp/out")" bash -c '! grep -q classes.png "$1"' - "$tmp/out"
+verdict "Ctrl-C: the JSON says so" "no" json "$tmp/m.json" "1 / o['stopped']"
+verdict "its steps are those that were made" "$(json "$tmp/m.json" "o['rows']")" json "$tmp/m.json" "[1 / (r['steps'] < 1000000) for r in o['rows']]"
+verdict "so are those of the protocol" "$(cat "$tmp/out")" bash -c 'tr "\n" " " <"$1" | grep -q "SGLD steps each instead of 1000000"' - "$tmp/out"
+rm -r "$tmp/m"
+halt --count 0 --per-class 0 --film 2
+verdict "Ctrl-C in a film" "exit code $code; $(cat "$tmp/err")" [ $code -eq 130 ]
+verdict "a film of what there was" "$(cat "$tmp/out")" bash -c 'grep -q "^pictures   none" "$1" || grep -qE "after steps 0 [0-9]{1,5}$" "$1"' - "$tmp/out"

@@ -100,6 +100,19 @@ static int is_l2(void)
     return strcmp(arg.norm, "l2") == 0;
 }
 
+static int refuse_attack(const char *name)
+{
+    char known[256] = "";
+
+    for (int k = 0; k < attack_count; k++) {
+        const size_t used = strlen(known);
+
+        snprintf(known + used, sizeof known - used, "%s%s", k > 0 ? ", " : "",
+                 attack_kinds[k].name);
+    }
+    return report_usage("--attack %s: unknown; there are %s", name, known);
+}
+
 static int check_attacks(void)
 {
     static const char *pgd = "pgd";
@@ -109,7 +122,7 @@ static int check_attacks(void)
         study.attacks = (struct cli_list){&pgd, 1};
     for (int64_t i = 0; i < study.attacks.count; i++) {
         if (attack_find(study.attacks.items[i]) == NULL)
-            return report_usage("--attack %s: unknown", study.attacks.items[i]);
+            return refuse_attack(study.attacks.items[i]);
         if (strcmp(study.attacks.items[i], "pointwise") == 0 && !is_l2())
             return report_usage("--attack pointwise changes few values, but these by as much "
                                 "as there is, which is no attack in L-inf: it needs --norm l2");

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
 #include "kit/data/outliers.h"
@@ -286,16 +288,13 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
 int demo_page_write(const struct demo *d, const char *run, const char *out)
 {
     char path[FILE_PATH_BYTES];
-    FILE *file;
-    int code = file_join(path, out, "report.html");
+    struct file_writer w;
 
-    if (code != EXIT_OK)
-        return code;
-    file = fopen(path, "w");
-    if (file == NULL)
-        return report_failed("cannot write %s", path);
-    code = write_page(file, d, run, out);
-    if (fclose(file) != 0 && code == EXIT_OK)
-        code = report_failed("cannot write %s: the disk may be full", path);
-    return code;
+    TRY(file_join(path, out, "report.html"));
+    TRY(file_writer_open(&w, path));
+    int code = write_page(w.stream, d, run, out);
+    if (code == EXIT_OK)
+        code = json_sound();
+    const int closed = file_writer_close(&w, code == EXIT_OK);
+    return code != EXIT_OK ? code : closed;
 }

@@ -123,7 +123,7 @@ void train_recall_best(struct run *r)
         return;
     }
     if (jem_model_load(r->lab->ctx, r->best, &model) != JEM_OK) {
-        report_note("%s; the next model that is validated takes its place", jem_last_error());
+        report_note("%s; the next model that is validated takes its place", report_reason());
         r->best_accuracy = (double)NAN;
         r->best_step = 0;
         return;

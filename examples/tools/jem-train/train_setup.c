@@ -22,9 +22,13 @@
 static int stays_there(const struct run *r)
 {
     char own[FILE_PATH_BYTES];
+    int same = 0;
 
-    return r->arg->resume != NULL && file_folder_of(own, r->arg->resume) == EXIT_OK &&
-           file_same(own, r->folder);
+    if (r->arg->resume == NULL)
+        return 0;
+    must(file_folder_of(own, r->arg->resume));
+    must(file_same(own, r->folder, &same));
+    return same;
 }
 
 /* OUT and the names in it. Nothing of an earlier training is lost by accident. */
@@ -44,7 +48,11 @@ static void open_folder(struct run *r)
     if (stays_there(r)) {
         train_recall_best(r);
     } else {
-        r->replaces = file_exists(r->last) || file_exists(r->best);
+        int best = 0;
+
+        must(file_look(r->last, &r->replaces));
+        must(file_look(r->best, &best));
+        r->replaces |= best;
         r->best_accuracy = (double)NAN; /* the best model stays in the other folder */
         r->best_step = 0;
     }
