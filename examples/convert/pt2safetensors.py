@@ -6,8 +6,8 @@ Reads what torch.save() wrote, zip and legacy format: the official code's
 {"model_state_dict": ..., "replay_buffer": ...} or a bare state dict. Tensors keep names, types
 and values; what torch.nn.DataParallel, torch.compile and averages of weights put before the
 names ("module.", "_orig_mod." ...) is removed. What is neither a tensor nor the state dict,
-such as an optimizer's state, is left out and named. The network must be one that libjem knows. What
-safetensors2pt.py kept of a model's metadata comes back."""
+such as an optimizer's state, is left out and named. The network must be one that libjem knows.
+What safetensors2pt.py kept of a model's metadata comes back."""
 
 import argparse
 import inspect

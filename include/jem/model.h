@@ -30,7 +30,8 @@
  *                                     what the numbers of an array mean ("0..255", "0..1")
  *     "data.spec"                     what it was trained on, as the programs' --data says it
  *     "data.kind" "data.path"         the same in two parts
- *     "data.path_bytes"               the path with % codes, if it is not UTF-8
+ *     "data.spec_bytes"               the same two with % codes, if they are not UTF-8
+ *     "data.path_bytes"
  *     "data.train" "data.validation"  jem_dataset_fingerprint() of the images it was trained on,
  *     "data.test"                     validated with and tested with, as 16 hexadecimal digits
  */

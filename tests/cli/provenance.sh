@@ -72,6 +72,12 @@ expect "the data have moved" 1 "was trained on these images" "$JEM_BIN/jem-calib
 expect "an explicit --data wins" 0 "24 labelled test images" "$JEM_BIN/jem-calibration" --model "$model" \
     --data "folder:$tmp/moved,size=12x12,grey"
 
+# A training that goes on with them in another place remembers that one.
+expect "a training goes on elsewhere" 0 "" train --resume "$tmp/run/last.safetensors" --quiet \
+    --data "folder:$tmp/moved,size=12x12,grey"
+got=$(meta "$tmp/run/last.safetensors" data.path)
+verdict "and remembers where" "$got" [ "$got" = "$tmp/moved,size=12x12,grey" ]
+
 # A path that is not UTF-8.
 odd=$tmp/$(printf 'caf\351 100%%')
 mv "$tmp/moved" "$odd"

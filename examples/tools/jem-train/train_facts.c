@@ -7,10 +7,10 @@
  *     train.validation_split                  ... unless they are a split of the data set
  *     train.validate_every
  *
- * beside what kit/data/provenance.h keeps of the images.
- * They lie in one file with the weights, so that no instant of a crash can part them. Which model
- * is the best, and how good it is, says best.safetensors alone: it may be younger than
- * last.safetensors, and then the training comes to it once more. */
+ * What the images are stands beside it (kit/data/provenance.h). They lie in one file with the
+ * weights, so that no instant of a crash can part them. Which model is the best, and how good it
+ * is, says best.safetensors alone: it may be younger than last.safetensors, and then the training
+ * comes to it once more. */
 
 #include "train_run.h"
 

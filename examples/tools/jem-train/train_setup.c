@@ -313,7 +313,6 @@ static void create_trainer(struct run *r)
         model = create_model_from_file(r);
     else
         must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
-    must(provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out));
     status = jem_trainer_create(model, r->images, r->opts, &r->trainer);
     jem_model_free(model);
     must(settings_text(r->opts, "start.kind", start));
@@ -340,6 +339,18 @@ static void release_trainer(void *trainer)
     jem_trainer_free(trainer);
 }
 
+/* All that is saved from here on remembers it. */
+static void note_data(const struct run *r)
+{
+    jem_model *model = NULL;
+    int rc;
+
+    must_jem(jem_trainer_model(r->trainer, &model));
+    rc = provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out);
+    jem_model_free(model);
+    must(rc);
+}
+
 void train_set_up(struct run *r)
 {
     const char *resume = r->arg->resume;
@@ -363,5 +374,6 @@ void train_set_up(struct run *r)
     else
         must_jem(jem_trainer_load(r->lab->ctx, r->images, resume, &r->trainer));
     lab_keep(r->lab, r->trainer, release_trainer);
+    note_data(r);
     plan(r);
 }
