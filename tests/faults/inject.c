@@ -254,7 +254,8 @@ void free(void *block)
         inside = was_inside;                                                                   \
     }
 
-int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+                   void *arg)
 {
     REAL(int, "pthread_create", pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)
     return event(INJECT_THREAD, "pthread_create") ? EAGAIN : real(thread, attr, start, arg);
@@ -264,7 +265,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
 
 #define MODE(flags)                                                                            \
     mode_t mode = 0;                                                                           \
-    if (((flags) & O_CREAT) != 0) {                                                            \
+    if (((flags)&O_CREAT) != 0) {                                                              \
         va_list more;                                                                          \
         va_start(more, flags);                                                                 \
         mode = va_arg(more, mode_t);                                                           \
@@ -346,7 +347,8 @@ SIMPLE(mkdir, 1, (const char *path, mode_t mode), (path, mode), const char *, mo
 SIMPLE(flock, 0, (int fd, int what), (fd, what), int, int)
 SIMPLE(fchmod, 1, (int fd, mode_t mode), (fd, mode), int, mode_t)
 SIMPLE(fchown, 1, (int fd, uid_t user, gid_t group), (fd, user, group), int, uid_t, gid_t)
-SIMPLE(unlinkat, 1, (int fd, const char *path, int flags), (fd, path, flags), int, const char *, int)
+SIMPLE(unlinkat, 1, (int fd, const char *path, int flags), (fd, path, flags), int, const char *,
+       int)
 
 /* One that fails leaves a file behind, rightly; so it is only a place to be killed at. */
 int unlink(const char *path)
@@ -549,8 +551,8 @@ __attribute__((constructor)) static void begin(void)
     dl_iterate_phdr(note_module, &first);
     inside = 0;
     if (out != NULL)
-        out_fd = (int)syscall(SYS_openat, AT_FDCWD, out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                              0666);
+        out_fd = (int)syscall(SYS_openat, AT_FDCWD, out,
+                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (what == NULL)
         return;
     for (int i = 0; i < INJECT_KINDS; i++) {

@@ -14,7 +14,14 @@
  *     INJECT_OUT=FILE   what happened: `count KIND N`, and a line for each failed event, or for each
  *                       event when N is 0: `KIND NAME MODULE+OFFSET ...`, callers from inside out */
 
-enum inject_kind { INJECT_ALLOC, INJECT_IO, INJECT_THREAD, INJECT_KILL, INJECT_SHORT, INJECT_KINDS };
+enum inject_kind {
+    INJECT_ALLOC,
+    INJECT_IO,
+    INJECT_THREAD,
+    INJECT_KILL,
+    INJECT_SHORT,
+    INJECT_KINDS
+};
 
 #define INJECT_DEPTH 5 /* callers kept of an event */
 
@@ -22,8 +29,9 @@ enum inject_kind { INJECT_ALLOC, INJECT_IO, INJECT_THREAD, INJECT_KILL, INJECT_S
 __attribute__((weak)) void inject_arm(enum inject_kind kind, long at, int all);
 __attribute__((weak)) void inject_disarm(void);
 __attribute__((weak)) long inject_count(enum inject_kind kind); /* since inject_arm() */
-__attribute__((weak)) long inject_failed(void);                 /* events that failed since then */
-__attribute__((weak)) long inject_live(void);                   /* blocks not given back, all in all */
-__attribute__((weak)) void inject_trace(int every); /* 1: keep the callers of each event, 0: of failed ones */
+__attribute__((weak)) long inject_failed(void); /* events that failed since then */
+__attribute__((weak)) long inject_live(void);   /* blocks not given back, all in all */
+__attribute__((weak)) void
+inject_trace(int every); /* 1: keep the callers of each event, 0: of failed ones */
 
 #endif

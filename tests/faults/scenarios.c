@@ -32,9 +32,9 @@ static const char *folder;
 struct life {
     const char *backend;
     enum inject_kind kind;
-    int all;      /* no second try */
-    long wrong;   /* things that must not be */
-    long at;      /* for messages */
+    int all;    /* no second try */
+    long wrong; /* things that must not be */
+    long at;    /* for messages */
     const char *name;
     uint64_t digest;
 };
@@ -139,11 +139,11 @@ static jem_status set_all(jem_options *opts, const char *const settings[][2])
 }
 
 static const char *const mlp[][2] = {
-    {"model.arch", "mlp"},          {"model.channels", "1"},   {"model.height", "4"},
-    {"model.width", "4"},           {"model.classes", "3"},    {"model.layers", "2"},
-    {"model.hidden", "5"},          {"train.batch", "4"},      {"sgld.steps", "2"},
-    {"pcd.capacity", "8"},          {"train.ema", "0.9"},      {"train.decay_epochs", "90,100,110"},
-    {"train.grad_clip", "0.5"},      {"train.crop_pad", "1"},    {NULL, NULL}};
+    {"model.arch", "mlp"},      {"model.channels", "1"}, {"model.height", "4"},
+    {"model.width", "4"},       {"model.classes", "3"},  {"model.layers", "2"},
+    {"model.hidden", "5"},      {"train.batch", "4"},    {"sgld.steps", "2"},
+    {"pcd.capacity", "8"},      {"train.ema", "0.9"},    {"train.decay_epochs", "90,100,110"},
+    {"train.grad_clip", "0.5"}, {"train.crop_pad", "1"}, {NULL, NULL}};
 
 static float pixel(int64_t i)
 {
@@ -451,7 +451,8 @@ static int spill(const char *name, const unsigned char *head, size_t head_bytes,
 
 static int make_files(void)
 {
-    static const unsigned char of_images[] = {0, 0, 8, 3, 0, 0, 0, IMAGES, 0, 0, 0, 4, 0, 0, 0, 4},
+    static const unsigned char of_images[] = {0, 0, 8, 3, 0, 0, 0, IMAGES,
+                                              0, 0, 0, 4, 0, 0, 0, 4},
                                of_labels[] = {0, 0, 8, 1, 0, 0, 0, IMAGES};
 
     return spill("images.idx", of_images, sizeof of_images, IMAGES * SIZE) &&
@@ -495,6 +496,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < LIVES; i++)
             all_faults(i, backends[b], strtol(argv[2], NULL, 10), &sum);
     printf("faults alloc %ld io %ld thread %ld short %ld wrong %ld\n", sum.faults[INJECT_ALLOC],
-           sum.faults[INJECT_IO], sum.faults[INJECT_THREAD], sum.faults[INJECT_SHORT], sum.wrong);
+           sum.faults[INJECT_IO], sum.faults[INJECT_THREAD], sum.faults[INJECT_SHORT],
+           sum.wrong);
     return sum.wrong != 0;
 }
