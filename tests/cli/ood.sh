@@ -80,6 +80,8 @@ npy "$tmp/large.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 3
 expect "ood, images of another size" 1 "--ood folder:DIR,size=28x28,grey" ood "${some[@]}" --ood noise --ood "npy:$tmp/large.npy" --out "$tmp/none"
 expect "ood, unknown kind" 2 "--ood takes noise" ood "${some[@]}" --ood thunder --out "$tmp/none"
 expect "ood, test images of another size" 1 "the model reads" ood --model "$model" --data "npy:$tmp/large.npy" --out "$tmp/none"
+expect "ood, one image and no --ood" 0 "is left out, because there is one image" bash -c '"$@" | tr "\n" " "' - "$JEM_BIN/jem-ood" --model "$model" --count 1 --json "$tmp/one.json" --quiet
+verdict "interp is not among its sets" "it is" json "$tmp/one.json" "1 / ('interp' not in [r['out'] for r in o['results']])"
 expect "ood, mean of one image" 1 "there is one" ood --model "$model" --count 1 --ood interp --out "$tmp/none"
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "ood, no temperature" 2 "must be above 0" ood "${some[@]}" --temperature 0

@@ -84,6 +84,8 @@ sparse() { # FOLDER DATA MODEL
 expect "data with one class" 0 "calibration-jem: the model has one class" sparse c c "$tmp/c/best.safetensors"
 verdict "what is left out is on the page" "missing" grep -q "<b>distal-jem</b> was left out: the model has one class" "$tmp/sc/index.html"
 verdict "and in the JSON" "missing" test "$(json "$tmp/sc.json" "o['failed'], {l['section'] for l in o['left_out']} == {'calibration', 'robustness', 'distal', 'semisup'}")" = "(0, True)"
+expect "distal images of one class" 1 "has no classes to reach: the model has one class" "$JEM_BIN/jem-distal" --model "$tmp/c/best.safetensors" --data "npy:$tmp/cx.npy,$tmp/cy.npy"
+expect "attacks on one class" 1 "has no classes to attack: the model has one class" "$JEM_BIN/jem-robustness" --model "$tmp/c/best.safetensors" --data "npy:$tmp/cx.npy,$tmp/cy.npy"
 expect "data without splits" 0 "semisup-new: training and test split of npy" sparse d d "$tmp/d/best.safetensors"
 verdict "only that is left out" "$(json "$tmp/sd.json" "o['left_out']")" test "$(json "$tmp/sd.json" "len(o['left_out'])")" = 1
 expect "one image" 0 "of which 0 failed" sparse e e "$tmp/c/best.safetensors"

@@ -83,6 +83,7 @@ for word in "" plain/a-b_c.safetensors "a b" "it's" '$HOME' '`id`' '~' '*' '{a,b
     verdict "a shell reads back $(printf %q "${word:0:24}")" "$(tail -c 300 "$tmp/out")" cmp "$tmp/word" "$tmp/back"
 done
 verdict "plain words have no quotes" "$(cat "$tmp/out")" bash -c '"$1" --dry-run --model a/b-c_d,e:f=g@h%i+j.x --input y | grep -qF -- "--model a/b-c_d,e:f=g@h%i+j.x "' - "$JEM_BIN/jem-score"
+expect "a number that is too large" 2 "must lie between 0 and 9223372036854775807" "$JEM_BIN/jem-ood" --dry-run --model x --count 99999999999999999999
 expect "a dry run, what is missing" 2 "--model FILE is missing" "$JEM_BIN/jem-ood" --dry-run
 expect "a dry run, number that is none" 2 "must be above 0" "$JEM_BIN/jem-ood" --dry-run --model x --temperature 0
 expect "a dry run, unknown setting" 2 "sgld.steps" train --dry-run --out "$tmp/new" --set sgld.step=3

@@ -266,6 +266,9 @@ int main(int argc, char **argv)
 {
     lab_begin(&lab, &command_line, argc, argv);
     lab_open(&lab);
+    if (lab_no_classes(&lab) != NULL)
+        must(report_failed("%s has no classes to reach: %s", lab.model_file,
+                           lab_no_classes(&lab)));
 
     const struct image_input *real = NULL;
     double log_px_data = (double)NAN;

@@ -22,6 +22,7 @@
 #include "kit/images/image.h"
 #include "kit/lab/lab.h"
 #include "kit/stats/logits.h"
+#include "kit/stats/sorted.h"
 
 #define LISTED 5 /* images of each overall ranking that are shown on stdout */
 
@@ -153,30 +154,23 @@ static struct ranked score(const char *name, const struct image_input *in, int h
     return r;
 }
 
-struct rank {
-    double score;
-    int64_t image;
-};
-
-/* Falling; equal scores in the order of the images. */
-static int compare_ranks(const void *a, const void *b)
+/* The images of class y (-1: all) by falling score, or by rising; equal scores in the order of the
+ * images. Returns how many. */
+static int64_t rank(const struct ranked *r, int s, int64_t y, int least, int64_t *out)
 {
-    const struct rank *x = a, *y = b;
-
-    if (x->score != y->score)
-        return x->score < y->score ? 1 : -1;
-    return (x->image > y->image) - (x->image < y->image);
-}
-
-/* The images of class y (-1: all) by falling score, or by rising; returns how many. */
-static int64_t rank(const struct ranked *r, int s, int64_t y, int least, struct rank *out)
-{
-    int64_t n = 0;
+    double *value = lab_array(&lab, r->in->n, sizeof *value);
+    int64_t *image = lab_array(&lab, r->in->n, sizeof *image), n = 0;
 
     for (int64_t i = 0; i < r->in->n; i++)
-        if (y < 0 || r->y[i] == y)
-            out[n++] = (struct rank){least ? -r->score[s][i] : r->score[s][i], i};
-    qsort(out, (size_t)n, sizeof *out, compare_ranks);
+        if (y < 0 || r->y[i] == y) {
+            value[n] = least ? r->score[s][i] : -r->score[s][i];
+            image[n++] = i;
+        }
+    must(sort_order_doubles(value, n, out));
+    for (int64_t i = 0; i < n; i++)
+        out[i] = image[out[i]];
+    lab_drop(&lab, value);
+    lab_drop(&lab, image);
     return n;
 }
 
@@ -207,7 +201,7 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
 {
     const int64_t runs = by_class ? lab.classes : 1, rows = by_class ? 1 : arg.rows;
     const int64_t places = rows * arg.columns; /* of a run */
-    struct rank *order = lab_array(&lab, r->in->n, sizeof *order);
+    int64_t *order = lab_array(&lab, r->in->n, sizeof *order);
     float *grid = lab_floats(&lab, runs * places * lab.size);
     const char *end = least ? "least" : "most";
     const char *file =
@@ -230,10 +224,10 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
         for (int64_t i = 0; i < n && i < places; i++) {
             const int64_t at = run * places + i;
 
-            memcpy(grid + at * lab.size, r->in->x + order[i].image * lab.size,
+            memcpy(grid + at * lab.size, r->in->x + order[i] * lab.size,
                    (size_t)lab.size * sizeof *grid);
             record_row_at(t, images);
-            caption(t, r, s, order[i].image, at, file);
+            caption(t, r, s, order[i], at, file);
             if (by_class || i >= LISTED)
                 record_hide(t);
         }

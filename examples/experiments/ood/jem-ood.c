@@ -19,6 +19,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "kit/draw/histogram.h"
 #include "kit/lab/lab.h"
@@ -185,7 +186,18 @@ static void draw(const struct set *set, int64_t sets, int count)
     }
 }
 
-static void say_protocol(int64_t n, const char *no_classes)
+/* What interp is, where it is among the sets; why it is not, where only its images are missing. */
+static const char *say_interp(const struct set *set, int64_t sets)
+{
+    for (int64_t k = 1; k < sets; k++)
+        if (strcmp(set[k].name, "interp") == 0)
+            return "; interp: means of two test images";
+    return arg.ood.count > 0 ? ""
+                             : "; interp, means of two test images, is left out, because there "
+                               "is one image";
+}
+
+static void say_protocol(const struct set *set, int64_t sets, const char *no_classes)
 {
     const char *interval = lab_text(
         &lab, "its 95 %% interval from %d bootstrap draws, each set drawn anew at its size",
@@ -204,12 +216,12 @@ static void say_protocol(int64_t n, const char *no_classes)
         " %s of --data, for AUPR out the others. AUROC: the probability that one of them "
         "scores higher, ties one half; %s. AUPR is the average precision and depends on n in "
         "and n. FPR95: the share of the others above the threshold that keeps 95 %% of "
-        "them. %s%s. There is %s; interp: means of two of them. In the histograms "
+        "them. %s%s. There is %s%s. In the histograms "
         "the outermost bins hold what lies beyond.",
-        n, lab_images_are(&lab), arg.bootstrap > 0 ? interval : "no interval",
+        set[0].images->n, lab_images_are(&lab), arg.bootstrap > 0 ? interval : "no interval",
         no_classes == NULL ? "" : "Scores that need classes are left out: ",
         no_classes == NULL ? energy : no_classes,
-        lab.input_noise > 0 ? noise : "no noise on the images");
+        lab.input_noise > 0 ? noise : "no noise on the images", say_interp(set, sets));
 }
 
 int main(int argc, char **argv)
@@ -244,7 +256,7 @@ int main(int argc, char **argv)
     lab_print(&lab);
     if (pictures)
         draw(set, sets, count);
-    say_protocol(in->n, no_classes);
+    say_protocol(set, sets, no_classes);
     json_set_text(record_json(lab.record), "no_classes", no_classes);
     json_set_number(record_json(lab.record), "temperature", arg.temperature);
     json_set_number(record_json(lab.record), "bootstrap", (double)arg.bootstrap);

@@ -98,14 +98,15 @@ const struct paper_step paper_steps[] = {
      "--preset demo --set model.filters=8 --set sgld.clamp_grad=0 --set sgld.clamp_x=0 "
      "--set train.energy_l2=0 --set train.lr=0.1 --set train.warmup_steps=5 --set "
      "sgld.step_size=10 --set start.kind=uniform --variant "
-     "sgld.clamp_grad=1,sgld.clamp_x=1,train.energy_l2=0.1,train.lr=0.001 --steps 30 --seeds 1 "
+     "sgld.clamp_grad=1,sgld.clamp_x=1,train.energy_l2=0.1,train.lr=0.001 --stop-after 30 "
+     "--seeds 1 "
      "--save-every 10 --recovery-steps 10",
      "--preset demo --set sgld.clamp_grad=0 --set sgld.clamp_x=0 --set train.energy_l2=0 "
      "--set train.weight_px=1 --set sgld.step_size=1 --set sgld.steps=5 --set "
      "start.kind=uniform --set pcd.capacity=10000 --set pcd.restart_prob=0.05 --set "
      "train.input_noise=0.03 --set train.schedule=constant --set train.lr=0.001 --variant "
      "sgld.clamp_grad=1,sgld.clamp_x=1 --variant train.energy_l2=0.1 --variant train.lr=1e-4 "
-     "--steps 400 --seeds 3 --save-every 50 --recovery-steps 200",
+     "--stop-after 400 --seeds 3 --save-every 50 --recovery-steps 200",
      "gap.svg", NULL},
 };
 const int paper_step_count = sizeof paper_steps / sizeof paper_steps[0];

@@ -234,6 +234,9 @@ int main(int argc, char **argv)
 {
     lab_begin(&lab, &command_line, argc, argv);
     lab_open(&lab);
+    if (lab_no_classes(&lab) != NULL)
+        must(report_failed("%s has no classes to attack: %s", lab.model_file,
+                           lab_no_classes(&lab)));
     set_up();
     for (int i = 0; i < arg.defences.count; i++)
         study_defence(&study, arg.defences.steps[i]);

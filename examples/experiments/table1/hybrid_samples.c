@@ -12,6 +12,7 @@
 #include "kit/base/table.h"
 #include "kit/data/checkpoint.h"
 #include "kit/images/image.h"
+#include "kit/stats/sorted.h"
 
 #define SLICE 10  /* steps between two lines of progress */
 #define SHOWN 100 /* images in a picture */
@@ -136,44 +137,16 @@ void hybrid_samples_draw(struct lab *l, struct hybrid_samples *s)
     progress_clear(&l->progress);
 }
 
-/* An image, and how sure the model is of its class. */
-struct sure {
-    int32_t class;
-    float prob;
-    int64_t number;
-};
-
-/* By class, then the surest first. */
-static int by_confidence(const void *a, const void *b)
+/* How many of each class are kept. */
+static int64_t *shares(struct lab *l, const struct evaluation *e, int64_t percent)
 {
-    const struct sure *p = a, *q = b;
+    int64_t *room = lab_array(l, e->classes, sizeof *room);
 
-    if (p->class != q->class)
-        return p->class < q->class ? -1 : 1;
-    if (p->prob > q->prob || p->prob < q->prob)
-        return p->prob > q->prob ? -1 : 1;
-    return p->number < q->number ? -1 : 1;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const int64_t *p = a, *q = b;
-
-    return (*p > *q) - (*p < *q);
-}
-
-/* The top of each class in a sorted list. */
-static int64_t take_tops(const struct sure *list, int64_t n, int64_t percent, int64_t *kept)
-{
-    int64_t taken = 0;
-
-    for (int64_t first = 0, end; first < n; first = end) {
-        for (end = first; end < n && list[end].class == list[first].class;)
-            end++;
-        for (int64_t i = first; i < first + (end - first) * percent / 100; i++)
-            kept[taken++] = list[i].number;
-    }
-    return taken;
+    for (int64_t i = 0; i < e->n; i++)
+        room[e->pred[i]]++;
+    for (int64_t k = 0; k < e->classes; k++)
+        room[k] = room[k] * percent / 100;
+    return room;
 }
 
 int64_t *hybrid_samples_keep(struct lab *l, const struct hybrid_samples *s, int64_t percent,
@@ -181,15 +154,24 @@ int64_t *hybrid_samples_keep(struct lab *l, const struct hybrid_samples *s, int6
 {
     struct image_input ends = {.n = s->n, .x = s->ends};
     const struct evaluation *e = lab_evaluate(l, &ends);
-    struct sure *list = lab_array(l, s->n, sizeof *list);
+    int64_t *order = lab_array(l, s->n, sizeof *order), *room = shares(l, e, percent);
     int64_t *kept = lab_array(l, s->n, sizeof *kept);
+    float *doubt = lab_floats(l, s->n);
+    uint8_t *taken = lab_array(l, s->n, sizeof *taken);
 
     for (int64_t i = 0; i < s->n; i++)
-        list[i] = (struct sure){e->pred[i], e->prob_y[i * e->classes + e->pred[i]], i};
-    qsort(list, (size_t)s->n, sizeof *list, by_confidence);
-    *n = take_tops(list, s->n, percent, kept);
-    qsort(kept, (size_t)*n, sizeof *kept, by_number);
-    lab_drop(l, list);
+        doubt[i] = -e->prob_y[i * e->classes + e->pred[i]];
+    must(sort_order(doubt, s->n, order));
+    for (int64_t i = 0; i < s->n; i++)
+        taken[order[i]] = room[e->pred[order[i]]]-- > 0;
+    *n = 0;
+    for (int64_t i = 0; i < s->n; i++)
+        if (taken[i])
+            kept[(*n)++] = i;
+    lab_drop(l, taken);
+    lab_drop(l, doubt);
+    lab_drop(l, room);
+    lab_drop(l, order);
     lab_drop(l, e);
     return kept;
 }

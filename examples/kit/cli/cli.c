@@ -131,7 +131,7 @@ static int set_integer(const struct cli_option *o, const char *value)
     if (end == value || *end != '\0')
         return report_usage("--%s %s: not a whole number", o->name, value);
     if (errno == ERANGE || v < min || v > max) {
-        if (max == INT64_MAX)
+        if (max == INT64_MAX && v < min)
             return report_usage("--%s %s: must be at least %" PRId64, o->name, value, min);
         return report_usage("--%s %s: must lie between %" PRId64 " and %" PRId64, o->name,
                             value, min, max);

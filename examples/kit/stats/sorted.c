@@ -10,7 +10,7 @@
 #include "kit/base/report.h"
 
 struct numbered {
-    float value;
+    double value;
     int64_t number;
 };
 
@@ -31,7 +31,7 @@ static int compare_doubles(const void *a, const void *b)
 static int compare_numbered(const void *a, const void *b)
 {
     const struct numbered *x = a, *y = b;
-    const int values = compare_floats(&x->value, &y->value);
+    const int values = compare_doubles(&x->value, &y->value);
 
     return values != 0 ? values : (x->number > y->number) - (x->number < y->number);
 }
@@ -46,19 +46,30 @@ void sort_doubles(double *values, int64_t n)
     qsort(values, (size_t)n, sizeof *values, compare_doubles);
 }
 
-int sort_order(const float *values, int64_t n, int64_t *order)
+/* One of the two is NULL. */
+static int order_of(const float *floats, const double *doubles, int64_t n, int64_t *order)
 {
-    struct numbered *all = malloc((size_t)n * sizeof *all);
+    struct numbered *all = malloc((size_t)(n > 0 ? n : 1) * sizeof *all);
 
     if (all == NULL)
         return report_no_memory();
     for (int64_t i = 0; i < n; i++)
-        all[i] = (struct numbered){values[i], i};
+        all[i] = (struct numbered){floats != NULL ? (double)floats[i] : doubles[i], i};
     qsort(all, (size_t)n, sizeof *all, compare_numbered);
     for (int64_t i = 0; i < n; i++)
         order[i] = all[i].number;
     free(all);
     return EXIT_OK;
+}
+
+int sort_order(const float *values, int64_t n, int64_t *order)
+{
+    return order_of(values, NULL, n, order);
+}
+
+int sort_order_doubles(const double *values, int64_t n, int64_t *order)
+{
+    return order_of(NULL, values, n, order);
 }
 
 double sorted_median(const double *sorted, int64_t n)
