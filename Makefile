@@ -62,7 +62,7 @@ say  = @printf '  %-5s %s\n' $(1) $(2)
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
-.PHONY: all lib tests deps demo check check-san check-clang check-torch fuzz bench \
+.PHONY: all lib tests deps demo check check-long check-pages check-san check-clang check-torch fuzz bench \
         experiments experiments-quick docs options format \
         format-check tidy abi-store abi-diff install uninstall clean help FORCE
 .DELETE_ON_ERROR:

@@ -6,7 +6,7 @@ TEST_LIBS   := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 
 UNIT  := $(call object,$(sort $(wildcard tests/unit/*.c tests/golden/*.c tests/support/*.c)))
 FUZZ  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-TESTS := $(addprefix $(BUILD)/tests/,unit print_options dlopen_only npy_tool cut_images \
+TESTS := $(addprefix $(BUILD)/tests/,inject.so scenarios unit print_options dlopen_only npy_tool cut_images \
                                      inception attacks record $(FUZZ:%=replay_%))
 
 # Tests see the inside of the library. Check's macros for floats promote them to double.
@@ -51,6 +51,17 @@ $(BUILD)/tests/dlopen_only: $(BUILD)/obj/tests/ffi/dlopen_only.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $< -o $@ $(LDFLAGS) -ldl
 
+# Faults on purpose (tests/faults/inject.h). Without builtins, or calls of memory functions vanish.
+$(BUILD)/tests/inject.so: tests/faults/inject.c tests/faults/inject.h $(BUILD)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -fPIC -shared -fno-builtin -O1 $(WARN) -Wno-pedantic $< -o $@ -ldl
+
+$(BUILD)/tests/scenarios: $(BUILD)/obj/tests/faults/scenarios.o | lib
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $< -o $@ $(LDFLAGS) -L$(BUILD) -ljem -Wl,-rpath,'$$ORIGIN/..'
+
 # A fuzz target with a main() of ours, which replays files, and with that of libFuzzer.
 FUZZED = $(OBJECTS) $(BUILD)/obj/tests/fuzz/support.o $(BUILD)/libjemkit.a
 $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(FUZZED)
@@ -62,6 +73,15 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZED)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LDFLAGS) $(LIBS) $(PROGRAM_LIBS)
+
+# Callers are found by the line, so nothing is inlined.
+TRACED := -O1 -g -fno-inline -fno-optimize-sibling-calls
+
+check-long: check-pages ## all faults of memory, files and threads, kills, pages in Chromium; in minutes
+	@tests/gates/deps.sh check
+	+@$(SUBMAKE) BUILD=$(BUILD)/faults CFLAGS='$(TRACED)' all \
+	    $(addprefix $(BUILD)/faults/tests/,inject.so scenarios attacks record)
+	@/usr/bin/python3 -B tests/faults/faults.py $(BUILD)/faults
 
 # The same unit tests with other eyes: clang's code, its sanitizers, gcc's thread sanitizer.
 ASAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -93,10 +113,6 @@ check-pages: ## the pages and plots of the programs in headless Chromium
 	+@$(SUBMAKE) all
 	@JEM_BIN=$(BUILD)/bin bash tests/pages/pages.sh | awk '/^FAIL/ { bad = 1 } !/^ok/ { print } \
 	    /^ok/ { n++ } END { print n + 0 " passed"; exit bad }'
-
-check-long: check-pages ## what takes too long for make check
-
-.PHONY: check-pages check-long
 
 check-torch: ## libjem beside PyTorch (docs/results/parity.md), in minutes; TORCH=--markdown
 	@tests/gates/deps.sh demo torch

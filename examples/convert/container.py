@@ -9,6 +9,7 @@ import struct
 import sys
 import tempfile
 
+METADATA = "libjem_metadata"  # in a checkpoint: what the safetensors file said beside the tensors
 MAX_HEADER = 100_000_000  # the format's own limit
 
 

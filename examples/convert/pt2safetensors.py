@@ -4,15 +4,18 @@
 
 Reads what torch.save() wrote, zip and legacy format: the official code's
 {"model_state_dict": ..., "replay_buffer": ...} or a bare state dict. Tensors keep names, types
-and values; the prefix "module." of torch.nn.DataParallel is removed. What is neither a tensor
-nor the state dict, such as an optimizer's state, is left out and named."""
+and values; what torch.nn.DataParallel, torch.compile and averages of weights put before the
+names ("module.", "_orig_mod." ...) is removed. What is neither a tensor nor the state dict,
+such as an optimizer's state, is left out and named. The network must be one that libjem knows. What
+safetensors2pt.py kept of a model's metadata comes back."""
 
 import argparse
 import inspect
 import json
 import os
 
-from container import Failed, run, torch_module, write_safetensors
+import official
+from container import METADATA, Failed, run, torch_module, write_safetensors
 
 EPILOG = """The file is unpickled by torch.load(weights_only=True), which refuses anything but
 tensors and plain values. It is no perfect boundary: CVE-2025-32434 (before PyTorch 2.6) and
@@ -21,6 +24,9 @@ CVE-2026-24747 (before 2.10) got through it. Convert files that you trust, or in
 exit status: 0 done, 1 failed, 2 bad usage"""
 
 STATE_DICTS = ("model_state_dict", "state_dict")
+WRAPPERS = ("module.", "_orig_mod.", "ema_model.", "ema.", "averaged_model.")
+BOOKKEEPING = ("n_averaged", "num_updates", "initted", "step")  # of averages, beside their weights
+NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.dtype")
 
 
 def load(path):
@@ -32,6 +38,13 @@ def load(path):
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # pickle, zip, operating system: torch.load raises all of them
+        if any(name in str(e) for name in NUMPY):
+            raise Failed(
+                f"{path}: holds NumPy numbers beside the weights, and torch.load(weights_only=True) "
+                "takes plain ones only. If you trust it, load it with weights_only=False and save "
+                'the weights alone: torch.save({"state_dict": content["state_dict"]}, FILE); where '
+                "it is made, save value.item() instead of value"
+            )
         raise Failed(f"{path}: torch.load: {str(e).splitlines()[0] if str(e) else type(e).__name__}")
 
 
@@ -47,10 +60,28 @@ def only_tensors(values, place):
     return tensors
 
 
+def without_wrappers(name, all_wrapped):
+    """torch.compile wraps submodules too, so that its word can stand anywhere."""
+    if all_wrapped:
+        name = name[name.index(".") + 1 :]
+    return ".".join(word for word in name.split(".") if word != "_orig_mod")
+
+
 def without_prefix(tensors):
-    if tensors and all(name.startswith("module.") for name in tensors):
-        return {name[len("module.") :]: t for name, t in tensors.items()}
-    return tensors
+    wrapped = {n: t for n, t in tensors.items() if n not in BOOKKEEPING}
+    while True:
+        all_wrapped = bool(wrapped) and all(n.startswith(WRAPPERS) for n in wrapped)
+        renamed = [without_wrappers(n, all_wrapped) for n in wrapped]
+        if renamed == list(wrapped):
+            break
+        if len(set(renamed)) != len(renamed):
+            twice = next(n for n in renamed if renamed.count(n) > 1)
+            raise Failed(f'"{twice}" is there twice, in different wrappers: {", ".join(WRAPPERS)}')
+        wrapped = dict(zip(renamed, wrapped.values()))
+    for name in tensors:
+        if name in BOOKKEEPING:
+            print(f"left out: {name}")
+    return wrapped
 
 
 def split(path, content):
@@ -68,17 +99,31 @@ def split(path, content):
     return without_prefix(tensors), beside
 
 
-def convert(source, target, height, width):
-    inner, beside = split(source, load(source))
+def metadata_of(path, content):
+    """What safetensors2pt.py kept; {} for other files."""
+    kept = content.get(METADATA, {}) if isinstance(content, dict) else {}
+    if not isinstance(kept, dict) or not all(isinstance(t, str) for t in [*kept, *kept.values()]):
+        raise Failed(f'{path}: "{METADATA}" is not a dictionary of texts')
+    return kept
+
+
+def convert(source, target, height, width, any_network=False):
+    content = load(source)
+    kept = metadata_of(source, content)
+    if kept:
+        content = {key: value for key, value in content.items() if key != METADATA}
+    inner, beside = split(source, content)
     both = sorted(set(inner) & set(beside))
     if both:
         raise Failed(f'{source}: "{both[0]}" is in the state dict and beside it')
     if not inner and not beside:
         raise Failed(f"{source}: holds no tensors")
-    metadata = {"format": "pt", "pt_beside": json.dumps(sorted(beside))}
+    metadata = {"format": "pt", **kept, "pt_beside": json.dumps(sorted(beside))}
     for name, value in (("model.height", height), ("model.width", width)):
         if value is not None:
             metadata[name] = str(value)
+    if metadata["format"] != "libjem" and not any_network:
+        official.check(source, inner, [int(metadata.get(f"model.{n}", 32)) for n in ("height", "width")])
     write_safetensors(target, {**inner, **beside}, metadata)
     print(f"{target}: {len(inner)} tensors of a state dict, {len(beside)} beside it")
 
@@ -99,8 +144,9 @@ def main():
     note = "{} of the images in pixels, 1 to 4096, for models that were not made for 32 x 32"
     parser.add_argument("--height", type=image_size, metavar="N", help=note.format("height"))
     parser.add_argument("--width", type=image_size, metavar="N", help=note.format("width"))
+    parser.add_argument("--any", action="store_true", help="any tensors, even if libjem reads none of them")
     arg = parser.parse_args()
-    convert(arg.source, arg.target, arg.height, arg.width)
+    convert(arg.source, arg.target, arg.height, arg.width, arg.any)
 
 
 if __name__ == "__main__":

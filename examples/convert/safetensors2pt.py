@@ -4,13 +4,14 @@
 {"model_state_dict": ..., "replay_buffer": ...}.
 
 Reads what pt2safetensors.py and libjem write. Tensors keep names, types and values. Of a
-training of libjem the model and the replay buffer are taken; the rest is left out and named."""
+training of libjem the model and the replay buffer are taken; the rest is left out and named. A
+model's settings, class names and the like go along as "libjem_metadata"."""
 
 import argparse
 import collections
 import json
 
-from container import Failed, read_safetensors, replace_file, run, torch_module
+from container import METADATA, Failed, read_safetensors, replace_file, run, torch_module
 
 EPILOG = "exit status: 0 done, 1 failed, 2 bad usage"
 
@@ -27,6 +28,15 @@ def names_beside(path, tensors, metadata):
     if not isinstance(noted, list) or not all(isinstance(n, str) for n in noted):
         raise Failed(f'{path}: metadata "pt_beside" is not a list of names')
     return [name for name in noted if name in tensors]
+
+
+def kept_metadata(metadata):
+    """What makes a model of libjem again of the file, and what the model remembers. What a training
+    notes of itself stays behind with its tensors."""
+    if metadata.get("format") != "libjem":
+        return {k: v for k, v in metadata.items() if k.startswith("meta.")}
+    notes = ("format", "format_version", "libjem_version")
+    return {k: v for k, v in metadata.items() if "." in k or k in notes}
 
 
 def add_heads(path, state):
@@ -53,7 +63,12 @@ def convert(source, target, kind, bare, heads):
         add_heads(source, state)
     for name in beside if bare else ():
         print(f"left out: {name}")
+    kept = kept_metadata(metadata)
+    if bare and kept:
+        print(f"left out: {METADATA}")
     content = state if bare else {"model_state_dict": state, **beside}
+    if not bare and kept:
+        content[METADATA] = kept
     zipped = kind == "zip"
     replace_file(
         target, lambda file: torch.save(content, file, _use_new_zipfile_serialization=zipped)

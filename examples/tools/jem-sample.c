@@ -56,8 +56,8 @@ static const struct cli_option options[] = {
      NULL, .text = &arg.buffer},
     {NULL, "data", "KIND",
      "images to fit the start to with --set start.kind=gaussian, and names for the "
-     "classes: " DATA_HELP,
-     NULL, .text = &lab.data, .check = data_check},
+     "classes: " DATA_HELP "; model: what the model was trained on",
+     NULL, .text = &lab.data, .check = lab_check_data},
     {"Settings (the file's, where it has some)", "preset", "NAME",
      "a named set of settings; may be repeated", NULL, .list = &arg.presets},
     {NULL, "set", "NAME=VALUE", "one setting, for example sgld.noise_std=0.005", NULL,
@@ -285,7 +285,7 @@ static void tell_classes(const struct sampling *s, const struct evaluation *befo
                          const struct evaluation *after, int64_t steps)
 {
     for (int64_t k = 0; k < after->classes; k++) {
-        const char *known = data_class_name(lab.data, k);
+        const char *known = lab_class_name(&lab, k);
         const char *name =
             lab_text(&lab, "class %" PRId64 " %s", k, known == NULL ? "" : known);
 

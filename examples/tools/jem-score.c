@@ -26,8 +26,9 @@ static const struct cli_option options[] = {
      "floats in [-1, 1] or bytes 0..255; or a PNG or JPEG file of the model's size; more files "
      "may follow",
      NULL, .list = &arg.inputs},
-    {NULL, "data", "KIND", "instead of files: " DATA_HELP, NULL, .text = &lab.data,
-     .check = data_check},
+    {NULL, "data", "KIND",
+     "instead of files: " DATA_HELP "; model: what the model was trained on", NULL,
+     .text = &lab.data, .check = lab_check_data},
     {NULL, "split", "NAME", "of --data: train or test", "test", .text = &arg.split},
     {NULL, "count", "N", "only N images of --data, evenly spaced; 0: all", "0",
      .integer = &lab.count, .max = INT64_MAX},
@@ -154,7 +155,7 @@ static void write_arrays(const struct scores *s)
 
 static const char *class_text(int64_t y)
 {
-    const char *name = data_class_name(lab.data, y);
+    const char *name = lab_class_name(&lab, y);
 
     if (y < 0)
         return "-";
@@ -205,6 +206,8 @@ static void tell_summary(const struct scores *s)
                    "nll        %.4f\n"
                    "ece        %.4f (%d bins)\n",
                    100 * e->accuracy, e->labelled, e->nll, e->ece, EVALUATE_BINS);
+    if (lab.data != NULL)
+        record_say(lab.record, "data       %s of %s\n", lab_images_are(&lab), lab.data);
     if (lab.out != NULL)
         record_say(lab.record, "arrays     %s/*.npy\n", lab.out);
 }

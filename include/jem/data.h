@@ -86,8 +86,8 @@ JEM_API jem_status jem_dataset_from_bytes(jem_context *ctx, const char *kind, co
  *
  * @param ctx    the context
  * @param kind   "idx", "cifar10" or "cifar100"
- * @param images UTF-8 name of the image file
- * @param labels UTF-8 name of the label file; NULL where the kind has none
+ * @param images name of the image file
+ * @param labels name of the label file; NULL where the kind has none
  * @param out    the new data set; NULL on failure
  * @return as jem_dataset_from_bytes(); JEM_E_IO
  * @since 0.1

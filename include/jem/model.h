@@ -68,7 +68,7 @@ JEM_API jem_status jem_model_create(jem_context *ctx, const jem_options *opts, j
  * Weights may be F32, F64, F16 or BF16; a number too large for a float counts as infinite.
  *
  * @param ctx  the context
- * @param path UTF-8 file name
+ * @param path file name
  * @param out  the model; NULL on failure
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_IO, JEM_E_FORMAT, JEM_E_VERSION,
  *         JEM_E_NUMERIC (a weight is NaN or infinite), JEM_E_SHAPE
@@ -82,7 +82,7 @@ JEM_API jem_status jem_model_load(jem_context *ctx, const char *path, jem_model 
  * "f.linear", which the official code saves and does not use, are written as they were loaded.
  *
  * @param model the model
- * @param path  UTF-8 file name
+ * @param path  file name
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_NOMEM, JEM_E_IO
  * @since 0.1
  */

@@ -59,7 +59,7 @@ JEM_API jem_status jem_trainer_create(jem_model *model, jem_dataset *data,
  *
  * @param ctx  the context
  * @param data the same images, in the same order, as when the training began
- * @param path UTF-8 file name
+ * @param path file name
  * @param out  the trainer; NULL on failure
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_IO, JEM_E_FORMAT, JEM_E_VERSION, JEM_E_SHAPE,
  *         JEM_E_STATE (the file holds a model without a training, or other images were used),
@@ -187,7 +187,7 @@ JEM_API jem_status jem_trainer_buffer(jem_trainer *t, jem_buffer **out);
  * file opens with jem_model_load() as well.
  *
  * @param t    the trainer
- * @param path UTF-8 file name
+ * @param path file name
  * @return JEM_OK; JEM_E_ARGUMENT, JEM_E_IO, JEM_E_NOMEM
  * @since 0.1
  */

@@ -33,6 +33,8 @@
  *
  * Stack: a calling thread needs at most 64 KiB, whatever the sizes.
  *
+ * Texts are UTF-8. Names of files are the bytes that the operating system takes, whatever they are.
+ *
  * Images are contiguous `float` N x C x H x W (image, channel, row, column), scaled to
  * [-1, 1] as in the paper. Class numbers are `int32_t` in [0, classes).
  */

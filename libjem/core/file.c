@@ -483,10 +483,10 @@ static jem_status settle(struct jem__writer *w)
                          w->caller, jem__path_end(w->path));
     JEM__TRY(flush(w));
     while (fsync(w->fd) != 0) {
-        if (w->direct) /* pipes and devices have nothing to sync */
-            break;
+        if (w->direct && (errno == EINVAL || errno == EROFS || errno == ENOTSUP))
+            break; /* pipes and devices have nothing to sync */
         if (errno != EINTR)
-            return fail_system(w->caller, "write", w->temporary, errno);
+            return fail_system(w->caller, "write", written_name(w), errno);
     }
     return JEM_OK;
 }

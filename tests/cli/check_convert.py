@@ -5,6 +5,7 @@
     check_convert.py make FOLDER       # official.pt, legacy.pt, images and logits
     check_convert.py same A.pt B.pt    # the same keys, types, shapes and bits?
     check_convert.py more FOLDER       # other contents, there and back in one process
+    check_convert.py wrap FOLDER       # official.pt as wrappers leave it, and what is refused
     check_convert.py close FOLDER      # logits of jem-score against PyTorch's
 """
 
@@ -59,7 +60,7 @@ def more(folder):
 
     def there(name, content):
         torch.save(content, folder / f"{name}.pt")
-        pt2safetensors.convert(f"{folder}/{name}.pt", f"{folder}/{name}.safetensors", 28, None)
+        pt2safetensors.convert(f"{folder}/{name}.pt", f"{folder}/{name}.safetensors", 28, None, True)
         return container.read_safetensors(f"{folder}/{name}.safetensors")
 
     def back(name, kind, bare, heads=False):
@@ -90,6 +91,34 @@ def more(folder):
     assert heads["f.linear.weight"].shape == (10, 64) and heads["energy_output.bias"] == 1
 
 
+def wrap(folder):
+    """official.pt under the names that DataParallel, torch.compile and averages give."""
+    content = torch.load(folder / "official.pt")
+    state = content["model_state_dict"]
+
+    def save(name, tensors, **beside):
+        torch.save({"model_state_dict": tensors, "replay_buffer": content["replay_buffer"], **beside},
+                   folder / f"{name}.pt")
+
+    def named(change):
+        return collections.OrderedDict((change(n), t) for n, t in state.items())
+
+    prefixes = ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")
+    prefixes += ("_orig_mod.module._orig_mod.", "ema_model.module.")
+    for i, prefix in enumerate(prefixes):
+        save(f"wrap{i}", named(lambda n, prefix=prefix: prefix + n))
+    save("wrap7", named(lambda n: n.replace("f.", "f._orig_mod.", 1) if n.startswith("f.") else n))
+    averaged = torch.optim.swa_utils.AveragedModel(nn.Linear(1, 1)).state_dict()["n_averaged"]
+    save("wrap8", collections.OrderedDict(named(lambda n: "module." + n), n_averaged=averaged))
+    save("scalar", state, accuracy=numpy.float64(0.5))
+    save("twice", collections.OrderedDict(named(lambda n: n), **{"f.conv1._orig_mod.bias": torch.zeros(16)}))
+    save("missing", collections.OrderedDict((n, t) for n, t in state.items() if n != "f.conv1.bias"))
+    save("norm", collections.OrderedDict(state, **{"f.layer1.0.bn1.weight": torch.ones(16)}))
+    save("other", {"conv1.weight": torch.ones(64, 3, 7, 7), "fc.bias": torch.ones(10)})
+    save("shape", collections.OrderedDict(state, **{"class_output.bias": torch.zeros(11)}))
+    save("nan", collections.OrderedDict(state, **{"class_output.bias": torch.full((10,), float("nan"))}))
+
+
 def close(folder):
     wanted, got = numpy.load(folder / "wanted.npy"), numpy.load(folder / "scores" / "logits.npy")
     error = numpy.linalg.norm(got - wanted) / numpy.linalg.norm(wanted)
@@ -101,4 +130,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "same":
         same(torch.load(sys.argv[2]), torch.load(sys.argv[3]))
     else:
-        {"make": make, "more": more, "close": close}[sys.argv[1]](pathlib.Path(sys.argv[2]))
+        {"make": make, "more": more, "wrap": wrap, "close": close}[sys.argv[1]](pathlib.Path(sys.argv[2]))

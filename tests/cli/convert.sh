@@ -41,6 +41,56 @@ expect "logits are PyTorch's" 0 "relative error" check close "$tmp"
 expect "jem-sample starts from its buffer" 0 "class 9" sample --from-buffer "$tmp/a.safetensors" \
     --out "$tmp/s" --count 4 --per-class 1 --steps 1 --quiet
 
+# What wrappers do to the names.
+verdict "official.pt in wrappers" "not made" check wrap "$tmp"
+for i in {0..8}; do
+    expect "wrapper $i" 0 "tensors of a state dict, 1 beside it" there "$tmp/wrap$i.pt" "$tmp/w.safetensors"
+    verdict "wrapper $i: the same file" "differs" cmp "$tmp/a.safetensors" "$tmp/w.safetensors"
+done
+
+# What libjem could not read is not written.
+refused() { expect "$1" 1 "$2" there "$tmp/$3.pt" "$tmp/c.safetensors"; }
+refused "a name in two wrappers" '"f.conv1.bias" is there twice' twice
+refused "a tensor is missing" "missing: f.conv1.bias" missing
+refused "a tensor too many" "too many: f.layer1.0.bn1.weight" norm
+refused "another shape" '"class_output.bias" is [11], must be [10]' shape
+refused "weights that are NaN" '"class_output.bias" has numbers that are NaN' nan
+refused "another network" '"f.conv1.weight" [16, channels, 3, 3] is missing; what is there: conv1.weight, fc.bias' other
+expect "a height that libjem has not" 1 "must be multiples of 4" there "$tmp/official.pt" "$tmp/c.safetensors" --height 30
+expect "unless any tensors will do" 0 "2 tensors" there "$tmp/other.pt" "$tmp/d.safetensors" --any
+refused "NumPy numbers beside the weights" "value.item()" scalar
+
+expect "libjem does not read it" 1 "f.conv1.weight" score --model "$tmp/d.safetensors" --input "$tmp/x.npy"
+
+# A model of libjem keeps what it remembers.
+"$python" - "$tmp/a.safetensors" "$tmp/named.safetensors" <<'END'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8 : 8 + length])
+header["__metadata__"].update({"meta.class.%d" % y: "Tier %d: Bär" % y for y in range(10)})
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + data[8 + length :])
+END
+expect "names there" 0 "24 tensors" back "$tmp/named.safetensors" "$tmp/named.pt"
+expect "and back" 0 "24 tensors" there "$tmp/named.pt" "$tmp/again.safetensors"
+expect "are those of the classes" 0 ": Bär" score --model "$tmp/again.safetensors" --input "$tmp/x.npy"
+shipped=$(dirname "$0")/../../examples/models/fashion-mnist-jem.safetensors
+expect "a small network goes there" 0 "tensors in the state dict" back "$shipped" "$tmp/small.pt"
+expect "and back with its settings" 0 "tensors of a state dict" there "$tmp/small.pt" "$tmp/small.safetensors"
+npy "$tmp/one.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }" 2352
+for model in "$shipped" "$tmp/small.safetensors"; do score --model "$model" --input "$tmp/one.npy" --out "$tmp/s.${model##*/}" >/dev/null; done
+verdict "and gives the same logits" "it differs" cmp "$tmp/s.${shipped##*/}/logits.npy" "$tmp/s.small.safetensors/logits.npy"
+expect "bare has no place for it" 0 "left out: libjem_metadata" back "$shipped" "$tmp/bare.pt" --bare
+
+# Programs know such files.
+for form in official legacy; do
+    expect "$form: jem-score names the converter" 1 "pt2safetensors.py" score --model "$tmp/$form.pt" --input "$tmp/x.npy"
+done
+expect "jem-sample names it too" 1 "pt2safetensors.py" sample --from-buffer "$tmp/official.pt" --out "$tmp/s" --count 4
+verdict "nothing was written" "it was" [ ! -e "$tmp/c.safetensors" ]
+
 # What cannot be converted.
 expect "there, no such file" 1 "cannot read $tmp/none.pt" there "$tmp/none.pt" "$tmp/c.safetensors"
 head -c 3000 "$tmp/official.pt" >"$tmp/short.pt"

@@ -79,7 +79,7 @@ expect "Inception weights of something else" 1 'holds no tensor "Conv2d_1a_3x3.c
 head -c 100 "$model" >"$tmp/short"
 expect "Inception weights cut short" 1 "cut short" hybrid "${long[@]}" --inception "$tmp/short"
 expect "a classifier of other images" 1 "reads images of 3 x 8 x 8" hybrid "${long[@]}" --features "$tmp/o/best.safetensors"
-expect "no data" 2 "--data KIND is missing" hybrid --model "$model"
+expect "a kind that there is none of" 2 "unknown kind" hybrid --model "$model" --data nonsense
 expect "no such buffer" 1 "holds no replay buffer" hybrid "${long[@]}" --features "$clf" --from-buffer "$model"
 expect "a model of other images" 1 "the model reads 3 x 8 x 8" hybrid "${data[@]}" --features "$clf" --model "$tmp/o/best.safetensors"
 expect "labels of other classes" 1 "has 12 classes, the model has 10" hybrid "${data[@]}" --model "$model" --features "$clf" --data "$set,classes=12"

@@ -228,9 +228,6 @@ size() { "$python" -c 'import struct, sys; print(*struct.unpack(">II", open(sys.
 read -r _ tall < <(size "$tmp/grid.png")
 read -r _ flat < <(size "$tmp/grid2.png")
 verdict "grid: seven rows against one" "$tall and $flat" [ "$tall" -gt $((flat * 6)) ]
-mkfifo "$tmp/pipe.json"
-expect "info, no regular file to write" 1 "cannot write $tmp/pipe.json: not a regular file" data info "npy:$n/nchw.npy" --json "$tmp/pipe.json"
-verdict "info, what was there is there" "replaced" [ -p "$tmp/pipe.json" ]
 expect "grid, cannot write" 1 "cannot write" data grid "npy:$n/nchw.npy" --out "$tmp/no/folder.png"
 expect "export, cannot write" 1 "folder" data export "npy:$n/nchw.npy" --out "$tmp/grid.png/x"
 expect "a training on .npy" 0 "steps      1" train --preset demo "${tiny[@]}" --validation 5 --set train.batch=4 --stop-after 1 --data "npy:$n/x40.npy,$n/y40.npy" --out "$tmp/t"

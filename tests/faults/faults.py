@@ -33,7 +33,7 @@ TINY = "model.arch=mlp model.layers=2 model.hidden=5 train.batch=8 sgld.steps=2 
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
 VOLATILE = re.compile(r"second|time|date|started|finished|per_s|eta|version|hours|host", re.I)
 QUICK = {"alloc": 30, "io": 30, "thread": 2, "short": 8, "kill": 8}
-FULL = {"alloc": 700, "io": 500, "thread": 20, "short": 60, "kill": 150}
+FULL = {"alloc": 300, "io": 300, "thread": 10, "short": 30, "kill": 100}
 
 # --- Data -----------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ def make_data(folder):
     for name in ["data_batch_%d.bin" % i for i in range(1, 6)] + ["test_batch.bin"]:
         (folder / "cifar" / name).write_bytes(b"".join(bytes([i % 10]) + bytes((i * 5 + j) % 256 for j in range(3072))
                                                        for i in range(10)))
-    for k in range(3):
+    for k in range(4):
         (folder / "pictures" / f"class{k}").mkdir(parents=True)
         for i in range(4):
             png(folder / "pictures" / f"class{k}" / f"{i}.png", 8, 8, 4 * k + i)
@@ -73,7 +73,9 @@ LIVES = {
               "--validation", "8", "--validate-every", "2", "--threads", "2", "--quiet", *SETTINGS],
     "resume": ["jem-train", "--resume", "run/last.safetensors", "--steps", "2", "--validate-every", "1", "--quiet"],
     "score": ["jem-score", "--model", "run/best.safetensors", "--input", "{data}/images.npy",
-              "{data}/pictures/class1/2.png", "--out", "out", "--grad", "--features"],
+              "--out", "out", "--grad", "--features"],
+    "pictures": ["jem-score", "--model", "run/best.safetensors", "--input", "{data}/pictures/class1/2.png",
+                 "{data}/pictures/class2/1.png", "--out", "out"],
     "info": ["jem-data", "info", "folder:{data}/pictures", "--json", "info.json"],
     "cifar": ["jem-data", "export", "cifar10:{data}/cifar", "--out", "out", "--quiet"],
     "grid": ["jem-data", "grid", "folder:{data}/pictures", "--out", "linked.png", "--quiet"],
@@ -83,11 +85,33 @@ LIVES = {
              "npy:{data}/images.npy,{data}/labels.npy", "--out", "out", "--quiet"],
 }
 
+DATA = ["--data", "npy:{data}/images.npy,{data}/labels.npy"]
+MODEL = ["--model", "run/best.safetensors", *DATA, "--quiet"]
+JSON = ["--json", "o.json", "--csv", "o.csv", "--out", "out"]
+
+# Only in the long run.
+MORE = {
+    **{name: ["jem-robustness", *MODEL, "--count", "3", "--attack", name, "--eps", "0.03", "--steps", "2", "--queries", "40",
+              "--restarts", "2", "--noises", "2", "--norm", "l2" if name == "pointwise" else "linf", "--json", "o.json"]
+       for name in ("pgd", "pgd-min", "apgd", "square", "hopskipjump", "pointwise", "noise")},
+    "refined": ["jem-robustness", *MODEL, "--count", "3", "--attack", "pgd", "--eps", "0.03", "--steps", "2", "--refine",
+                "1", *JSON],
+    "transfer": ["jem-robustness", *MODEL, "--count", "3", "--attack", "transfer", "--source", "run/last.safetensors",
+                 "--eps", "0.03", "--steps", "2"],
+    "ood": ["jem-ood", *MODEL, "--ood", "noise", "--ood", "interp", "--ood", "constant", "--bootstrap", "5", *JSON],
+    "calibration": ["jem-calibration", *MODEL, "--fit-data", "folder:{data}/pictures", *JSON],
+    "distal": ["jem-distal", *MODEL, "--count", "1", "--steps", "2", *JSON],
+    "likely": ["jem-likely", *MODEL, "--samples", "run/last.safetensors", *JSON],
+    "semisup": ["jem-semisup", *DATA, "--quiet", "--labels", "2", "--seeds", "1", "--test", "folder:{data}/pictures",
+                "--validation", "8", "--steps", "2",
+                *SETTINGS, *JSON],
+}
+
 
 class Program:
     def __init__(self, build, work, name):
         self.build, self.work, self.name = build, work, name
-        words = [word.replace("{data}", str(work / "data")) for word in LIVES[name]]
+        words = [word.replace("{data}", str(work / "data")) for word in {**LIVES, **MORE}[name]]
         self.command = [str(build / "bin" / words[0]), *words[1:]]
         self.number = 0
 
@@ -213,12 +237,12 @@ def choose(count, most):
     return range(1, count + 1) if count <= most else sorted({1 + i * (count - 1) // (most - 1) for i in range(most)})
 
 
-def programs(build, work, limits, failed):
+def programs(build, work, lives, limits, failed):
     totals, wrong = {}, []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name in LIVES:
-            if not (build / "bin" / LIVES[name][0]).exists():
-                wrong.append(f"{LIVES[name][0]} is not built")
+        for name in lives:
+            if not (build / "bin" / lives[name][0]).exists():
+                wrong.append(f"{lives[name][0]} is not built")
                 continue
             program = Program(build, work, name)
             folder = program.folder()
@@ -238,7 +262,8 @@ def programs(build, work, limits, failed):
                 totals[kind] = totals.get(kind, 0) + 1
                 wrong += found
                 bad += bool(found)
-                failed += [line for line in seen.splitlines() if not line.startswith("count ")]
+                failed += [line.replace("main+", f"bin/{lives[name][0]}+") for line in seen.splitlines()
+                           if not line.startswith("count ")]
             print(f"{name}: {len(jobs)} faults, {bad} wrong; events", ", ".join(f"{k} {v}" for k, v in counts.items()),
                   flush=True)
     return totals, wrong
@@ -265,29 +290,62 @@ CALL = re.compile(r"(?<![\w.>])(" + "|".join(ALLOCATE + INPUT + ["pthread_create
 
 
 def call_sites():
+    """(file, line): the function called there, the text of the line."""
     sites = {}
     for path in [*ROOT.glob("libjem/**/*.c"), *ROOT.glob("examples/kit/**/*.c")]:
         name = str(path.relative_to(ROOT))
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            if not line[:1].isspace() or line.lstrip().startswith(("*", "/*", "//")):
-                continue
-            line = re.sub(r'"(\\.|[^"\\])*"|/\*.*?\*/', '""', line)
-            for call in CALL.findall(line):
-                sites[name, number] = call
+            code = re.sub(r'"(\\.|[^"\\])*"|/\*.*?\*/|^ *[/ ]\*.*', '""', line)
+            if line[:1].isspace():
+                for call in CALL.findall(code):
+                    sites[name, number] = call, line.strip()
     return sites
 
 
-def resolve(build, failed):
-    """(file, line) of the callers of all events that failed, inside out."""
-    chains = {tuple(line.split()[2:]) for line in failed}
-    places = {}
-    files = {"libjem": [build / "libjem.so"], "main": [*(build / "bin").glob("jem-*")]}
-    del files["main"]
-    wanted = sorted({c.split("+")[1] for chain in chains for c in chain if c.startswith("libjem+")})
-    text = subprocess.run(["addr2line", "-e", str(build / "libjem.so")], capture_output=True, check=True, text=True,
-                          input="\n".join(hex(int(w, 16) - 1) for w in wanted)).stdout.splitlines()
-    places.update({"libjem+" + w: t for w, t in zip(wanted, text)})
-    return chains, places
+def places_of(build, failed):
+    """The lines of all callers of events that failed."""
+    wanted = {}
+    for frame in {frame for line in failed for frame in line.split()[2:]}:
+        module, offset = frame.split("+")
+        wanted.setdefault("libjem.so" if module == "libjem" else module, []).append(hex(int(offset, 16) - 1))
+    places = set()
+    for module, offsets in wanted.items():
+        text = subprocess.run(["addr2line", "-e", str(build / module)], input="\n".join(offsets), capture_output=True,
+                              check=True, text=True).stdout
+        for file, line in re.findall(r"^(.*):(\d+)", text, re.M):
+            file = re.sub(r"^.*/((libjem|examples)/)", r"\1", file)
+            places.add((file, int(line)))
+    return places
+
+
+def check_sites(build, failed):
+    """Calls that never failed and are not excused, excuses that do not hold. A caller's line is that of
+    the call or, where the call spans lines, of one a little below or above."""
+    sites, places = call_sites(), places_of(build, failed)
+    if not any(file.startswith("libjem/") for file, _ in places):
+        return ["no line of a caller is known: was the build made with -g?"]
+    reached = set()
+    for file, line in places:
+        near = [n for f, n in sites if f == file and line - 4 <= n <= line + 1]
+        exact = line if (file, line) in sites else None
+        if exact or near:
+            reached.add((file, exact or min(near, key=lambda n: abs(n - line))))
+    excuses = {}
+    for line in UNREACHED.read_text().splitlines():
+        if line and not line.startswith("#"):
+            file, text, reason = (part.strip() for part in line.split(" | "))
+            excuses[file, text] = reason
+    wrong, used = [], set()
+    for (file, number), (call, text) in sorted(sites.items()):
+        excuse = next((e for e in excuses if e[0] == file and e[1] in text), None)
+        if excuse and (file, number) not in reached:
+            used.add(excuse)
+        elif (file, number) not in reached:
+            wrong.append(f"never failed: {file}:{number}: {text}")
+    wrong += [f"unreached.txt: {file} | {text}: it did fail, or there is no such call"
+              for file, text in sorted(set(excuses) - used)]
+    print(f"call sites: {len(sites)}, failed {len(reached)}, excused {len(used)}")
+    return wrong
 
 
 def main():
@@ -323,12 +381,15 @@ def main():
         if not totals:
             wrong.append(f"scenarios: exit code {done.returncode} {done.stderr[:300]}")
         print("library:", done.stdout.splitlines()[-1] if done.stdout else "", flush=True)
-        failed = [x for x in (work / "events").read_text().splitlines() if not x.startswith("count ")] \
+        failed = [x.replace("main+", "tests/scenarios+") for x in (work / "events").read_text().splitlines() if not x.startswith("count ")] \
             if (work / "events").exists() else []
-        more, bad = programs(build, work, QUICK if quick else FULL, failed)
+        more, bad = programs(build, work, LIVES if quick else {**LIVES, **MORE},
+                             QUICK if quick else FULL, failed)
         for kind, n in more.items():
             totals[kind] = totals.get(kind, 0) + n
         wrong += bad
+    if not quick:
+        wrong += check_sites(build, failed)
     for line in wrong:
         print("FAIL", line)
     print("faults:", ", ".join(f"{kind} {n}" for kind, n in totals.items()))

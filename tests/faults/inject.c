@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -367,7 +368,7 @@ ssize_t readlink(const char *restrict path, char *restrict out, size_t size)
     return io("readlink", 0) ? -1 : real(path, out, size);
 }
 
-ssize_t getrandom(void *out, size_t size, unsigned flags)
+ssize_t getrandom(void *out, size_t size, unsigned int flags)
 {
     return io("getrandom", 0) ? -1 : syscall(SYS_getrandom, out, size, flags);
 }

@@ -36,6 +36,10 @@ for gate in layers banned symbols headers options links install ffi fuzz; do
     count
 done
 
+part faults /usr/bin/python3 -B tests/faults/faults.py "$build" --quick
+read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' "$logs/faults.txt" | tail -1)
+count "${good:-0}" "${bad:-0}"
+
 if [ -e tests/cli/run.sh ]; then
     part cli bash tests/cli/run.sh "$build"
     read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' "$logs/cli.txt" | tail -1)

@@ -213,11 +213,12 @@ static void say_protocol(int64_t n, const char *temperature)
 
     record_protocol(
         lab.record,
-        "%" PRId64 " labelled test images, %s; %" PRId64
+        "%" PRId64 " labelled %s, %s; %" PRId64
         " equal bins (lo, hi] of max p(y|x), an empty bin counting nothing; classwise ECE: the "
         "mean over the classes of the ECE of p(k|x); Brier: the mean of the summed squares, 0 "
         "to 2. %s",
-        n, lab.input_noise > 0 ? noise : "without noise on the images", bins, temperature);
+        n, lab_images_are(&lab), lab.input_noise > 0 ? noise : "without noise on the images",
+        bins, temperature);
 }
 
 int main(int argc, char **argv)
@@ -226,8 +227,8 @@ int main(int argc, char **argv)
     struct temperature t = {0};
 
     lab_begin(&lab, &command_line, argc, argv);
-    fit_images_check(&lab, &fit, &t);
     lab_open(&lab);
+    fit_images_check(&lab, &fit, &t);
     if (lab_no_classes(&lab) != NULL)
         must(report_failed("%s has no calibration: %s", lab.model_file, lab_no_classes(&lab)));
 
@@ -252,7 +253,7 @@ int main(int argc, char **argv)
     tell_bins("bins", 1, &as_is);
     if (has_temperature)
         tell_bins("scaled.bins", 0, &scaled);
-    must(confusion_record(lab.record, lab.data, e));
+    must(confusion_record(&lab, e));
     lab_print(&lab);
     if (pictures)
         must(reliability_write(lab.out, "reliability.svg", &as_is, "As it is"));

@@ -29,7 +29,7 @@ static const struct cli_option options[] = {
     LAB_MODEL(lab, "Model and images"),
     {NULL, "data", "KIND",
      "names for the classes, and 1000 test images whose log p(x) is shown beside: " DATA_HELP,
-     NULL, .text = &lab.data},
+     NULL, .text = &lab.data, .check = lab_check_data},
     {"Search", "count", "N", "images per class", "10", .integer = &lab.count, .min = 1,
      .max = 10000},
     {NULL, "start", "NAME", "noise: every value uniform; grey: all values in the middle",
@@ -216,7 +216,7 @@ static void tell_classes(const struct search *s, const struct evaluation *before
 
     for (int64_t k = 0; k < lab.classes; k++) {
         const struct summary m = summarise(s, before, after, k * lab.count, lab.count);
-        const char *name = lab.data == NULL ? NULL : data_class_name(lab.data, k);
+        const char *name = lab_class_name(&lab, k);
 
         record_row(t);
         record_whole(t, "class", k);
@@ -244,8 +244,8 @@ static void tell_overall(const struct summary *all, const struct image_input *re
     record_say(lab.record, "\nreached %.1f %% of their class (95 %% interval %.0f to %.0f)\n",
                100 * share, 100 * low, 100 * high);
     if (real != NULL)
-        record_say(lab.record, "log p(x) of %" PRId64 " test images: %.3f\n", real->n,
-                   log_px_data);
+        record_say(lab.record, "log p(x) of %" PRId64 " %s: %.3f\n", real->n,
+                   lab_images_are(&lab), log_px_data);
 }
 
 static void say_protocol(void)

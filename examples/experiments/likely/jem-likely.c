@@ -176,7 +176,7 @@ static int64_t rank(const struct ranked *r, int s, int64_t y, int least, int64_t
 
 static void record_class(struct record_table *t, const char *column, int64_t y)
 {
-    const char *name = y < 0 ? "-" : data_class_name(lab.data, y);
+    const char *name = y < 0 ? "-" : lab_class_name(&lab, y);
 
     record_whole(t, column, y);
     if (name != NULL)
@@ -255,12 +255,11 @@ static void say_protocol(int64_t n, const char *no_classes)
                                                        : " and samples from a replay buffer";
     record_protocol(
         lab.record,
-        "%" PRId64
-        " test images%s. log_px: log p(x) + log Z; log_pxy: log p(x|y) + log Z(y), to be "
+        "%" PRId64 " %s%s. log_px: log p(x) + log Z; log_pxy: log p(x|y) + log Z(y), to be "
         "compared within a class only; log_py: log p(y|x). y is the label or, without one, the "
         "prediction. Equal scores in the order of the images. Values beyond the range of an "
         "image are cut in the pictures, not before scoring.%s%s%s",
-        n, samples,
+        n, lab_images_are(&lab), samples,
         no_classes == NULL ? "" : " Predictions and pictures that need classes are left out: ",
         no_classes == NULL ? "" : no_classes, no_classes == NULL ? "" : ".");
 }

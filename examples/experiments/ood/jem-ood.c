@@ -191,10 +191,10 @@ static const char *say_interp(const struct set *set, int64_t sets)
 {
     for (int64_t k = 1; k < sets; k++)
         if (strcmp(set[k].name, "interp") == 0)
-            return "; interp: means of two test images";
+            return "; interp: means of two images of --data";
     return arg.ood.count > 0 ? ""
-                             : "; interp, means of two test images, is left out, because there "
-                               "is one image";
+                             : "; interp, means of two images of --data, is left out, because "
+                               "there is one image";
 }
 
 static void say_protocol(const struct set *set, int64_t sets, const char *no_classes)
@@ -213,12 +213,12 @@ static void say_protocol(const struct set *set, int64_t sets, const char *no_cla
     record_protocol(
         lab.record,
         "Sign: a higher score means in-distribution; the positives are the %" PRId64
-        " test images, for AUPR out the others. AUROC: the probability that a test image "
+        " %s of --data, for AUPR out the others. AUROC: the probability that one of them "
         "scores higher, ties one half; %s. AUPR is the average precision and depends on n in "
         "and n. FPR95: the share of the others above the threshold that keeps 95 %% of the "
-        "test images. %s%s. There is %s%s. In the histograms the outermost bins hold what lies "
+        "positives. %s%s. There is %s%s. In the histograms the outermost bins hold what lies "
         "beyond.",
-        set[0].images->n, arg.bootstrap > 0 ? interval : "no interval",
+        set[0].images->n, lab_images_are(&lab), arg.bootstrap > 0 ? interval : "no interval",
         no_classes == NULL ? "" : "Scores that need classes are left out: ",
         no_classes == NULL ? energy : no_classes,
         lab.input_noise > 0 ? noise : "no noise on the images", say_interp(set, sets));
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
     struct out_set *others = lab_others(&lab, &arg.ood, in, arg.count_ood, &sets);
     struct set *set = lab_array(&lab, ++sets, sizeof *set); /* the test images come first */
 
-    set[0] = (struct set){.name = "test images", .images = in};
+    set[0] = (struct set){.name = lab_images_are(&lab), .images = in};
     for (int64_t k = 1; k < sets; k++)
         set[k] = (struct set){others[k - 1].name, .spec = others[k - 1].spec,
                               .images = &others[k - 1].images};

@@ -48,8 +48,8 @@ static void add_set_up(const struct study *s, FILE *out)
         fprintf(out, " to %s", eps->text[eps->count - 1]);
     fprintf(out,
             " of images in [0, 1], perturbations cut to that box. %" PRId64
-            " labelled test images; one that is wrong without an attack counts as not robust. ",
-            s->result.n);
+            " labelled %s; one that is wrong without an attack counts as not robust. ",
+            s->result.n, lab_images_are(s->lab));
 }
 
 static void add_defence(const struct study *s, FILE *out)

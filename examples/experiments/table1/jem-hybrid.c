@@ -30,9 +30,7 @@ static const struct cli_option options[] = {
     {"Model and data", "model", "FILE",
      "a model or a training (default: the file of --from-buffer)", NULL,
      .text = &lab.model_file},
-    {NULL, "data", "KIND",
-     "test images for the accuracy, training images for the distance: " DATA_HELP, NULL,
-     .text = &lab.data},
+    LAB_DATA(lab, "test images for the accuracy, training images for the distance: "),
     {NULL, "count", "N", "test images, evenly spaced; 0: all", "0", .integer = &lab.count,
      .max = INT32_MAX},
     {NULL, "reference", "N", "training images that samples are compared to; 0: all", "0",
@@ -81,8 +79,6 @@ static int check(void)
         lab.model_file = plan.buffer;
     if (lab.model_file == NULL)
         return report_usage("--model FILE is missing");
-    if (lab.data == NULL)
-        return report_usage("--data KIND is missing: " DATA_HELP);
     if (arg.inception != NULL && arg.classifier != NULL)
         return report_usage("--inception and --features: one of the two, please");
     if (plan.count > 0 && arg.inception == NULL && arg.classifier == NULL)
@@ -96,7 +92,7 @@ static int check(void)
 
 static const struct cli command_line = {
     .program = "jem-hybrid",
-    .usage = "--model FILE --data KIND (--inception FILE | --features MODEL) [options]",
+    .usage = "--model FILE (--inception FILE | --features MODEL) [options]",
     .about = "Table 1 of the JEM paper for a model: accuracy, Inception Score and Frechet "
              "distance of its samples.",
     .notes = "Examples:\n"

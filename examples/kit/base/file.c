@@ -102,14 +102,35 @@ int file_exists(const char *path)
 {
     struct stat info;
 
-    return stat(path, &info) == 0;
+    return stat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-int file_same(const char *a, const char *b)
+static int look(const char *path, struct stat *info, int *there)
+{
+    *there = stat(path, info) == 0;
+    if (*there || errno == ENOENT || errno == ENOTDIR)
+        return EXIT_OK;
+    return report_failed("cannot look at %s: %s", path, strerror(errno));
+}
+
+int file_look(const char *path, int *there)
+{
+    struct stat info;
+
+    return look(path, &info, there);
+}
+
+int file_same(const char *a, const char *b, int *same)
 {
     struct stat x, y;
+    int there = 0;
 
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    *same = 0;
+    TRY(look(a, &x, &there));
+    if (there)
+        TRY(look(b, &y, &there));
+    *same = there && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return EXIT_OK;
 }
 
 int file_make_folder(const char *path)

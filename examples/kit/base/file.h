@@ -14,10 +14,14 @@
 #define FILE_CAP ((size_t)1 << 30)
 int file_read(const char *path, uint8_t **out, size_t *out_length);
 
+/* 0: there is surely nothing. What cannot be looked at exists, so that opening it tells why. */
 int file_exists(const char *path);
 
+/* The same for a choice that must not be wrong: a failure to look is reported. */
+int file_look(const char *path, int *there);
+
 /* Do two names lead to the same file or folder? */
-int file_same(const char *a, const char *b);
+int file_same(const char *a, const char *b, int *same);
 
 /* Make a folder and its parents. */
 int file_make_folder(const char *path);

@@ -267,7 +267,7 @@ int file_writer_open(struct file_writer *w, const char *name)
 /* The lock holds until the stream is closed, which is after the renaming. */
 static int take_place(struct file_writer *w, int sound)
 {
-    if (sound && fflush(w->stream) == 0 && rename(w->temporary, w->path) == 0)
+    if (sound && rename(w->temporary, w->path) == 0)
         return 1;
     const int error = errno;
     (void)unlink(w->temporary);
@@ -277,10 +277,12 @@ static int take_place(struct file_writer *w, int sound)
 
 int file_writer_close(struct file_writer *w, int sound)
 {
-    errno = 0;
-    sound = !ferror(w->stream) && sound;
+    /* After a write that failed, errno is still its. */
+    if (!ferror(w->stream))
+        errno = 0;
+    sound = !ferror(w->stream) && fflush(w->stream) == 0 && sound;
     if (w->stream == stdout)
-        return fflush(stdout) == 0 && sound ? EXIT_OK : cannot_write("standard output");
+        return sound ? EXIT_OK : cannot_write("standard output");
     if (w->temporary[0] != '\0')
         sound = take_place(w, sound);
     const int error = errno;

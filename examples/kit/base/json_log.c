@@ -153,8 +153,7 @@ int json_read_file(const char *path, json_t **out)
     size_t length;
 
     *out = NULL;
-    errno = 0;
-    if (!file_exists(path) && (errno == ENOENT || errno == ENOTDIR))
+    if (!file_exists(path))
         return EXIT_OK;
     TRY(file_read(path, &text, &length));
     const int rc = json_parse(path, (const char *)text, length, out);

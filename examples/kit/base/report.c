@@ -92,8 +92,17 @@ int report_jem(jem_status status)
     return EXIT_FAILED;
 }
 
+static int incomplete;
+
+void report_incomplete(void)
+{
+    incomplete = 1;
+}
+
 int report_flush(int code)
 {
+    if (code == EXIT_OK && incomplete)
+        code = EXIT_FAILED;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     report_failed("cannot write to standard output: %s", strerror(errno));

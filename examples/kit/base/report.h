@@ -48,7 +48,12 @@ int report_jem(jem_status status);
 /* Something to know, without consequence. */
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The end of a program: `code`, or EXIT_FAILED when standard output could not be written. */
+/* Something was reported that the program goes on without: its results are not whole, and it will not
+ * end with EXIT_OK. */
+void report_incomplete(void);
+
+/* The end of a program: `code`, or EXIT_FAILED when its results are not whole or standard output
+ * could not be written. */
 int report_flush(int code);
 
 /* Out of memory: returns EXIT_FAILED. */

@@ -45,6 +45,22 @@ static int read_header(struct checkpoint *c)
     return EXIT_OK;
 }
 
+void checkpoint_advise(const char *path)
+{
+    static const unsigned char zip[] = {'P', 'K', 3, 4}, pickle[] = {0x80, 2};
+    unsigned char begin[4];
+    FILE *file = fopen(path, "rb");
+    const size_t n = file == NULL ? 0 : fread(begin, 1, sizeof begin, file);
+
+    if (file != NULL)
+        fclose(file);
+    if (n == sizeof begin &&
+        (memcmp(begin, zip, sizeof zip) == 0 || memcmp(begin, pickle, sizeof pickle) == 0))
+        report_note("%s looks like a PyTorch checkpoint; examples/convert/pt2safetensors.py "
+                    "makes a model of it",
+                    path);
+}
+
 int checkpoint_open(const char *path, struct checkpoint *out)
 {
     int rc;
@@ -59,8 +75,10 @@ int checkpoint_open(const char *path, struct checkpoint *out)
         rc = report_failed("cannot read %s: %s", path, strerror(errno));
     else
         rc = read_header(out);
-    if (rc != EXIT_OK)
+    if (rc != EXIT_OK) {
         checkpoint_close(out);
+        checkpoint_advise(path);
+    }
     return rc;
 }
 

@@ -18,6 +18,10 @@ struct checkpoint {
     json_t *header;
 };
 
+/* Says, where a file is one of PyTorch's (torch.save), which script makes a model of it; nothing of
+ * other files. For after it was refused. */
+void checkpoint_advise(const char *path);
+
 int checkpoint_open(const char *path, struct checkpoint *out);
 void checkpoint_close(struct checkpoint *c);
 

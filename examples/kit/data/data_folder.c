@@ -270,9 +270,11 @@ const char *data_folder_class(const struct data_kind *kind, const char *where, i
     struct listing classes = {{0}, {0}};
     const char *name = NULL;
 
-    if (image_options_read(kind, where, &how) == EXIT_OK &&
-        find_split(how.folder, "train", class_folder, ignored) == EXIT_OK &&
-        list_folder(class_folder, &classes) == EXIT_OK && y >= 0 && y < classes.folders.count) {
+    if (image_options_read(kind, where, &how) != EXIT_OK ||
+        find_split(how.folder, "train", class_folder, ignored) != EXIT_OK ||
+        list_folder(class_folder, &classes) != EXIT_OK) {
+        report_incomplete(); /* a number stands for the name */
+    } else if (y >= 0 && y < classes.folders.count) {
         snprintf(text, sizeof text, "%s", file_name_of(classes.folders.path[y]));
         name = text;
     }

@@ -304,7 +304,7 @@ void plot_upright(plot *p, double x, double y, const char *words)
 
 int plot_end(plot *p)
 {
-    const int sound = fclose(p->out) == 0;
+    const int whole = !ferror(p->out), sound = fclose(p->out) == 0 && whole;
 
     p->height = PLOT_HEIGHT + (p->legend_lines > 0 ? (int)LEGEND_LINE * p->legend_lines : 0);
     if (!sound) {

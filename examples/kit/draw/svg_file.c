@@ -42,7 +42,8 @@ int svg_end_plot(struct svg_file *s, plot *p)
 
 int svg_close(struct svg_file *s)
 {
-    int sound = fclose(s->out) == 0;
+    const int whole = !ferror(s->out);
+    int sound = fclose(s->out) == 0 && whole;
 
     fprintf(s->file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "

@@ -13,6 +13,7 @@
 #include "kit/base/file.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
+#include "kit/data/checkpoint.h"
 
 #define BLOCK 64 /* images between two lines of progress */
 
@@ -60,7 +61,10 @@ static int open_classifier(jem_context *ctx, const char *path, const int64_t sha
 
     f->name = "classifier (last hidden layer)";
     f->distance = "FD-clf";
-    TRY(report_jem(jem_model_load(ctx, path, &model)));
+    rc = report_jem(jem_model_load(ctx, path, &model));
+    if (rc != EXIT_OK)
+        checkpoint_advise(path);
+    TRY(rc);
     rc = take_classifier(model, path, shape, f);
     jem_model_free(model); /* the head keeps it */
     return rc;

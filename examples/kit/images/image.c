@@ -119,8 +119,10 @@ int image_write_png(const char *path, const struct image *image)
     png.width = (png_uint_32)image->width;
     png.height = (png_uint_32)image->height;
     png.format = image->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    return file_writer_close(
-        &w, png_image_write_to_stdio(&png, w.stream, 0, image->pixels, 0, NULL) != 0);
+    const int whole = png_image_write_to_stdio(&png, w.stream, 0, image->pixels, 0, NULL) != 0;
+    if (!whole && !ferror(w.stream)) /* sizes are sound, so what is missing is memory */
+        (void)report_no_memory();
+    return file_writer_close(&w, whole);
 }
 
 static uint8_t to_byte(float v)

@@ -66,16 +66,17 @@ static int64_t sum_of(const int64_t *line, int64_t k)
     return sum;
 }
 
-static void put_class(struct record_table *t, const char *column, const char *data, int64_t y)
+static void put_class(struct record_table *t, const char *column, const struct lab *l,
+                      int64_t y)
 {
-    const char *name = data_class_name(data, y);
+    const char *name = lab_class_name(l, y);
 
     record_whole(t, column, y);
     if (name != NULL)
         record_words(t, column, name);
 }
 
-static void put_accuracy(struct record_table *t, const char *data, const int64_t *line,
+static void put_accuracy(struct record_table *t, const struct lab *l, const int64_t *line,
                          int64_t y, int64_t k)
 {
     const int64_t n = sum_of(line, k);
@@ -89,14 +90,14 @@ static void put_accuracy(struct record_table *t, const char *data, const int64_t
             other = j;
     share_interval(line[y], n, &low, &high);
     record_row(t);
-    put_class(t, "class", data, y);
+    put_class(t, "class", l, y);
     record_whole(t, "n", n);
     record_whole(t, "right", line[y]);
     record_number(t, "accuracy", (double)line[y] / (double)n);
     record_number(t, "low", low);
     record_number(t, "high", high);
     if (k > 1 && line[other] > 0) {
-        put_class(t, "taken_for", data, other);
+        put_class(t, "taken_for", l, other);
         record_whole(t, "times", line[other]);
     } else {
         record_missing(t, "taken_for");
@@ -104,24 +105,24 @@ static void put_accuracy(struct record_table *t, const char *data, const int64_t
     }
 }
 
-int confusion_record(struct record *r, const char *data, const struct evaluation *e)
+int confusion_record(const struct lab *l, const struct evaluation *e)
 {
     const int64_t k = e->classes;
     struct record_layout layout = matrix;
-    struct record_table *t = record_table(r, &per_class);
+    struct record_table *t = record_table(l->record, &per_class);
     int64_t *counts = count_pairs(e);
 
     if (counts == NULL)
         return EXIT_FAILED;
     for (int64_t y = 0; y < k; y++)
-        put_accuracy(t, data, counts + y * k, y, k);
+        put_accuracy(t, l, counts + y * k, y, k);
     layout.only_files = k > CONFUSION_SHOWN;
-    t = record_table(r, &layout);
+    t = record_table(l->record, &layout);
     for (int64_t y = 0; y < k; y++)
         for (int64_t j = 0; j < k; j++) {
             record_row(t);
-            put_class(t, "label", data, y);
-            put_class(t, "prediction", data, j);
+            put_class(t, "label", l, y);
+            put_class(t, "prediction", l, j);
             record_whole(t, "n", counts[y * k + j]);
         }
     free(counts);

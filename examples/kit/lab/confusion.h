@@ -5,16 +5,15 @@
 /* Which classes does a model take for which? */
 
 #include "kit/lab/evaluate.h"
-#include "kit/lab/record.h"
+#include "kit/lab/lab.h"
 
 /* More classes than this make no readable matrix: it is in the files alone. */
 #define CONFUSION_SHOWN 20
 
 /* Two tables, for files and pages: "per_class" has the accuracy of each class that has images, with
  * its 95 % interval and what its images are most often taken for; "confusion" counts the images of
- * each label that got each prediction. Images without a label count nowhere. `data` (kit/data)
- * knows the names of the classes. */
-int confusion_record(struct record *r, const char *data, const struct evaluation *e);
+ * each label that got each prediction. Images without a label count nowhere. */
+int confusion_record(const struct lab *l, const struct evaluation *e);
 
 /* The classes that the model is most and least often right about; *apart: the 95 % intervals of
  * their accuracies do not meet. *most is -1 where no image has a label. */

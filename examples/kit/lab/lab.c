@@ -67,6 +67,7 @@ void lab_close(struct lab *l)
     jem_context_free(l->ctx);
     l->model = NULL;
     l->ctx = NULL;
+    l->class_name = NULL;
 }
 
 int lab_end(struct lab *l)
@@ -95,6 +96,16 @@ void lab_begin(struct lab *l, const struct cli *cli, int argc, char **argv)
         lab_quit(EXIT_FAILED);
 }
 
+static void load(struct lab *l, const char *file, jem_model **out)
+{
+    const jem_status status = jem_model_load(l->ctx, file, out);
+    const int rc = report_jem(status);
+
+    if (status == JEM_E_FORMAT)
+        checkpoint_advise(file);
+    must(rc);
+}
+
 static void note_model(struct lab *l)
 {
     json_t *json = record_json(l->record);
@@ -103,6 +114,41 @@ static void note_model(struct lab *l)
     must(digest_md5(l->model_file, md5));
     json_set_text(json, "model", file_name_of(l->model_file));
     json_set_text(json, "model_md5", md5);
+}
+
+static void read_class_names(struct lab *l)
+{
+    l->class_name = lab_array(l, l->classes, sizeof *l->class_name);
+    for (int64_t y = 0; y < l->classes; y++) {
+        char *name = NULL;
+
+        must(provenance_class(l->model, y, &name));
+        if (name != NULL)
+            l->class_name[y] = lab_keep(l, name, free);
+    }
+}
+
+int lab_check_data(const char *spec)
+{
+    return strcmp(spec, LAB_DATA_OF_MODEL) == 0 ? EXIT_OK : data_check(spec);
+}
+
+/* What --data model stands for. A file that does not say it is one of other programs, or older. */
+static void find_data(struct lab *l)
+{
+    char *spec = NULL;
+
+    if (l->data == NULL || strcmp(l->data, LAB_DATA_OF_MODEL) != 0)
+        return;
+    must(provenance_spec(l->model, &spec));
+    if (spec == NULL) {
+        report_note("%s does not say what it was trained on; --data fashion-mnist is assumed",
+                    l->model_file);
+        l->data = "fashion-mnist";
+        return;
+    }
+    l->data = lab_keep(l, spec, free);
+    l->data_of_model = 1;
 }
 
 void lab_open(struct lab *l)
@@ -120,10 +166,12 @@ void lab_open(struct lab *l)
     json_object_set_new(json, "seed", json_integer((json_int_t)l->seed));
     if (l->model_file == NULL)
         return;
-    must_jem(jem_model_load(l->ctx, l->model_file, &l->model));
+    load(l, l->model_file, &l->model);
     must_jem(jem_model_shape(l->model, shape));
     lab_set_shape(l, shape);
     note_model(l);
+    read_class_names(l);
+    find_data(l);
 }
 
 void lab_set_shape(struct lab *l, const int64_t shape[4])
@@ -230,7 +278,7 @@ jem_model *lab_model(struct lab *l, const char *file)
 {
     jem_model *model = NULL;
 
-    must_jem(jem_model_load(l->ctx, file, &model));
+    load(l, file, &model);
     return lab_keep(l, model, release_model);
 }
 
@@ -305,20 +353,32 @@ void lab_note_data(struct lab *l, const char *spec, const char *split, int64_t n
     json_set_text(data, "spec", spec);
     json_set_text(data, "split", split);
     json_object_set_new(data, "n", json_integer((json_int_t)n));
+    json_set_text(data, "images", provenance_word(l->role));
     json_object_set_new(json, "data", data);
 }
 
-struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
-                               int64_t count, int labelled)
+void lab_recognise(struct lab *l, const jem_dataset *data, const char *spec)
 {
-    const int64_t any[4] = {l->shape[0], l->shape[1], l->shape[2], 0};
-    struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
+    if (l->model == NULL || l->role_known)
+        return;
+    must(provenance_role(l->model, data, &l->role));
+    l->role_known = 1;
+    if (l->role != PROVENANCE_UNKNOWN && l->role != PROVENANCE_TEST)
+        report_note("--data %s: these are %s of the model, so that figures of them say little "
+                    "about other images",
+                    spec, provenance_images(l->role));
+}
 
-    must(image_input_data(l->ctx, spec, split, count, labelled ? l->shape : any, in));
-    if (labelled && !has_labels(in))
-        must(report_failed("--data %s has no labels, which this is about", spec));
-    lab_note_data(l, spec, split, in->n);
-    return in;
+const char *lab_images_are(const struct lab *l)
+{
+    return provenance_images(l->role);
+}
+
+const char *lab_class_name(const struct lab *l, int64_t y)
+{
+    if (y >= 0 && y < l->classes && l->class_name != NULL && l->class_name[y] != NULL)
+        return l->class_name[y];
+    return data_class_name(l->data, y);
 }
 
 static void release_dataset(void *data)
@@ -329,8 +389,13 @@ static void release_dataset(void *data)
 jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
 {
     jem_dataset *data = NULL;
+    const int rc = data_open(l->ctx, spec, split, &data);
 
-    must(data_open(l->ctx, spec, split, &data));
+    if (rc != EXIT_OK && l->data_of_model && spec == l->data)
+        report_note("%s was trained on these images; where they are now, or others, says "
+                    "--data KIND",
+                    l->model_file);
+    must(rc);
     return lab_keep(l, data, release_dataset);
 }
 
@@ -342,12 +407,33 @@ void lab_split(struct lab *l, const jem_dataset *all, int64_t held_out, int64_t 
     lab_keep(l, *held, release_dataset);
 }
 
-struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
-                             int64_t count)
+static struct image_input *pick(struct lab *l, const jem_dataset *data, const char *spec,
+                                int64_t count, const int64_t shape[4])
 {
     struct image_input *in = lab_keep(l, calloc(1, sizeof *in), release_images);
 
-    must(image_input_dataset(data, spec, count, l->shape, in));
+    must(image_input_dataset(data, spec, count, shape, in));
+    lab_recognise(l, data, spec);
+    return in;
+}
+
+struct image_input *lab_pick(struct lab *l, const jem_dataset *data, const char *spec,
+                             int64_t count)
+{
+    return pick(l, data, spec, count, l->shape);
+}
+
+struct image_input *lab_images(struct lab *l, const char *spec, const char *split,
+                               int64_t count, int labelled)
+{
+    const int64_t any[4] = {l->shape[0], l->shape[1], l->shape[2], 0};
+    jem_dataset *data = lab_dataset(l, spec, split);
+    struct image_input *in = pick(l, data, spec, count, labelled ? l->shape : any);
+
+    lab_drop(l, data);
+    if (labelled && !has_labels(in))
+        must(report_failed("--data %s has no labels, which this is about", spec));
+    lab_note_data(l, spec, split, in->n);
     return in;
 }
 

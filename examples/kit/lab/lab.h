@@ -41,6 +41,7 @@
 #include "kit/cli/settings.h"
 #include "kit/data/data.h"
 #include "kit/data/image_input.h"
+#include "kit/data/provenance.h"
 #include "kit/lab/evaluate.h"
 #include "kit/lab/out_set.h"
 #include "kit/lab/record.h"
@@ -64,10 +65,19 @@ struct lab {
     int64_t shape[4]; /* of the model: channels, height, width, classes */
     int64_t size;     /* values of an image */
     int64_t classes;
+    const char **class_name; /* of each class; NULL: the model does not remember it */
+    int data_of_model;       /* `data` was found in the model's file */
+    int role_known;
+    enum provenance_role role; /* of the first images that were read, to the model */
 
     struct lab_thing *things; /* what is given back at the end */
     double began;
 };
+
+/* What --data takes: a data set (data_check), or the word for what the model was trained on, which
+ * lab_open() replaces by what the model's file says. */
+#define LAB_DATA_OF_MODEL "model"
+int lab_check_data(const char *spec);
 
 /* Rows of the option table. `section`: a heading above the row, or NULL. */
 /* clang-format off */
@@ -75,8 +85,8 @@ struct lab {
     {section, "model", "FILE", "a model or a training (.safetensors)", NULL, \
      .text = &(lab).model_file, .required = 1}
 #define LAB_DATA(lab, what) \
-    {NULL, "data", "KIND", what DATA_HELP, "fashion-mnist", .text = &(lab).data, \
-     .check = data_check}
+    {NULL, "data", "KIND", what DATA_HELP "; model: what the model was trained on", \
+     LAB_DATA_OF_MODEL, .text = &(lab).data, .check = lab_check_data}
 #define LAB_COUNT(lab, what) \
     {NULL, "count", "N", "only N " what ", evenly spaced; 0: all", "0", \
      .integer = &(lab).count, .max = INT64_MAX}
@@ -109,7 +119,8 @@ struct lab {
 /* Take the command line; after --help and the like, or bad usage, the program ends. */
 void lab_begin(struct lab *l, const struct cli *cli, int argc, char **argv);
 
-/* A context and, if there is a model_file, the model of it. */
+/* A context and, if there is a model_file, the model of it; the data it was trained on, if these are
+ * asked for. */
 void lab_open(struct lab *l);
 
 /* For a program that makes its models: their shape. */
@@ -209,6 +220,17 @@ const struct evaluation *lab_evaluate_features(struct lab *l, const struct image
  * `specs` names, or all that can be made of `in` (out_set.h). *sets = how many. */
 struct out_set *lab_others(struct lab *l, const struct cli_list *specs,
                            const struct image_input *in, int64_t count, int64_t *sets);
+
+/* Find out what the images of `data` were to the model, and say so if they are no test images. Done
+ * for the first that lab_images() or lab_pick() read, which are those the program is about. */
+void lab_recognise(struct lab *l, const jem_dataset *data, const char *spec);
+
+/* "test images", "training images" ...: what the first images that were read were to the model, by
+ * what its file says; "images" where that is not known. The file of --json has it in "data". */
+const char *lab_images_are(const struct lab *l);
+
+/* The name of class y: the model's, or that of --data; NULL: not known. */
+const char *lab_class_name(const struct lab *l, int64_t y);
 
 /* Why the classes of the model mean nothing; NULL: they mean something. */
 const char *lab_no_classes(struct lab *l);

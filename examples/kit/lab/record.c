@@ -395,6 +395,6 @@ void record_protocol(struct record *r, const char *format, ...)
     text = compose(format, args);
     va_end(args);
     if (text == NULL || json_object_set_new(r->json, "protocol", json_text(text)) != 0)
-        record_fault(r, "the protocol is no text, or there is no memory for it");
+        lose(r);
     free(text);
 }

@@ -132,6 +132,10 @@ static int is_text(const struct page *p, int c, const struct record_table *t, in
     char *text = text_of(p, c, t, row);
     const int same = text != NULL && strcmp(text, wanted) == 0;
 
+    if (text == NULL) {
+        (void)report_no_memory();
+        report_incomplete();
+    }
     free(text);
     return same;
 }

@@ -72,7 +72,8 @@ char *record_cell_text(const struct record_table *t, int64_t row, int c)
     if (out == NULL)
         return NULL;
     put_cell(out, t, &t->row[row], c);
-    if (fclose(out) != 0) {
+    const int whole = !ferror(out);
+    if (fclose(out) != 0 || !whole) {
         free(text);
         return NULL;
     }

@@ -78,12 +78,12 @@ static int curves_read(struct curves *c, const char *run)
 }
 
 /* The mean of a window, so that a batch's noise does not hide the course. */
-static void smooth(double *values, size_t n, size_t window)
+static int smooth(double *values, size_t n, size_t window)
 {
     double *copy = malloc(n * sizeof *copy);
 
     if (copy == NULL)
-        return;
+        return report_no_memory();
     memcpy(copy, values, n * sizeof *copy);
     for (size_t i = 0; i < n; i++) {
         const size_t from = i < window ? 0 : i - window;
@@ -98,6 +98,7 @@ static void smooth(double *values, size_t n, size_t window)
         values[i] = count > 0 ? sum / (double)count : (double)NAN;
     }
     free(copy);
+    return EXIT_OK;
 }
 
 static void range_of(const double *values, size_t n, double *low, double *high)
@@ -202,7 +203,7 @@ static int write_curves(FILE *out, struct curves *c, const json_t *train)
     if (c->n < 2)
         return EXIT_OK;
     for (int f = CURVE_LOSS; f < CURVES; f++)
-        smooth(c->values[f], c->n, c->n / 100);
+        TRY(smooth(c->values[f], c->n, c->n / 100));
     fputs("<div class=\"row\">\n", out);
     TRY(write_accuracy(out, c, train));
     TRY(write_density(out, c));

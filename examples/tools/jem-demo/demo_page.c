@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/file_writer.h"
+#include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
 #include "kit/data/outliers.h"
@@ -85,11 +87,12 @@ static void write_tiles(FILE *out, const struct demo *d)
 
     fputs("<div class=\"tiles\">\n", out);
     if (d->no_classes == NULL) {
-        snprintf(remark, sizeof remark, "%d test images", (int)d->test->n);
-        html_tile(out, "test accuracy", "1 %", 100.0 * d->test->accuracy, remark);
+        snprintf(remark, sizeof remark, "%d %s", (int)d->test->n, lab_images_are(d->lab));
+        html_tile(out, d->lab->role == PROVENANCE_TEST ? "test accuracy" : "accuracy", "1 %",
+                  100.0 * d->test->accuracy, remark);
         snprintf(remark, sizeof remark, "ECE, %d bins", EVALUATE_BINS);
         html_tile(out, "calibration error", "1 %", 100.0 * d->test->ece, remark);
-        html_tile(out, "NLL", "2 nats", d->test->nll, "per test image");
+        html_tile(out, "NLL", "2 nats", d->test->nll, "per image");
     }
     for (int k = 0; k < outlier_count; k++) {
         snprintf(remark, sizeof remark, "log p(x) against %s", d->outliers[k].name);
@@ -258,7 +261,9 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
     html_begin(out, "What a model has learnt");
     fputs("<h1>What a model has learnt</h1>\n<p class=\"soft\"><code>", out);
     html_text(out, d->model_file);
-    fputs("</code> on the test images of ", out);
+    fputs("</code> on ", out);
+    fputs(lab_images_are(d->lab), out);
+    fputs(" of ", out);
     html_text(out, d->data_name);
     fputs(": what it draws, what it finds likely, how sure it is. A joint energy-based model "
           "(JEM, Grathwohl et al., ICLR 2020) classifies and has a density of images, with one "
@@ -283,16 +288,13 @@ static int write_page(FILE *out, const struct demo *d, const char *run, const ch
 int demo_page_write(const struct demo *d, const char *run, const char *out)
 {
     char path[FILE_PATH_BYTES];
-    FILE *file;
-    int code = file_join(path, out, "report.html");
+    struct file_writer w;
 
-    if (code != EXIT_OK)
-        return code;
-    file = fopen(path, "w");
-    if (file == NULL)
-        return report_failed("cannot write %s", path);
-    code = write_page(file, d, run, out);
-    if (fclose(file) != 0 && code == EXIT_OK)
-        code = report_failed("cannot write %s: the disk may be full", path);
-    return code;
+    TRY(file_join(path, out, "report.html"));
+    TRY(file_writer_open(&w, path));
+    int code = write_page(w.stream, d, run, out);
+    if (code == EXIT_OK)
+        code = json_sound();
+    const int closed = file_writer_close(&w, code == EXIT_OK);
+    return code != EXIT_OK ? code : closed;
 }

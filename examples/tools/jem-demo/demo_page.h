@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "kit/lab/evaluate.h"
+#include "kit/lab/lab.h"
 #include "kit/lab/record.h"
 
 #define DEMO_OUTLIERS 4
@@ -26,6 +26,7 @@ struct demo_outliers {
 };
 
 struct demo {
+    const struct lab *lab;
     const char *data_name, *model_file;
     const char *no_classes; /* why its classes mean nothing; NULL: they mean something */
     const struct record *record;

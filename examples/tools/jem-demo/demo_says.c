@@ -71,7 +71,7 @@ int demo_say_confidence(FILE *out, const struct demo *d)
 
 static void put_class(FILE *out, const struct demo *d, int64_t y)
 {
-    const char *name = data_class_name(d->data_name, y);
+    const char *name = lab_class_name(d->lab, y);
 
     if (name != NULL)
         html_text(out, name);

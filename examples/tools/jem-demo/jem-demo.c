@@ -103,6 +103,7 @@ static struct image_input *read_images(void)
     in->x = lab_floats(&lab, in->n * lab.size);
     in->labels = lab_array(&lab, in->n, sizeof *in->labels);
     must_jem(jem_dataset_read(data, 0, in->n, in->x, in->labels));
+    lab_recognise(&lab, data, lab.data);
     return in;
 }
 
@@ -135,7 +136,7 @@ static void detect(const struct image_input *in, struct demo *d)
     float *x = lab_floats(&lab, n * lab.size);
     const struct image_input other = {.n = n, .of = n, .x = x};
 
-    progress_show(&lab.progress, "scoring %" PRId64 " test images", n);
+    progress_show(&lab.progress, "scoring %" PRId64 " images", n);
     d->in = scores_of(in, d->test);
     for (int k = 0; k < outlier_count; k++) {
         struct demo_outliers *o = &d->outliers[k];
@@ -196,8 +197,11 @@ static void write_json(const struct demo *d)
     json_set_number(out, "ece", d->test->ece);
     json_set_number(out, "nll", d->test->nll);
     json_object_set_new(out, "n_test", json_integer(d->test->n));
-    record_protocol(lab.record, "test images without input noise; ECE with 20 equal bins; "
-                                "AUROC: higher score = in distribution, ties one half");
+    json_set_text(out, "images", provenance_word(lab.role));
+    record_protocol(lab.record,
+                    "%s without input noise; ECE with 20 equal bins; "
+                    "AUROC: higher score = in distribution, ties one half",
+                    lab_images_are(&lab));
     json_object_set(out, "train_seconds", json_object_get(d->train, "seconds_training"));
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
         json_object_set(out, copied[i], json_object_get(d->train, copied[i]));
@@ -235,6 +239,7 @@ int main(int argc, char **argv)
     lab_has_folder(&lab);
     lab_open(&lab);
     in = read_images();
+    d.lab = &lab;
     d.data_name = lab.data;
     d.model_file = lab.model_file;
     d.no_classes = lab_no_classes(&lab);
@@ -242,12 +247,13 @@ int main(int argc, char **argv)
     d.train = read_training();
     d.test = lab_evaluate(&lab, in);
     record_say(lab.record,
-               "accuracy   %.2f %% of %" PRId64 " test images\nnll        %.4f\n"
-               "ece        %.4f (%d bins)\n\nAUROC of test images against\n",
-               100.0 * d.test->accuracy, d.test->n, d.test->nll, d.test->ece, EVALUATE_BINS);
+               "accuracy   %.2f %% of %" PRId64 " %s\nnll        %.4f\n"
+               "ece        %.4f (%d bins)\n\nAUROC of %s against\n",
+               100.0 * d.test->accuracy, d.test->n, lab_images_are(&lab), d.test->nll,
+               d.test->ece, EVALUATE_BINS, lab_images_are(&lab));
     detect(in, &d);
     if (d.no_classes == NULL)
-        must(confusion_record(lab.record, lab.data, d.test));
+        must(confusion_record(&lab, d.test));
     draw_likely(in, &d);
     write_json(&d);
     must(demo_page_write(&d, run_folder, lab.out));

@@ -5,10 +5,8 @@
  *     train.best_accuracy, train.best_step    of the best validation so far
  *     train.validation, train.split_seed      images held out, and what chose them
  *     train.validate_every
- *     data.spec, data.kind, data.path         --data, with absolute names
- *     data.spec_bytes, data.path_bytes        percent-encoded, where these are not UTF-8
- *     data.train, data.validation             fingerprints
  *
+ * beside what kit/data/provenance.h keeps of the images.
  * They lie in one file with the weights, so that no instant of a crash can part them. Which model
  * is the best, and how good it is, says best.safetensors alone: it may be younger than
  * last.safetensors, and then the training comes to it once more. */
@@ -21,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/base/text.h"
+#include "kit/data/provenance.h"
 
 #define NUMBER "%.17g" /* a double as it is */
 
@@ -42,34 +40,6 @@ static void note_whole(jem_model *model, const char *key, int64_t value)
     note(model, key, text);
 }
 
-/* A name of files, which may be any bytes. */
-static void note_name(const struct run *r, jem_model *model, const char *key, const char *name)
-{
-    const int plain = name == NULL || text_is_utf8(name);
-    char bytes_key[32], *shown = NULL, *bytes = NULL;
-
-    if (!plain) {
-        shown = lab_keep(r->lab, text_shown(name), free);
-        bytes = lab_keep(r->lab, text_percent(name), free);
-    }
-    snprintf(bytes_key, sizeof bytes_key, "%s_bytes", key);
-    note(model, key, plain ? name : shown);
-    note(model, bytes_key, bytes);
-    lab_drop(r->lab, shown);
-    lab_drop(r->lab, bytes);
-}
-
-static void note_data(const struct run *r, jem_model *model)
-{
-    const char *colon = strchr(r->data_name, ':');
-
-    note_name(r, model, "data.spec", r->data_name);
-    note(model, "data.kind", r->data_kind);
-    note_name(r, model, "data.path", colon != NULL ? colon + 1 : NULL);
-    note(model, "data.train", r->fingerprint);
-    note(model, "data.validation", r->held_out != NULL ? r->held_fingerprint : NULL);
-}
-
 static void note_best(const struct run *r, jem_model *model)
 {
     char text[32];
@@ -82,20 +52,10 @@ static void note_best(const struct run *r, jem_model *model)
 
 void train_note_run(const struct run *r, jem_model *model)
 {
-    note_data(r, model);
     note_whole(model, "train.validation", r->validation);
     note_whole(model, "train.split_seed", r->split_seed);
     note_whole(model, "train.validate_every", r->validate_every);
     note_best(r, model);
-}
-
-void train_identify(const jem_dataset *data, char out[17])
-{
-    int64_t fingerprint = 0;
-
-    if (data != NULL)
-        must_jem(jem_dataset_fingerprint(data, &fingerprint));
-    snprintf(out, 17, "%016" PRIx64, (uint64_t)fingerprint);
 }
 
 /* A text that is remembered; NULL: none. It is the lab's. */
@@ -129,13 +89,13 @@ static int64_t whole_of(const struct run *r, const jem_model *model, const char 
 void train_recall_run(struct run *r)
 {
     jem_model *model = lab_model(r->lab, r->arg->resume);
-    const char *spec = text_of(r, model, "data.spec");
-    const char *bytes = text_of(r, model, "data.spec_bytes");
+    char *spec;
     int there;
     int64_t value;
 
+    must(provenance_spec(model, &spec));
     if (spec != NULL)
-        r->data_name = bytes != NULL ? lab_keep(r->lab, text_from_percent(bytes), free) : spec;
+        r->data_name = lab_keep(r->lab, spec, free);
     value = whole_of(r, model, "train.validation", &there);
     if (there && value >= 0)
         r->kept_validation = value;
@@ -163,7 +123,7 @@ void train_recall_best(struct run *r)
         return;
     }
     if (jem_model_load(r->lab->ctx, r->best, &model) != JEM_OK) {
-        report_note("%s; the next model that is validated takes its place", jem_last_error());
+        report_note("%s; the next model that is validated takes its place", report_reason());
         r->best_accuracy = (double)NAN;
         r->best_step = 0;
         return;

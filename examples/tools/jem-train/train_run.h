@@ -31,10 +31,9 @@ struct live; /* train_live.h */
 struct run {
     struct lab *lab; /* has the shape of the data, and gives back all that is open */
     const struct train_arguments *arg;
-    const char *data_name, *data_kind;
+    const char *data_name;
     jem_options *opts;
     jem_dataset *images, *held_out; /* training and validation; the latter may be NULL */
-    char fingerprint[17], held_fingerprint[17];
     jem_trainer *trainer;
     json_t *before; /* train.json of the run that is continued; or NULL */
     FILE *log;
@@ -81,8 +80,7 @@ void train_expect(struct run *r);
 
 /* train_facts.c: write to the models, before they are saved, and read again. */
 void train_note_run(const struct run *r, jem_model *model);
-void train_identify(const jem_dataset *data, char out[17]); /* its fingerprint */
-void train_recall_run(struct run *r);                       /* from the file of --resume */
+void train_recall_run(struct run *r);  /* from the file of --resume */
 void train_recall_best(struct run *r); /* from best.safetensors; none: there is no best yet */
 
 /* train_record.c: log.jsonl, train.json, last.safetensors. The last words of a run are written as

@@ -22,9 +22,13 @@
 static int stays_there(const struct run *r)
 {
     char own[FILE_PATH_BYTES];
+    int same = 0;
 
-    return r->arg->resume != NULL && file_folder_of(own, r->arg->resume) == EXIT_OK &&
-           file_same(own, r->folder);
+    if (r->arg->resume == NULL)
+        return 0;
+    must(file_folder_of(own, r->arg->resume));
+    must(file_same(own, r->folder, &same));
+    return same;
 }
 
 /* OUT and the names in it. Nothing of an earlier training is lost by accident. */
@@ -44,7 +48,11 @@ static void open_folder(struct run *r)
     if (stays_there(r)) {
         train_recall_best(r);
     } else {
-        r->replaces = file_exists(r->last) || file_exists(r->best);
+        int best = 0;
+
+        must(file_look(r->last, &r->replaces));
+        must(file_look(r->best, &best));
+        r->replaces |= best;
         r->best_accuracy = (double)NAN; /* the best model stays in the other folder */
         r->best_step = 0;
     }
@@ -138,7 +146,6 @@ static void name_data(struct run *r)
         r->data_name = "fashion-mnist";
     must(data_absolute(r->data_name, &absolute));
     r->data_name = lab_keep(r->lab, absolute, free);
-    r->data_kind = lab_text(r->lab, "%.*s", (int)strcspn(absolute, ":"), absolute);
 }
 
 static void open_data(struct run *r)
@@ -162,8 +169,6 @@ static void open_data(struct run *r)
         lab_split(r->lab, all, r->validation, r->split_seed, &r->images, &r->held_out);
         lab_drop(r->lab, all);
     }
-    train_identify(r->images, r->fingerprint);
-    train_identify(r->held_out, r->held_fingerprint);
 }
 
 /* The file's when a training goes on; else presets, --set, --steps, --seed. */
@@ -232,6 +237,7 @@ static void create_trainer(struct run *r)
         model = create_model_from_file(r);
     else
         must_jem(jem_model_create(r->lab->ctx, r->opts, &model));
+    must(provenance_write(r->lab->ctx, model, r->data_name, r->images, r->held_out));
     status = jem_trainer_create(model, r->images, r->opts, &r->trainer);
     jem_model_free(model);
     must(settings_text(r->opts, "start.kind", start));
@@ -239,7 +245,7 @@ static void create_trainer(struct run *r)
         must(report_failed("%s; a start that is fitted to each class needs more images of it. "
                            "Add some, leave the class out, hold fewer out (--validation), or "
                            "say --set start.kind=uniform",
-                           jem_last_error()));
+                           report_reason()));
     must_jem(status);
 }
 
