@@ -191,10 +191,10 @@ static const char *say_interp(const struct set *set, int64_t sets)
 {
     for (int64_t k = 1; k < sets; k++)
         if (strcmp(set[k].name, "interp") == 0)
-            return "; interp: means of two test images";
+            return "; interp: means of two images of --data";
     return arg.ood.count > 0 ? ""
-                             : "; interp, means of two test images, is left out, because there "
-                               "is one image";
+                             : "; interp, means of two images of --data, is left out, because "
+                               "there is one image";
 }
 
 static void say_protocol(const struct set *set, int64_t sets, const char *no_classes)
@@ -215,9 +215,9 @@ static void say_protocol(const struct set *set, int64_t sets, const char *no_cla
         "Sign: a higher score means in-distribution; the positives are the %" PRId64
         " %s of --data, for AUPR out the others. AUROC: the probability that one of them "
         "scores higher, ties one half; %s. AUPR is the average precision and depends on n in "
-        "and n. FPR95: the share of the others above the threshold that keeps 95 %% of "
-        "them. %s%s. There is %s%s. In the histograms "
-        "the outermost bins hold what lies beyond.",
+        "and n. FPR95: the share of the others above the threshold that keeps 95 %% of the "
+        "positives. %s%s. There is %s%s. In the histograms the outermost bins hold what lies "
+        "beyond.",
         set[0].images->n, lab_images_are(&lab), arg.bootstrap > 0 ? interval : "no interval",
         no_classes == NULL ? "" : "Scores that need classes are left out: ",
         no_classes == NULL ? energy : no_classes,
