@@ -134,6 +134,6 @@ def npy(name, shape, data):
 npy("x.npy", (len(own), 1, 28, 28), b"".join(x[784 * i:784 * i + 784] for i in own))
 npy("y.npy", (len(own),), bytes(len(own) * [8]))' "$fashion" "$tmp"
 expect "no start is said" 0 "images not attacked by pointwise on JEM-0" robust "${blind[@]}" --count 5 \
-    --data "npy:$tmp/x.npy,$tmp/y.npy,classes=10" --json "$tmp/h.json"
+    --data "npy:$tmp/x.npy,$tmp/y.npy,classes=10,test=0" --json "$tmp/h.json"
 verdict "and counted" "$(json "$tmp/h.json" "o['smallest']")" json "$tmp/h.json" \
     "[1 / (0 < r['no_start'] <= 5 and r['n'] == 5) for r in o['smallest']]"
