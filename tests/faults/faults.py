@@ -69,9 +69,9 @@ def make_data(folder):
 
 # What runs, in a copy of the folder `start` of its own. "{data}" are the files above.
 LIVES = {
-    "train": ["jem-train", "--data", "npy:{data}/images.npy,{data}/labels.npy", "--out", "out", "--steps", "3",
+    "train": ["jem-train", "--data", "npy:{data}/images.npy,{data}/labels.npy", "--out", "out", "--steps", "5", "--stop-after", "3",
               "--validation", "8", "--validate-every", "2", "--threads", "2", "--quiet", *SETTINGS],
-    "resume": ["jem-train", "--resume", "run/last.safetensors", "--steps", "2", "--validate-every", "1", "--quiet"],
+    "resume": ["jem-train", "--resume", "run/last.safetensors", "--stop-after", "2", "--quiet"],
     "score": ["jem-score", "--model", "run/best.safetensors", "--input", "{data}/images.npy",
               "--out", "out", "--grad", "--features"],
     "pictures": ["jem-score", "--model", "run/best.safetensors", "--input", "{data}/pictures/class1/2.png",
