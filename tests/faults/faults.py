@@ -219,8 +219,10 @@ def judge(program, inject, expected):
                 got = contents(folder)
             except ValueError as error:
                 got = {"": str(error)}
+            # A training goes on without a line of its log, a page or a best model, and says so.
+            goes_on = program.name in ("train", "resume") and re.search("the training (goes on|needs no)", said)
             for name in sorted(set(got) | set(expected)):
-                if got.get(name) != expected.get(name):
+                if got.get(name) != expected.get(name) and not (goes_on and name in got):
                     wrong.append(f"exit code 0, but {name} is not as undisturbed")
         elif done.returncode != 1 or kind in ("short", "thread"):
             wrong.append(f"exit code {done.returncode}: {said[:200]}")

@@ -2,13 +2,17 @@
 
 /* JSON through jansson. */
 
+#define _DEFAULT_SOURCE /* fseeko, ftruncate */
+
 #include "kit/base/json_log.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kit/base/file.h"
 #include "kit/base/file_writer.h"
@@ -48,14 +52,34 @@ int json_log_open(const char *path, int append, FILE **out)
     return EXIT_OK;
 }
 
+/* Take away what was written of a line, so that the next one does not continue it. */
+static void forget_line(FILE *log, off_t begin)
+{
+    __fpurge(log);
+    clearerr(log);
+    if (begin >= 0 && ftruncate(fileno(log), begin) == 0)
+        (void)fseeko(log, begin, SEEK_SET);
+}
+
+static int write_line(FILE *log, const json_t *object)
+{
+    const off_t begin = fseeko(log, 0, SEEK_END) == 0 ? ftello(log) : -1;
+
+    if (json_dumpf(object, log, JSON_COMPACT | LOG_DIGITS) == 0 && fputc('\n', log) != EOF &&
+        fflush(log) == 0 && !ferror(log))
+        return EXIT_OK;
+    const int error = errno;
+    forget_line(log, begin);
+    return lost ? report_no_memory()
+                : report_failed("cannot write the log: %s", strerror(error));
+}
+
 int json_log_line(FILE *log, json_t *object)
 {
     int rc = object == NULL ? report_no_memory() : json_sound();
 
-    if (rc == EXIT_OK && (json_dumpf(object, log, JSON_COMPACT | LOG_DIGITS) != 0 ||
-                          fputc('\n', log) == EOF || fflush(log) != 0 || ferror(log)))
-        rc = lost ? report_no_memory()
-                  : report_failed("cannot write the log: %s", strerror(errno));
+    if (rc == EXIT_OK)
+        rc = write_line(log, object);
     json_decref(object);
     return rc;
 }

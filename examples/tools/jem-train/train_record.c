@@ -126,7 +126,6 @@ void train_log_line(struct run *r, json_t *line)
         r->lost_lines = 0;
         return;
     }
-    clearerr(r->log);
     if (r->lost_lines++ == 0)
         report_note("the training goes on; the log may lack lines");
 }
