@@ -307,7 +307,7 @@ static int64_t choose(const int32_t *y, int64_t n, int64_t classes, int64_t chos
 
 static void grid(const jem_dataset *data)
 {
-    int64_t chosen[GRID_CELLS], shape[4], n, size, count;
+    int64_t chosen[GRID_CELLS] = {0}, shape[4], n, size, count;
     int32_t *y;
     float *x;
 

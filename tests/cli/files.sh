@@ -58,8 +58,8 @@ if mkdir "$odd" 2>/dev/null; then
         mkdir "$odd/$class"
         for i in 1 2 3 4 5 6; do cp "$OLDPWD/tests/images/files/tree/train/c/1.png" "$odd/$class/$i.png"; done
     done
-    expect "a path that is not UTF-8" 0 "12" timeout 60 "$JEM_BIN/jem-data" info "folder:$odd,grey,size=8" --json odd.json
-    verdict "JSON shows it" "$(cat odd.json)" test "$(json odd.json "o['data']['spec'] if isinstance(o['data'], dict) else o['data']")" = $'folder:caf\xef\xbf\xbd 1,grey,size=8'
+    expect "a path that is not UTF-8" 0 "12" timeout 60 "$JEM_BIN/jem-data" info "folder:$odd,grey,size=8,test=0" --json odd.json
+    verdict "JSON shows it" "$(cat odd.json)" test "$(json odd.json "o['data']['spec'] if isinstance(o['data'], dict) else o['data']")" = $'folder:caf\xef\xbf\xbd 1,grey,size=8,test=0'
 else
     skip "a path that is not UTF-8" "this file system has none"
 fi

@@ -43,6 +43,16 @@ verdict "size" "$(meta "$model" image.size)" [ "$(meta "$model" image.size)" = 1
 verdict "colour" "$(meta "$model" image.colour)" [ "$(meta "$model" image.colour)" = grey ]
 verdict "kind" "$(meta "$model" data.kind)" [ "$(meta "$model" data.kind)" = folder ]
 
+# What one model remembers can be given to others; weights stay as they are.
+cp "$(dirname "$0")/../golden/mlp.safetensors" "$tmp/other.safetensors"
+"$python" "$(dirname "$0")/../../examples/models/remember.py" "$model" "$tmp/other.safetensors"
+got=$(meta "$tmp/other.safetensors" class.0)
+verdict "another model remembers it" "$got" [ "$got" = "Zwiebel grün" ]
+weights() { "$python" -c 'import hashlib, struct, sys
+d = open(sys.argv[1], "rb").read()
+print(hashlib.md5(d[8 + struct.unpack("<Q", d[:8])[0]:]).hexdigest())' "$1"; }
+verdict "and keeps its weights" "they differ" [ "$(weights "$tmp/other.safetensors")" = "$(weights "$(dirname "$0")/../golden/mlp.safetensors")" ]
+
 # images NAME WORD ARGUMENTS...: what jem-score calls the images.
 images() {
     local name=$1 word=$2
@@ -53,11 +63,11 @@ images "the test images are those" "test images" --data model
 images "training and validation images" "training and validation images" --data model --split train
 verdict "and it warns of them" "$(cat "$tmp/err")" grep -q "training and validation images of the model" "$tmp/err"
 images "others" "images" --data "folder:$tmp/sets/test,size=12x12,grey,crop=8"
-images "a single split of theirs" "test images" --data "folder:$tmp/sets/test,size=12x12,grey"
+images "a single split of theirs" "test images" --data "folder:$tmp/sets/test,size=12x12,grey,test=0"
 expect "class names come from the file" 0 "1 $long" score --model "$model" --data "images:$tmp/sets/test/$long,size=12x12,grey"
 
 # A set without splits of its own is never called test images when it was trained on.
-expect "train on all of it" 0 "" train --data "folder:$tmp/sets/train" --out "$tmp/all" --validation 0 "${own[@]}" --steps 2
+expect "train on all of it" 0 "" train --data "folder:$tmp/sets/train,test=0" --out "$tmp/all" --validation 0 "${own[@]}" --steps 2
 expect "what it was trained on" 0 "training images of" score --model "$tmp/all/last.safetensors" --data model
 expect "calibration without --data" 0 "80 labelled training images" "$JEM_BIN/jem-calibration" \
     --model "$tmp/all/last.safetensors" --json "$tmp/c.json"

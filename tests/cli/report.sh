@@ -79,7 +79,7 @@ printf '#!/bin/sh\nwhile [ "$1" != --json ]; do shift; done\necho "{}" >"$2"\n' 
 cp "$tmp/sparse/jem-stability" "$tmp/sparse/jem-sample" # neither depends on the images
 chmod +x "$tmp/sparse/jem-stability" "$tmp/sparse/jem-sample"
 sparse() { # FOLDER DATA MODEL
-    "$tmp/sparse/jem-report" --jem "$3" --data "npy:$tmp/$2x.npy,$tmp/$2y.npy" --quick --quiet --out "$tmp/s$1" --json "$tmp/s$1.json"
+    "$tmp/sparse/jem-report" --jem "$3" --data "npy:$tmp/$2x.npy,$tmp/$2y.npy,test=0" --quick --quiet --out "$tmp/s$1" --json "$tmp/s$1.json"
 }
 expect "data with one class" 0 "calibration-jem: the model has one class" sparse c c "$tmp/c/best.safetensors"
 verdict "what is left out is on the page" "missing" grep -q "<b>distal-jem</b> was left out: the model has one class" "$tmp/sc/index.html"

@@ -56,6 +56,7 @@ RULES = [
     (r"\.\.\.", "leave", "words are left out of it"),
     (r"^make( |$)", "make", "what it makes is tested by the stages of .ci/run"),
     (r"^examples/convert/", "leave", "needs PyTorch and its files; tests/cli/convert.sh runs the converters"),
+    (r"^examples/models/remember", "leave", "tests/cli/provenance.sh runs it"),
     (r"^cc ", "leave", "tests/gates/install.sh compiles and links a user's program"),
     (r"\b0\d_", "leave", "tests/cli/lessons.sh runs the lessons"),
     (r"jem-cifar10|wrn-28|model\.(depth|widen|arch)", "dry", "a wide network takes hours"),

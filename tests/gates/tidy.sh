@@ -20,7 +20,10 @@ one() {
     examples/*) flags+=(-Iexamples) ;;
     tests/*) flags+=(-Itests/support -Iexamples -DJEM_TEST_DATA='""') ;;
     esac
-    "$tidy" --quiet "$1" -- "${flags[@]}" 2> >(grep -vE '^[0-9]+ warnings? (generated|treated)' >&2) ||
+    # What stands in for the C library has its functions, whose parameters glibc names in its way.
+    checks=()
+    case $1 in tests/faults/*) checks=(--checks=-readability-inconsistent-declaration-parameter-name) ;; esac
+    "$tidy" --quiet "${checks[@]}" "$1" -- "${flags[@]}" 2> >(grep -vE '^[0-9]+ warnings? (generated|treated)' >&2) ||
         { echo "tidy: $1"; return 1; }
 }
 export -f one

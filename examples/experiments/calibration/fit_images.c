@@ -24,10 +24,8 @@ static const char *spec_of(const struct lab *l, const struct fit_images *f)
 void fit_images_check(struct lab *l, const struct fit_images *f, struct temperature *t)
 {
     const int seed = f->split_seed != INT64_MIN, asked = f->validation >= 0 || seed;
-    int own;
 
-    must(data_own_splits(l->data, &own));
-    if (own || (f->data != NULL && strcmp(f->data, l->data) != 0))
+    if (lab_own_splits(l) || (f->data != NULL && strcmp(f->data, l->data) != 0))
         return;
     if (asked || f->data != NULL)
         must(report_usage("--data %s: training and test split are the same images, so the "

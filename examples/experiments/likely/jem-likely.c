@@ -211,7 +211,7 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
     char path[FILE_PATH_BYTES];
 
     json_t *about = json_pack("{ss ss sI s[]}", "score", names[s], "end", end, "rows",
-                              (json_int_t)(runs * rows), "images");
+                              (json_int_t)runs * (json_int_t)rows, "images");
 
     json_set_text(about, "file", file);
     json_set_text(about, "set", r->name);

@@ -117,8 +117,10 @@ static int each_curve(plot *p, const struct chart *chart, const struct paper_run
     struct curve *c = calloc(1, sizeof *c);
     int found = 0;
 
-    if (c == NULL)
-        must(report_no_memory());
+    if (c == NULL) {
+        must(report_no_memory()); /* ends the program */
+        return 0;
+    }
     for (int i = 0; i < runs->count; i++) {
         const json_t *rows = json_object_get(runs->run[i].result, "curve");
 

@@ -98,7 +98,7 @@ static int64_t share_out(struct parting *p)
         sum += g->test;
         p->order[k] = g;
     }
-    qsort(p->order, (size_t)p->classes + 1, sizeof *p->order, by_rest);
+    qsort(p->order, (size_t)p->classes + 1, sizeof(struct group *), by_rest);
     while (sum < p->wanted && sum != before) {
         before = sum;
         for (int64_t k = 0; k <= p->classes && sum < p->wanted; k++)
@@ -196,7 +196,7 @@ int data_test_take(const char *spec, const struct data_test *t, const char *spli
     TRY(report_jem(jem_dataset_size(*data, &p.n)));
     p.classes = shape[3];
     p.group = calloc((size_t)p.classes + 1, sizeof *p.group);
-    p.order = calloc((size_t)p.classes + 1, sizeof *p.order);
+    p.order = calloc((size_t)p.classes + 1, sizeof(struct group *));
     p.y = malloc((size_t)p.n * sizeof *p.y);
     p.kept = malloc((size_t)p.n * sizeof *p.kept);
     rc = p.group == NULL || p.order == NULL || p.y == NULL || p.kept == NULL

@@ -386,16 +386,29 @@ static void release_dataset(void *data)
     jem_dataset_free(data);
 }
 
-jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
+/* Where the data are that a model names is no fault of the user's. */
+static void must_find(const struct lab *l, const char *spec, int rc)
 {
-    jem_dataset *data = NULL;
-    const int rc = data_open(l->ctx, spec, split, &data);
-
     if (rc != EXIT_OK && l->data_of_model && spec == l->data)
         report_note("%s was trained on these images; where they are now, or others, says "
                     "--data KIND",
                     l->model_file);
     must(rc);
+}
+
+int lab_own_splits(const struct lab *l)
+{
+    int own = 0;
+
+    must_find(l, l->data, data_own_splits(l->data, &own));
+    return own;
+}
+
+jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split)
+{
+    jem_dataset *data = NULL;
+
+    must_find(l, spec, data_open(l->ctx, spec, split, &data));
     return lab_keep(l, data, release_dataset);
 }
 

@@ -194,6 +194,9 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
 /* The "data" of the file, where lab_images() did not say it. */
 void lab_note_data(struct lab *l, const char *spec, const char *split, int64_t n);
 
+/* data_own_splits() of --data. */
+int lab_own_splits(const struct lab *l);
+
 /* A data set; and a data set parted in two: `held_out` images, which the split seed draws, and
  * the rest. */
 jem_dataset *lab_dataset(struct lab *l, const char *spec, const char *split);
