@@ -139,7 +139,7 @@ mv "$tmp/d/train/y"/* "$tmp/d/train" && rmdir "$tmp/d/train/y"
 expect "a class of this name" 0 "  train " d train ""
 expect "a class of this name, both" 0 "classes  2" d train ""
 mv "$tmp/d/bus" "$tmp/d/test"
-expect "splits without classes" 1 "read with --data images:$tmp/d" d train ""
+expect "splits without classes" 1 "read with images:$tmp/d" d train ""
 
 expect "train on a flat folder" 0 "steps      1" train "${tiny[@]}" --set model.arch=mlp --set model.hidden=4 \
     --set train.weight_py_x=0 --validation 0 --stop-after 1 --data "images:$f/sizes,size=8" --out "$tmp/p"

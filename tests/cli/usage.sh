@@ -87,13 +87,15 @@ expect "a number that is too large" 2 "must lie between 0 and 922337203685477580
 expect "a dry run, what is missing" 2 "--model FILE is missing" "$JEM_BIN/jem-ood" --dry-run
 expect "a dry run, number that is none" 2 "must be above 0" "$JEM_BIN/jem-ood" --dry-run --model x --temperature 0
 expect "a dry run, unknown setting" 2 "sgld.steps" train --dry-run --out "$tmp/new" --set sgld.step=3
-expect "a dry run, unknown kind of data" 2 "--data nist:x: unknown kind" "$JEM_BIN/jem-ood" --dry-run --model x --data nist:x
+expect "a dry run, unknown kind of data" 2 "nist:x: unknown kind" "$JEM_BIN/jem-ood" --dry-run --model x --data nist:x
 expect "a dry run, data without a place" 2 "the place of the files is missing" score --dry-run --model x --data cifar10
+expect "another option's data without a place" 2 "jem-semisup: mnist: the place of the files is missing" "$JEM_BIN/jem-semisup" --dry-run --data fashion-mnist --test mnist
+expect "a word that is no data" 2 "jem-data: nonsense: unknown kind of data" "$JEM_BIN/jem-data" info nonsense
 expect "a dry run, unknown kind of other images" 2 "--ood takes noise" "$JEM_BIN/jem-ood" --dry-run --model x --ood noise --ood nois
 expect "a dry run, unknown backend" 2 "cuda" "$JEM_BIN/jem-ood" --dry-run --model x --backend cuda
-expect "train, unknown kind of data" 2 "--data nist:x: unknown kind" train --dry-run --out "$tmp/new" --data nist:x
+expect "train, unknown kind of data" 2 "nist:x: unknown kind" train --dry-run --out "$tmp/new" --data nist:x
 for program in jem-demo jem-sample jem-calibration; do
-    expect "$program, unknown kind of data" 2 "--data nist:x: unknown kind" "$JEM_BIN/$program" --dry-run --model x --data nist:x
+    expect "$program, unknown kind of data" 2 "nist:x: unknown kind" "$JEM_BIN/$program" --dry-run --model x --data nist:x
 done
 expect "a dry run, full disk" 1 "cannot write" bash -c "'$JEM_BIN/jem-ood' --dry-run --model x >/dev/full"
 

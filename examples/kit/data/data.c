@@ -26,41 +26,40 @@ static const struct data_kind kinds[] = {
     {"fashion-mnist", DEBIAN_FASHION_MNIST, NULL,
      "install Debian's package (apt install dataset-fashion-mnist), or put the four "
      "*-ubyte.gz files of github.com/zalandoresearch/fashion-mnist into a folder and say "
-     "--data fashion-mnist:FOLDER",
+     "fashion-mnist:FOLDER",
      garments, data_open_mnist},
     {"mnist", NULL, NULL,
      "download the four *-ubyte.gz files of MNIST (yann.lecun.com/exdb/mnist or a mirror) "
-     "into a folder and say --data mnist:FOLDER",
+     "into a folder and say mnist:FOLDER",
      NULL, data_open_mnist},
-    {"idx", NULL, NULL, "say --data idx:IMAGES,LABELS[,test=20%] with two IDX files", NULL,
+    {"idx", NULL, NULL, "say idx:IMAGES,LABELS[,test=20%] with two IDX files", NULL,
      data_open_idx},
     {"folder", NULL, NULL,
-     "say --data folder:DIR for DIR/CLASS/*.png or *.jpg, or DIR/train/CLASS and "
-     "DIR/test/CLASS; without classes --data images:DIR",
+     "say folder:DIR for DIR/CLASS/*.png or *.jpg, or DIR/train/CLASS and "
+     "DIR/test/CLASS; without classes images:DIR",
      NULL, data_open_folder},
     {"images", NULL, NULL,
-     "say --data images:DIR for DIR/*.png or *.jpg; with a folder per class --data folder:DIR",
-     NULL, data_open_images},
+     "say images:DIR for DIR/*.png or *.jpg; with a folder per class folder:DIR", NULL,
+     data_open_images},
     {"celeba", NULL, "celeba",
      "download img_align_celeba.zip, list_eval_partition.txt and list_attr_celeba.txt of "
      "CelebA (mmlab.ie.cuhk.edu.hk/projects/CelebA.html) into a folder, unpack the first and "
-     "say --data celeba:FOLDER",
+     "say celeba:FOLDER",
      NULL, data_open_celeba},
     {"cifar10", NULL, "cifar-10-batches-bin",
      "download cifar-10-binary.tar.gz or cifar-10-python.tar.gz from "
-     "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say --data cifar10:FOLDER",
+     "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say cifar10:FOLDER",
      things, data_open_cifar},
     {"cifar100", NULL, "cifar-100-binary",
      "download cifar-100-binary.tar.gz or cifar-100-python.tar.gz from "
-     "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say --data cifar100:FOLDER",
+     "www.cs.toronto.edu/~kriz/cifar.html, unpack it and say cifar100:FOLDER",
      data_cifar100_classes, data_open_cifar},
     {"svhn", NULL, NULL,
      "download train_32x32.mat and test_32x32.mat from ufldl.stanford.edu/housenumbers into a "
-     "folder and say --data svhn:FOLDER",
+     "folder and say svhn:FOLDER",
      NULL, data_open_svhn},
-    {"npy", NULL, NULL,
-     "say --data npy:IMAGES.npy[,LABELS.npy][,classes=K][,range=A..B][,test=20%]", NULL,
-     data_open_npy},
+    {"npy", NULL, NULL, "say npy:IMAGES.npy[,LABELS.npy][,classes=K][,range=A..B][,test=20%]",
+     NULL, data_open_npy},
 };
 #define KINDS ((int)(sizeof kinds / sizeof kinds[0]))
 
@@ -86,8 +85,8 @@ int data_find_file(const struct data_kind *kind, const char *folder, const char 
     TRY(file_join(out, folder, packed));
     if (file_exists(out))
         return EXIT_OK;
-    return report_failed("--data %s: %s/%s (or %s.gz) does not exist; %s", kind->name, folder,
-                         name, name, kind->advice);
+    return report_failed("%s: %s/%s (or %s.gz) does not exist; %s", kind->name, folder, name,
+                         name, kind->advice);
 }
 
 /* The kind, and the place of its files; NULL after reporting an error. */
@@ -104,10 +103,9 @@ static const struct data_kind *parse_spec(const char *spec, const char *split,
         for (int i = 0; i < KINDS; i++)
             snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
                      i > 0 ? ", " : "", kinds[i].name);
-        report_usage(
-            "--data %s: unknown kind of data; there are %s (jem-data --kinds lists how "
-            "each is written)",
-            spec, names);
+        report_usage("%s: unknown kind of data; there are %s (jem-data --kinds lists how "
+                     "each is written)",
+                     spec, names);
         return NULL;
     }
     known = known || (strcmp(split, "validation") == 0 && kind->open == data_open_folder);
@@ -118,7 +116,7 @@ static const struct data_kind *parse_spec(const char *spec, const char *split,
     }
     *where = colon != NULL ? colon + 1 : kind->folder;
     if (*where == NULL || (*where)[0] == '\0') {
-        report_usage("--data %s: the place of the files is missing; %s", spec, kind->advice);
+        report_usage("%s: the place of the files is missing; %s", spec, kind->advice);
         return NULL;
     }
     return kind;
@@ -225,7 +223,7 @@ static int read_test(const struct data_kind *kind, const char *where, struct dat
         return EXIT_OK;
     TRY(data_test_read(kind, where, 0, test));
     if (test->said && (test->share > 0 || test->count > 0))
-        return report_usage("--data %s:%s: the folder has a test split; ,test= goes with sets "
+        return report_usage("%s:%s: the folder has a test split; ,test= goes with sets "
                             "that have none",
                             kind->name, where);
     *test = (struct data_test){.said = 0};

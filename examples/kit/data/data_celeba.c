@@ -82,8 +82,7 @@ static int find_attribute(struct text *t, const char *name, int64_t *column)
          word = next_word(&at))
         ++*column;
     if (word[0] == '\0')
-        return report_usage("--data celeba: there is no attribute \"%s\"; there are %s", name,
-                            t->now);
+        return report_usage("celeba: there is no attribute \"%s\"; there are %s", name, t->now);
     return EXIT_OK;
 }
 

@@ -110,7 +110,7 @@ static int find(const struct data_kind *kind, const char *where, const char *spl
         v = found || v == NULL ? &versions[i] : v;
     }
     if (v == NULL) /* the table of kinds and the one above disagree */
-        return report_failed("--data %s: unknown to data_cifar.c", kind->name);
+        return report_failed("%s: unknown to data_cifar.c", kind->name);
     *version = v;
     names = names_of(v, split);
     for (out->count = 0; names[out->count] != NULL; out->count++)

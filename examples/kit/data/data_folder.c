@@ -210,7 +210,7 @@ static int add_folder(const struct data_kind *kind, const char *path, struct spl
         return EXIT_OK;
     }
     if (out->path[k][0] != '\0')
-        return report_failed("--data %s: %s and %s are both named as the %s split; rename one "
+        return report_failed("%s: %s and %s are both named as the %s split; rename one "
                              "of them or move it elsewhere",
                              kind->name, out->path[k], path, usual[k].split);
     out->found++;
@@ -227,18 +227,18 @@ static int check_splits(const struct data_kind *kind, const char *folder,
     for (int k = 0; k < SPLITS && first[0] == '\0'; k++)
         first = s->path[k];
     if (s->found == 0 && s->flat > 1 && s->flat == s->others)
-        return report_failed("--data %s: the folders of %s are named as splits and hold images "
+        return report_failed("%s: the folders of %s are named as splits and hold images "
                              "without folders of classes; images without labels are read with "
-                             "--data images:%s",
+                             "images:%s",
                              kind->name, folder, s->other);
     if (s->found > 0 && s->path[TRAIN][0] == '\0')
-        return report_failed("--data %s: %s is named as a split, and there is no folder train "
+        return report_failed("%s: %s is named as a split, and there is no folder train "
                              "beside it; add one, or, where it is a class, put its images into "
                              "it and not into folders",
                              kind->name, first);
     if (s->found == 1 && s->others > 0)
         return report_failed(
-            "--data %s: %s is named as a split and %s is not; move the latter "
+            "%s: %s is named as a split and %s is not; move the latter "
             "elsewhere, or, where both are classes, put the images into %s and "
             "not into folders",
             kind->name, first, s->other, first);
@@ -287,8 +287,7 @@ static int find_split(const struct data_kind *kind, const char *folder, const ch
     snprintf(classes, FILE_PATH_BYTES, "%s", s.found > 0 ? s.path[TRAIN] : folder);
     snprintf(images, FILE_PATH_BYTES, "%s", found[0] != '\0' ? found : classes);
     if (s.found > 1 && s.others > 0 && strcmp(split, "train") == 0)
-        report_note("--data %s: %s lies beside the splits and is not read", kind->name,
-                    s.other);
+        report_note("%s: %s lies beside the splits and is not read", kind->name, s.other);
     return EXIT_OK;
 }
 
@@ -358,7 +357,7 @@ static int search_classes(struct search *s, const struct data_kind *kind, const 
     TRY(list_folder(classes, &s->classes));
     TRY(list_folder(images, &s->here));
     if (s->here.folders.count == 0)
-        return report_failed("--data %s: %s has no folders of classes; %s", kind->name, images,
+        return report_failed("%s: %s has no folders of classes; %s", kind->name, images,
                              kind->advice);
     for (int64_t i = 0; i < s->here.folders.count; i++)
         TRY(add_class(s->here.folders.path[i], &s->classes.folders, &s->images));
@@ -402,7 +401,7 @@ static int search_images(struct search *s, const struct data_kind *kind, const c
     TRY(image_options_read(kind, where, &s->how));
     TRY(list_folder(s->how.folder, &s->here));
     if (s->here.files.count == 0)
-        return report_failed("--data %s: %s has no .png, .jpg or .jpeg file; %s", kind->name,
+        return report_failed("%s: %s has no .png, .jpg or .jpeg file; %s", kind->name,
                              s->how.folder, kind->advice);
     sort_files(&s->here.files, 0);
     return EXIT_OK;

@@ -107,9 +107,9 @@ int data_open_idx(jem_context *ctx, const struct data_kind *kind, const char *wh
     (void)split;
     if (length == 0 || length >= sizeof images || second == 0 || second >= sizeof labels ||
         data_test_is_word(comma + 1))
-        return report_usage("--data idx:%s: two files are needed; %s", where, kind->advice);
+        return report_usage("idx:%s: two files are needed; %s", where, kind->advice);
     if (comma[1 + second] == ',' && !data_test_is_word(comma + second + 2))
-        return report_usage("--data idx:%s: behind the files there may be ,test=20%%", where);
+        return report_usage("idx:%s: behind the files there may be ,test=20%%", where);
     snprintf(images, sizeof images, "%.*s", (int)length, where);
     snprintf(labels, sizeof labels, "%.*s", (int)second, comma + 1);
     return open_pair(ctx, images, labels, out);

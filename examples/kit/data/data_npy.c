@@ -41,30 +41,27 @@ static int parse_place(const struct data_kind *kind, const char *where, struct p
 
     memset(out, 0, sizeof *out);
     if (!next_word(&rest, out->images))
-        return report_usage("--data npy:%s: a file is missing; %s", where, kind->advice);
+        return report_usage("npy:%s: a file is missing; %s", where, kind->advice);
     while (rest != NULL) {
         char *end = NULL;
 
         if (!next_word(&rest, word))
-            return report_usage("--data npy:%s: nothing between two commas; %s", where,
-                                kind->advice);
+            return report_usage("npy:%s: nothing between two commas; %s", where, kind->advice);
         if (strncmp(word, "classes=", 8) == 0) {
             out->classes = strtoll(word + 8, &end, 10);
             if (end == word + 8 || *end != '\0' || out->classes < 1 ||
                 out->classes > CLASSES_MAX)
-                return report_usage("--data npy:%s: classes must be 1 to %d", where,
-                                    CLASSES_MAX);
+                return report_usage("npy:%s: classes must be 1 to %d", where, CLASSES_MAX);
         } else if (strncmp(word, "range=", 6) == 0) {
             if (!npy_range_read(word + 6, &out->range))
-                return report_usage(
-                    "--data npy:%s: %s: must be range=A..B, which is " NPY_RANGE_HELP, where,
-                    word);
+                return report_usage("npy:%s: %s: must be range=A..B, which is " NPY_RANGE_HELP,
+                                    where, word);
         } else if (data_test_is_word(word)) {
             continue; /* data.c's */
         } else if (out->labels[0] == '\0' && out->classes == 0) {
             memcpy(out->labels, word, sizeof word);
         } else {
-            return report_usage("--data npy:%s: too many parts; %s", where, kind->advice);
+            return report_usage("npy:%s: too many parts; %s", where, kind->advice);
         }
     }
     return EXIT_OK;

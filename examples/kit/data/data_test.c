@@ -32,7 +32,7 @@ static int read_word(const struct data_kind *kind, const char *word, struct data
     out->share = percent ? value / 100 : 0;
     out->count = percent || !(value >= 0 && value < 1e15) ? 0 : (int64_t)value;
     if (!sound || !(value >= 0) || (percent ? value >= 100 : value != (double)out->count))
-        return report_usage("--data %s: %.*s: must be test=P%% with P below 100, test=N images "
+        return report_usage("%s: %.*s: must be test=P%% with P below 100, test=N images "
                             "or test=0 for no test part",
                             kind->name, (int)length, word);
     return EXIT_OK;
@@ -146,7 +146,7 @@ static void note_single(const char *spec, const struct parting *p)
     if (count == 0)
         return;
     name = data_class_name(spec, first);
-    report_note("--data %s: %" PRId64 " class(es) of one image, the first of them %s; it stays "
+    report_note("%s: %" PRId64 " class(es) of one image, the first of them %s; it stays "
                 "for training and nothing tests it: add images of it, or take it out",
                 spec, count, name != NULL ? name : "without a name");
 }
@@ -164,12 +164,12 @@ static int part(const char *spec, const struct data_test *t, const char *split,
     p->wanted = t->count > 0 ? t->count : llround(t->share * (double)p->n);
     sum = share_out(p);
     if (sum == 0)
-        return report_failed("--data %s: no class has two images, so none can be kept for "
+        return report_failed("%s: no class has two images, so none can be kept for "
                              "testing; add images, or say ,test=0 to test with those that "
                              "serve for training",
                              spec);
     if (t->count > 0 && sum != t->count)
-        return report_failed("--data %s: test=%" PRId64 ": every class gives at least one of "
+        return report_failed("%s: test=%" PRId64 ": every class gives at least one of "
                              "its images and keeps one; the nearest is %" PRId64 " of %" PRId64,
                              spec, t->count, sum, p->n);
     if (!test)

@@ -168,15 +168,15 @@ static int read_dataset(const jem_dataset *data, const char *spec, int64_t count
     TRY(report_jem(jem_dataset_shape(data, d)));
     TRY(report_jem(jem_dataset_size(data, &n)));
     if (memcmp(d, shape, 3 * sizeof *d) != 0)
-        return report_failed("--data %s: its images are %s, the model reads %s (channels x "
+        return report_failed("%s: its images are %s, the model reads %s (channels x "
                              "height x width)",
                              spec, sizes_text(3, d, have), sizes_text(3, shape, want));
     TRY(allocate(count > 0 && count < n ? count : n, shape, out));
     out->of = n;
     TRY(read_spread(data, shape[0] * shape[1] * shape[2], out));
     if (shape[3] > 0 && d[3] != shape[3] && is_labelled(out))
-        return report_failed("--data %s has %" PRId64 " classes, the model has %" PRId64, spec,
-                             d[3], shape[3]);
+        return report_failed("%s has %" PRId64 " classes, the model has %" PRId64, spec, d[3],
+                             shape[3]);
     return EXIT_OK;
 }
 

@@ -46,16 +46,16 @@ static int read_option(const struct data_kind *kind, const char *text,
         out->channels = 3;
     } else if (strncmp(text, "size=", 5) == 0) {
         if (!read_sides(text + 5, out->size, &out->square))
-            return report_usage("--data %s: %s: must be size=N or size=HxW, 1 to %d",
-                                kind->name, text, MAX_SIDE);
+            return report_usage("%s: %s: must be size=N or size=HxW, 1 to %d", kind->name, text,
+                                MAX_SIDE);
     } else if (strncmp(text, "crop=", 5) == 0) {
         if (!read_sides(text + 5, out->crop, NULL))
-            return report_usage("--data %s: %s: must be crop=N or crop=HxW, 1 to %d",
-                                kind->name, text, MAX_SIDE);
+            return report_usage("%s: %s: must be crop=N or crop=HxW, 1 to %d", kind->name, text,
+                                MAX_SIDE);
     } else if (faces && strncmp(text, "attr=", 5) == 0 && text[5] != '\0') {
         snprintf(out->attr, sizeof out->attr, "%s", text + 5);
     } else {
-        return report_usage("--data %s: unknown option \"%s\"; after the folder there may be "
+        return report_usage("%s: unknown option \"%s\"; after the folder there may be "
                             ",size=N ,size=HxW ,crop=N ,crop=HxW ,grey ,colour%s",
                             kind->name, text, faces ? " ,attr=NAME" : " ,test=20%");
     }
@@ -68,10 +68,10 @@ int image_options_read(const struct data_kind *kind, const char *where,
     size_t length = strcspn(where, ",");
 
     if (length == 0)
-        return report_usage("--data %s:%s: the folder is missing; %s", kind->name, where,
+        return report_usage("%s:%s: the folder is missing; %s", kind->name, where,
                             kind->advice);
     if (length >= sizeof out->folder)
-        return report_failed("--data %s: file name too long: %.60s...", kind->name, where);
+        return report_failed("%s: file name too long: %.60s...", kind->name, where);
     memcpy(out->folder, where, length);
     out->folder[length] = '\0';
     while (where[length] == ',') {
@@ -138,14 +138,14 @@ static int compare(const struct image *image, const char *path, const int64_t sh
                    const char *first)
 {
     if (image->channels != shape[0])
-        return report_failed("%s is %s, %s is %s: add ,grey or ,colour to --data to have all "
+        return report_failed("%s is %s, %s is %s: add ,grey or ,colour to the data to have all "
                              "alike",
                              path, image->channels == 1 ? "grey" : "in colour", first,
                              shape[0] == 1 ? "grey" : "in colour");
     if (image->height != shape[1] || image->width != shape[2])
         return report_failed("%s is %" PRId64 " x %" PRId64 " pixels (height x width), "
                              "%s is %" PRId64 " x %" PRId64 ": add ,size=N or ,crop=N to "
-                             "--data to have all alike",
+                             "the data to have all alike",
                              path, image->height, image->width, first, shape[1], shape[2]);
     return EXIT_OK;
 }
@@ -182,7 +182,7 @@ static int take(const struct image *image, const struct image_list *list, int64_
 {
     if (p->bytes == NULL && !begin(image, list->count, p))
         return report_failed("out of memory: %" PRId64 " images of %" PRId64
-                             " bytes; add ,size=N to --data for smaller ones",
+                             " bytes; add ,size=N to the data for smaller ones",
                              list->count, p->shape[0] * p->shape[1] * p->shape[2]);
     TRY(compare(image, list->path[i], p->shape, list->path[0]));
     store(image, p->bytes + i * p->shape[0] * p->shape[1] * p->shape[2]);

@@ -364,7 +364,7 @@ void lab_recognise(struct lab *l, const jem_dataset *data, const char *spec)
     must(provenance_role(l->model, data, &l->role));
     l->role_known = 1;
     if (l->role != PROVENANCE_UNKNOWN && l->role != PROVENANCE_TEST)
-        report_note("--data %s: these are %s of the model, so that figures of them say little "
+        report_note("%s: these are %s of the model, so that figures of them say little "
                     "about other images",
                     spec, provenance_images(l->role));
 }
@@ -445,7 +445,7 @@ struct image_input *lab_images(struct lab *l, const char *spec, const char *spli
 
     lab_drop(l, data);
     if (labelled && !has_labels(in))
-        must(report_failed("--data %s has no labels, which this is about", spec));
+        must(report_failed("%s has no labels, which this is about", spec));
     lab_note_data(l, spec, split, in->n);
     return in;
 }
