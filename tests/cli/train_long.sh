@@ -18,7 +18,7 @@ npy("one.npy", "|i1", (48,), bytes(int(i == 7) for i in range(48)))
 P
 net=(--set model.arch=mlp --set model.hidden=4 --set train.batch=4 --set sgld.steps=1 --set pcd.capacity=8
     --set train.lr=0.001 --set train.crop_pad=0 --set train.flip=0 --threads 1)
-run=("${net[@]}" --data npy:x.npy,y.npy --validation 12)
+run=("${net[@]}" --data npy:x.npy,y.npy,test=0 --validation 12)
 
 # What it says before the first step.
 expect "says what it trains on" 0 "images: 36 to train on, 12 held out; 1 x 4 x 4 (channels, height, width), 2 classes" \
