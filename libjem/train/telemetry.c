@@ -67,10 +67,9 @@ static jem_status spread(const float *scores, int64_t n, double *out)
 jem_status jem__telemetry_read(const jem__telemetry *tel, const jem__loss_counts *n,
                                jem__step_metrics *m)
 {
-    const float *f_d = tel->scores, *f_q = tel->scores + n->d;
-
     if (n->d + n->q == 0 || jem__first_not_finite(tel->scores, n->d + n->q) >= 0)
         return JEM_OK;
+    const float *f_d = tel->scores, *f_q = tel->scores + n->d;
     JEM__TRY(spread(f_d, n->d, &m->log_px_data_std));
     JEM__TRY(spread(f_q, n->q, &m->log_px_sample_std));
     if (n->d == 0 || n->q == 0)
