@@ -88,7 +88,6 @@ ASAN := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitiz
 FUZZING := $(ASAN) -fsanitize=fuzzer-no-link
 TSAN := -O1 -g -fsanitize=thread
 
-
 check-clang: ## the unit tests, compiled by clang
 	+@$(SUBMAKE) BUILD=$(BUILD)/clang CC=clang lib $(BUILD)/clang/tests/unit
 	@tests/gates/unit.sh $(BUILD)/clang
