@@ -21,6 +21,16 @@
  * gradient. Weights 0 / 1 / 0 and energy_l2 0 make it an ordinary classifier, and no chain is
  * run.
  *
+ * With "guard.mode" = "act" a guard watches every step and keeps the chains from being left
+ * behind, which is how a training loses its density without any number being wrong. It looks at
+ * the metric "running_auc" and holds it in a band around "guard.auc": above it the energy
+ * penalty rises and chains take larger steps, below it both fall back. Where that is not enough,
+ * or a step fails for its numbers, the training goes back to one of the last "guard.states"
+ * healthy states, which it keeps in memory and in its file, with other random numbers, 0.7 times
+ * the learning rate and a stronger penalty; after "guard.rollbacks" of these jem_trainer_step()
+ * fails with JEM_E_NUMERIC, and the model is that of the last healthy state. "report" only says
+ * when chains are lost. jem_trainer_on_guard() hears of each intervention.
+ *
  * The caller owns the loop: call jem_trainer_step() as often as wanted, look at
  * jem_trainer_metric() between calls, save when wanted, stop when wanted. A training that was
  * saved and loaded goes on as if it had never stopped, bit for bit (on the backend
@@ -38,6 +48,16 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/**
+ * Told of what the guard of a training does ("guard.mode").
+ *
+ * @param user   as given to jem_trainer_on_guard()
+ * @param step   completed steps, after the intervention
+ * @param action "penalty raised", "penalty lowered", "rollback", "end", "lost"
+ * @param reason with the figures; both texts live as long as the call
+ */
+typedef void (*jem_guard_fn)(void *user, int64_t step, const char *action, const char *reason);
 
 /**
  * Begin a training. Reads "train.*", "sgld.*", "start.*" and "pcd.*".
@@ -70,7 +90,8 @@ JEM_API jem_status jem_trainer_load(jem_context *ctx, jem_dataset *data, const c
                                     jem_trainer **out);
 
 /**
- * Make training steps. Stops at the first one that fails.
+ * Make training steps. Stops at the first one that fails. Where a guard goes back, the metric
+ * "step" is smaller afterwards: a caller that wants to reach a step asks for one at a time.
  *
  * @param t     the trainer
  * @param steps number of steps, >= 0
@@ -80,6 +101,19 @@ JEM_API jem_status jem_trainer_load(jem_context *ctx, jem_dataset *data, const c
  * @since 0.1
  */
 JEM_API jem_status jem_trainer_step(jem_trainer *t, int64_t steps);
+
+/**
+ * Say whom the guard tells of what it does. Each intervention goes to the log of the context as
+ * well (jem_context_set_log()).
+ *
+ * @param t    the trainer
+ * @param tell called during jem_trainer_step(), on its thread; must not use the trainer; NULL
+ *             for nobody
+ * @param user handed to `tell`
+ * @return JEM_OK; JEM_E_ARGUMENT
+ * @since 0.1
+ */
+JEM_API jem_status jem_trainer_on_guard(jem_trainer *t, jem_guard_fn tell, void *user);
 
 /**
  * One training step on batches the caller brings, with samples the caller drew: for own
@@ -125,6 +159,9 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  *                                                          of the mean square, per value
  *     "sample_age"                                         SGLD steps since the chains' starts,
  *                                                          mean
+ *     "energy_l2" "step_size"                              energy_l2 and sgld.step_size as the
+ *                                                          guard has set them
+ *     "rollbacks"                                          how often it went back
  *
  * A number that the last step did not produce is NaN.
  *

@@ -58,6 +58,16 @@ static jem_status end(const jem_trainer *t, jem_status status)
     return status;
 }
 
+jem_status jem_trainer_on_guard(jem_trainer *t, jem_guard_fn tell, void *user)
+{
+    if (t == NULL)
+        return jem__fail_null("jem_trainer_on_guard", "t");
+    JEM__TRY(begin("jem_trainer_on_guard", t));
+    t->guard.tell = tell;
+    t->guard.user = user;
+    return end(t, JEM_OK);
+}
+
 jem_status jem_trainer_step(jem_trainer *t, int64_t steps)
 {
     if (t == NULL)

@@ -144,6 +144,22 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
             "1: one batch of data serves as x_d and x_l; the official code draws two."),
     REAL("train.ema", 0, 0, 0.999999,
          "Decay per step of the moving average of the weights; 0: none, as in the paper."),
+
+    TEXT("guard.mode", "off", "off, report, act",
+         "Watches whether the chains keep up with the model, by the running AUC of log p(x) of "
+         "data against samples: report says when they do not; act prevents it."),
+    TEXT("guard.aim", "generate", "generate, detect",
+         "What the guard holds on to: generate, chains that keep up (images, robustness); "
+         "detect, chains that lag behind under a strong penalty (accuracy, calibration, "
+         "detection)."),
+    REAL("guard.auc", 0, 0, 0.99,
+         "The running AUC that the guard holds; 0: 0.55 to generate, 0.9 to detect."),
+    REAL("guard.energy_l2_max", 10, 0, 1e6,
+         "The guard raises train.energy_l2 to at most this."),
+    INTEGER("guard.states", 3, 1, 8,
+            "Healthy states that the guard keeps, in memory and in files, to go back to."),
+    INTEGER("guard.rollbacks", 10, 0, 1000,
+            "How often the guard goes back before it ends a training."),
 };
 /* clang-format on */
 

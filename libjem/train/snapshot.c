@@ -10,50 +10,31 @@
 #include "core/context.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "train/state.h"
 
-struct jem__snapshot {
-    const jem_trainer *trainer; /* whose it is; not followed */
-    jem_context *ctx;           /* a reference: a snapshot may outlive its trainer */
-    jem__tensor blocks[JEM__STATE_BLOCKS];
-    float *images;
-    int64_t *ages;
-    double running_auc;
-    int64_t counters[JEM__STATE_COUNTERS];
-};
-
-static jem_status copy_images(const jem__state *state, jem__snapshot *s)
+static jem_status make_room(const jem_trainer *t, jem__snapshot *s)
 {
-    if (state->images == NULL)
-        return JEM_OK;
-    const int64_t count = state->capacity * state->image_size; /* fits: they are there */
-    s->images = jem__alloc_raw(s->ctx, count, sizeof *s->images);
-    s->ages = jem__alloc_raw(s->ctx, state->capacity, sizeof *s->ages);
-    if (s->images == NULL || s->ages == NULL)
-        return JEM_E_NOMEM;
-    memcpy(s->ages, state->ages, (size_t)state->capacity * sizeof *s->ages);
-    memcpy(s->images, state->images, (size_t)count * sizeof *s->images);
-    return JEM_OK;
-}
+    jem__state *state = &s->state;
 
-static jem_status copy_state(const jem_trainer *t, jem__snapshot *s)
-{
-    const jem__state state = jem__state_list(t);
-    const jem__backend *backend = s->ctx->backend;
-
-    for (int32_t i = 0; i < state.n_blocks; i++) {
-        const jem__tensor *from = state.blocks[i].tensor;
-        s->blocks[i] = *from;
+    *state = jem__state_list(t);
+    const int32_t has_images = state->images != NULL;
+    state->images = NULL; /* the trainer's own */
+    state->ages = NULL;
+    for (int32_t i = 0; i < state->n_blocks; i++) {
+        s->blocks[i] = *state->blocks[i].tensor;
         s->blocks[i].mem = NULL;
-        JEM__TRY(backend->mem_create(s->ctx, from->c, &s->blocks[i].mem));
-        JEM__TRY(backend->copy(t->queue, from, &s->blocks[i]));
+        state->blocks[i].tensor = &s->blocks[i];
     }
-    jem__state_counters(t, s->counters);
-    s->running_auc = t->telemetry.running_auc;
-    return copy_images(&state, s);
+    for (int32_t i = 0; i < state->n_blocks; i++)
+        JEM__TRY(s->ctx->backend->mem_create(s->ctx, s->blocks[i].c, &s->blocks[i].mem));
+    if (!has_images)
+        return JEM_OK;
+    state->images =
+        jem__alloc_raw(s->ctx, state->capacity * state->image_size, sizeof *state->images);
+    state->ages = jem__alloc_raw(s->ctx, state->capacity, sizeof *state->ages);
+    return state->images == NULL || state->ages == NULL ? JEM_E_NOMEM : JEM_OK;
 }
 
-jem_status jem__trainer_snapshot_take(const jem_trainer *t, jem__snapshot **out)
+jem_status jem__trainer_snapshot_create(const jem_trainer *t, jem__snapshot **out)
 {
     *out = NULL;
     jem__snapshot *s = jem__alloc(t->ctx, 1, sizeof *s);
@@ -61,13 +42,47 @@ jem_status jem__trainer_snapshot_take(const jem_trainer *t, jem__snapshot **out)
         return JEM_E_NOMEM;
     s->trainer = t;
     s->ctx = jem__context_ref(t->ctx);
-    const jem_status status = copy_state(t, s);
+    const jem_status status = make_room(t, s);
     if (status != JEM_OK) {
         jem__trainer_snapshot_free(s);
         return status;
     }
     *out = s;
     return JEM_OK;
+}
+
+/* From one list to another of the same trainer. */
+static jem_status copy(const jem_trainer *t, const jem__state *from, const jem__state *to)
+{
+    for (int32_t i = 0; i < from->n_blocks; i++)
+        JEM__TRY(t->ctx->backend->copy(t->queue, from->blocks[i].tensor, to->blocks[i].tensor));
+    if (from->images == NULL)
+        return JEM_OK;
+    memcpy(to->images, from->images,
+           (size_t)(from->capacity * from->image_size) * sizeof *from->images);
+    memcpy(to->ages, from->ages, (size_t)from->capacity * sizeof *from->ages);
+    return JEM_OK;
+}
+
+jem_status jem__trainer_snapshot_store(const jem_trainer *t, jem__snapshot *snapshot)
+{
+    const jem__state now = jem__state_list(t);
+
+    JEM__TRY(copy(t, &now, &snapshot->state));
+    snapshot->state.running_auc = now.running_auc;
+    memcpy(snapshot->state.counters, now.counters, sizeof now.counters);
+    return JEM_OK;
+}
+
+jem_status jem__trainer_snapshot_take(const jem_trainer *t, jem__snapshot **out)
+{
+    JEM__TRY(jem__trainer_snapshot_create(t, out));
+    const jem_status status = jem__trainer_snapshot_store(t, *out);
+    if (status != JEM_OK) {
+        jem__trainer_snapshot_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 jem_status jem__trainer_snapshot_restore(jem_trainer *t, const jem__snapshot *snapshot)
@@ -77,15 +92,9 @@ jem_status jem__trainer_snapshot_restore(jem_trainer *t, const jem__snapshot *sn
     if (snapshot->trainer != t)
         return jem__fail(JEM_E_STATE,
                          "jem__trainer_snapshot_restore: a snapshot of another training");
-    for (int32_t i = 0; i < state.n_blocks; i++)
-        JEM__TRY(t->ctx->backend->copy(t->queue, &snapshot->blocks[i], state.blocks[i].tensor));
-    if (state.images != NULL) {
-        memcpy(state.images, snapshot->images,
-               (size_t)(state.capacity * state.image_size) * sizeof *state.images);
-        memcpy(state.ages, snapshot->ages, (size_t)state.capacity * sizeof *state.ages);
-    }
-    t->telemetry.running_auc = snapshot->running_auc;
-    jem__state_set_counters(t, snapshot->counters);
+    JEM__TRY(copy(t, &snapshot->state, &state));
+    t->telemetry.running_auc = snapshot->state.running_auc;
+    jem__state_set_counters(t, snapshot->state.counters);
     t->has_grads = 0;
     t->metrics = jem__no_metrics();
     return JEM_OK;
@@ -98,8 +107,8 @@ void jem__trainer_snapshot_free(jem__snapshot *snapshot)
     jem_context *ctx = snapshot->ctx;
     for (int32_t i = 0; i < JEM__STATE_BLOCKS; i++)
         ctx->backend->mem_free(ctx, snapshot->blocks[i].mem);
-    jem__free(ctx, snapshot->images);
-    jem__free(ctx, snapshot->ages);
+    jem__free(ctx, snapshot->state.images);
+    jem__free(ctx, snapshot->state.ages);
     jem__free(ctx, snapshot);
     jem__context_unref(ctx);
 }

@@ -14,7 +14,7 @@ static void list_block(jem__state *state, const char *prefix, const jem__tensor 
 
 jem__state jem__state_list(const jem_trainer *t)
 {
-    jem__state state = {.n_blocks = 0};
+    jem__state state = {.running_auc = t->telemetry.running_auc};
 
     list_block(&state, NULL, &t->model->params, 0);
     for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++)
@@ -27,6 +27,7 @@ jem__state jem__state_list(const jem_trainer *t)
         state.capacity = t->buffer->capacity;
         state.image_size = t->buffer->image_size;
     }
+    jem__state_counters(t, state.counters);
     return state;
 }
 

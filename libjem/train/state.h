@@ -23,10 +23,12 @@ typedef struct jem__state {
     float *images; /* of the replay buffer; NULL: there is none */
     int64_t *ages; /* of its chains */
     int64_t capacity, image_size;
+    double running_auc;
+    /* step, attempts, next_chain, next_start, next_draw; the last three 0 without samples. */
+    int64_t counters[JEM__STATE_COUNTERS];
 } jem__state;
 
 jem__state jem__state_list(const jem_trainer *t);
-/* step, attempts, next_chain, next_start, next_draw; the last three 0 without samples. */
 void jem__state_counters(const jem_trainer *t, int64_t out[JEM__STATE_COUNTERS]);
 void jem__state_set_counters(jem_trainer *t, const int64_t counters[JEM__STATE_COUNTERS]);
 

@@ -7,38 +7,54 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "io/checkpoint.h"
-#include "train/state.h"
+#include "train/snapshot.h"
 #include "train/state_file.h"
 
-#define N_COUNTERS JEM__STATE_COUNTERS
-
 /* The tensors of a block whose numbers are in `host`. */
-static jem_status add_block(jem__st_builder *b, const jem__network *net, const char *prefix,
-                            const float *host)
+static jem_status add_block(jem__st_builder *b, const jem__network *net, const char *under,
+                            const char *prefix, const float *host)
 {
     char name[JEM__STATE_NAME_SIZE];
 
     for (int32_t i = 0; i < net->n_params; i++) {
         const jem__param *p = &net->params[i];
-        jem__state_tensor_name(name, prefix, p->name);
+        jem__state_tensor_name(name, under, prefix, p->name);
         JEM__TRY(jem__st_add(b, name, "F32", p->rank, p->shape, host + p->at));
     }
     return JEM_OK;
 }
 
-static jem_status add_samples(jem__st_builder *b, const jem_trainer *t, const jem__state *state)
+/* All of a state but its weights. */
+static jem_status add_state(jem__st_builder *b, const jem_trainer *t, const char *under,
+                            const jem__state *state, const float *host)
+{
+    const jem__network *net = t->model->net;
+    const int64_t counters = JEM__STATE_COUNTERS, one = 1;
+    const int64_t shape[] = {state->capacity, t->model->c, t->model->h, t->model->w};
+    char name[JEM__STATE_NAME_SIZE];
+
+    for (int32_t i = 1; i < state->n_blocks; i++)
+        JEM__TRY(
+            add_block(b, net, under, state->blocks[i].prefix, host + i * net->param_count));
+    jem__state_name(name, under, "train.counters");
+    JEM__TRY(jem__st_add(b, name, "I64", 1, &counters, state->counters));
+    if (state->images == NULL)
+        return JEM_OK;
+    jem__state_name(name, under, "replay_buffer");
+    JEM__TRY(jem__st_add(b, name, "F32", 4, shape, state->images));
+    jem__state_name(name, under, "chain_age");
+    JEM__TRY(jem__st_add(b, name, "I64", 1, &state->capacity, state->ages));
+    jem__state_name(name, under, "train.running_auc");
+    return isnan(state->running_auc)
+               ? JEM_OK
+               : jem__st_add(b, name, "F64", 1, &one, &state->running_auc);
+}
+
+static jem_status add_starts(jem__st_builder *b, const jem_trainer *t)
 {
     char name[JEM__STATE_NAME_SIZE];
 
-    if (state->images == NULL)
-        return JEM_OK;
-    const int64_t shape[] = {state->capacity, t->model->c, t->model->h, t->model->w}, one = 1;
-    JEM__TRY(jem__st_add(b, "replay_buffer", "F32", 4, shape, state->images));
-    JEM__TRY(jem__st_add(b, "chain_age", "I64", 1, &state->capacity, state->ages));
-    if (!isnan(t->telemetry.running_auc))
-        JEM__TRY(
-            jem__st_add(b, "train.running_auc", "F64", 1, &one, &t->telemetry.running_auc));
-    for (int64_t k = 0; k < t->model->classes; k++) {
+    for (int64_t k = 0; t->sampler != NULL && k < t->model->classes; k++) {
         const int64_t size = jem__start_block_size(t->sampler->start, k);
         jem__state_start_name(name, k);
         if (size > 0)
@@ -48,39 +64,62 @@ static jem_status add_samples(jem__st_builder *b, const jem_trainer *t, const je
     return JEM_OK;
 }
 
-/* `host`: param_count floats for each block of the state. */
-static jem_status download_blocks(const jem_trainer *t, const jem__state *state, float *host)
+/* What the guard decided, and the states it keeps. */
+static jem_status add_guard(jem__st_builder *b, const jem_trainer *t, const float *host)
 {
-    for (int32_t i = 0; i < state->n_blocks; i++, host += t->model->net->param_count)
-        JEM__TRY(jem__model_download(t->model, state->blocks[i].tensor, host));
+    const jem__guard *guard = &t->guard;
+    const jem__network *net = t->model->net;
+    const int64_t numbers = JEM__GUARD_NUMBERS;
+    char under[JEM__STATE_UNDER_SIZE];
+
+    if (guard->mode == JEM__GUARD_OFF)
+        return JEM_OK;
+    JEM__TRY(jem__st_add(b, "train.guard", "F64", 1, &numbers, &guard->now));
+    for (int32_t k = 0; k < guard->count; k++) {
+        const jem__state *state = &guard->kept[k]->state;
+        jem__state_under(under, k);
+        JEM__TRY(add_block(b, net, under, "weights", host));
+        JEM__TRY(add_state(b, t, under, state, host));
+        host += state->n_blocks * net->param_count;
+    }
+    return JEM_OK;
+}
+
+/* `host`: param_count floats for each block of the state. Returns the end of them. */
+static jem_status download(const jem_trainer *t, const jem__state *state, float **host)
+{
+    for (int32_t i = 0; i < state->n_blocks; i++) {
+        JEM__TRY(jem__model_download(t->model, state->blocks[i].tensor, *host));
+        *host += t->model->net->param_count;
+    }
     return JEM_OK;
 }
 
 static jem_status add_all(jem__st_builder *b, const jem_trainer *t, const jem__state *state,
-                          const int64_t counters[N_COUNTERS], float *host)
+                          float *host)
 {
-    const jem__network *net = t->model->net;
-    const int64_t shape[] = {N_COUNTERS};
     char fingerprint[17];
+    float *end = host;
 
-    JEM__TRY(download_blocks(t, state, host));
+    JEM__TRY(download(t, state, &end));
+    const float *kept = end;
+    for (int32_t k = 0; k < t->guard.count; k++)
+        JEM__TRY(download(t, &t->guard.kept[k]->state, &end));
     JEM__TRY(jem__checkpoint_add_model(b, t->model, t->opts, host));
     jem__state_fingerprint(fingerprint, t->fingerprint);
     JEM__TRY(jem__st_add_metadata(b, "data_fingerprint", fingerprint));
-    JEM__TRY(jem__st_add(b, "train.counters", "I64", 1, shape, counters));
-    JEM__TRY(add_samples(b, t, state));
-    for (int32_t i = 1; i < state->n_blocks; i++)
-        JEM__TRY(add_block(b, net, state->blocks[i].prefix, host + i * net->param_count));
-    return JEM_OK;
+    JEM__TRY(add_state(b, t, "", state, host));
+    JEM__TRY(add_starts(b, t));
+    return add_guard(b, t, kept);
 }
 
 jem_status jem__trainer_save(const jem_trainer *t, const char *path)
 {
     const jem__state state = jem__state_list(t);
-    int64_t counters[N_COUNTERS], count;
+    int64_t count;
 
-    jem__state_counters(t, counters);
-    if (!jem__mul(state.n_blocks, t->model->net->param_count, &count))
+    if (!jem__mul((1 + (int64_t)t->guard.count) * state.n_blocks, t->model->net->param_count,
+                  &count))
         count = -1; /* refused by the allocation */
     float *host = jem__alloc(t->ctx, count, sizeof *host);
     if (host == NULL)
@@ -88,7 +127,7 @@ jem_status jem__trainer_save(const jem_trainer *t, const char *path)
     jem__st_builder *b = NULL;
     jem_status status = jem__st_builder_create(t->ctx, &b);
     if (status == JEM_OK)
-        status = add_all(b, t, &state, counters, host);
+        status = add_all(b, t, &state, host);
     if (status == JEM_OK)
         status = jem__st_write(b, "jem_trainer_save", path);
     jem__st_builder_free(b);

@@ -77,7 +77,7 @@ static jem_status judge(const jem_trainer *t, const jem__step *step)
 
 static jem_status update(jem_trainer *t, jem__step *step)
 {
-    step->metrics.learning_rate = jem__schedule_lr(&t->schedule, t->step);
+    step->metrics.learning_rate = jem__schedule_lr(&t->schedule, t->step) * t->guard.now.rate;
     return t->optimizer->update(t, step);
 }
 
@@ -231,9 +231,13 @@ static jem_status one_step(jem_trainer *t)
     int64_t before[JEM__STATE_COUNTERS];
 
     jem__state_counters(t, before);
+    JEM__TRY(jem__guard_begin(t));
     const jem_status status = try_step(t);
-    if (status != JEM_OK && status != JEM_E_NUMERIC)
-        jem__state_set_counters(t, before);
+    if (status == JEM_OK)
+        return jem__guard_look(t);
+    if (status == JEM_E_NUMERIC)
+        return jem__guard_rescue(t);
+    jem__state_set_counters(t, before);
     return status;
 }
 

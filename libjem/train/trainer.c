@@ -5,6 +5,7 @@
 #include "train/trainer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/context.h"
@@ -188,7 +189,10 @@ static jem_status build(const char *caller, jem_trainer *t, const jem_options *o
     JEM__TRY(build_batches(t));
     JEM__TRY(jem__schedule_create(t->opts, t->batches_d.per_epoch, &t->schedule));
     JEM__TRY(build_network(t));
-    return (t->roles & JEM__ROLE_SAMPLE) != 0 ? build_sampler(t) : JEM_OK;
+    if ((t->roles & JEM__ROLE_SAMPLE) != 0)
+        JEM__TRY(build_sampler(t));
+    jem__guard_init(t);
+    return JEM_OK;
 }
 
 jem_status jem__trainer_build(const char *caller, jem_model *model, jem_dataset *data,
@@ -259,6 +263,7 @@ void jem__trainer_free(jem_trainer *t)
     backend->mem_free(ctx, t->ema.mem);
     jem__gradient_free(&t->gradient);
     jem__telemetry_free(&t->telemetry);
+    jem__guard_free(&t->guard);
     backend->queue_free(t->queue);
     jem__batches_free(&t->batches_d);
     jem__batches_free(&t->batches_l);
@@ -282,6 +287,12 @@ jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *o
         *out = (double)t->step;
     else if (strcmp(name, "epoch") == 0)
         *out = (double)epoch;
+    else if (strcmp(name, "energy_l2") == 0)
+        *out = t->weights.energy_l2;
+    else if (strcmp(name, "step_size") == 0)
+        *out = t->sampler != NULL ? (double)t->sampler->step_size : (double)NAN;
+    else if (strcmp(name, "rollbacks") == 0)
+        *out = t->guard.now.rollbacks;
     else if (strcmp(name, "batches_per_epoch") == 0)
         *out = (double)per_epoch;
     else

@@ -14,6 +14,7 @@
 #include "energy/replay_buffer.h"
 #include "train/batch.h"
 #include "train/gradient/gradient.h"
+#include "train/guard.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/telemetry.h"
@@ -63,6 +64,7 @@ struct jem_trainer {
     jem__tensor ema;                            /* with "train.ema" only */
     int32_t has_grads;                          /* grads belong to the last step */
     jem__telemetry telemetry;
+    jem__guard guard;
     jem__step_metrics metrics; /* of the last completed step */
     jem_trainer *self;         /* for the use of a trainer that is const */
     jem__use use;

@@ -401,6 +401,7 @@ Suite *jem_train_suite(void)
     jem_train_add_files(suite);
     jem_train_add_snapshots(suite);
     jem_train_add_telemetry(suite);
+    jem_train_add_guard(suite);
     jem_train_add_failures(suite);
     return suite;
 }

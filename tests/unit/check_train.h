@@ -72,6 +72,7 @@ void jem_train_add_parts(Suite *suite);
 void jem_train_add_steps(Suite *suite);
 void jem_train_add_snapshots(Suite *suite);
 void jem_train_add_telemetry(Suite *suite);
+void jem_train_add_guard(Suite *suite);
 void jem_train_add_files(Suite *suite);
 void jem_train_add_failures(Suite *suite);
 
