@@ -108,12 +108,6 @@ verdict "divergence: does not propose --resume" "$(cat "$tmp/out")" bash -c '! g
 verdict "divergence is written down" "$(cat "$tmp/m/train.json")" \
     test "$(json "$tmp/m/train.json" '(o["exit_reason"], o["diverged"])')" = "('diverged', 1)"
 verdict "the diverged state is kept apart" "no" [ -s "$tmp/m/diverged.safetensors" ]
-expect "an open gap stops" 1 "an energy gap of" train "${tiny[@]}" --stop-after 70 --validate-every 20 --max-gap 1e-9 --out "$tmp/gap"
-verdict "open gap: the best model of before is kept" "$(cat "$tmp/err")" grep -q "best.safetensors is the model of step [24]0" "$tmp/err"
-verdict "open gap: is written down" "$(cat "$tmp/gap/train.json")" \
-    test "$(json "$tmp/gap/train.json" '(o["exit_reason"], o["steps"], o["diverged"])')" = "('gap', 50, 1)"
-verdict "open gap: the state is kept apart" "no" [ -s "$tmp/gap/diverged.safetensors" ]
-expect "a gap within bounds goes on" 0 "steps      70 of" train "${tiny[@]}" --stop-after 70 --max-gap 1000 --out "$tmp/gap2"
 expect "divergence, tried again" 1 "trying other samples" train "${never[@]}" --on-divergence resume --out "$tmp/n"
 verdict "stops at the 10th failure" "$(cat "$tmp/n/train.json")" test "$(json "$tmp/n/train.json" 'o["diverged"]')" = 10
 

@@ -6,7 +6,7 @@
 common="set preset seed threads backend quiet list-options help version"
 options_of() {
     case $1 in
-    jem-train) echo "$common data out overwrite log resume init steps stop-after yes time-budget on-divergence max-gap status json
+    jem-train) echo "$common data out overwrite log resume init steps stop-after yes time-budget on-divergence guard aim lost-fails status json
         validation validate-every save-every" ;;
     jem-score) echo "model input data split count out grad batch threads backend help version" ;;
     jem-demo) echo "model run data count seed out quiet threads backend help version" ;;

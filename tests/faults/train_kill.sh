@@ -28,7 +28,8 @@ npy("x.npy", "|u1", (48, 1, 4, 4), bytes(random.randrange(256) for _ in range(48
 npy("y.npy", "|i1", (48,), bytes(i % 2 for i in range(48)))
 P
 run=(--set model.arch=mlp --set model.hidden=4 --set train.batch=4 --set sgld.steps=1 --set pcd.capacity=8
-    --set train.lr=0.05 --set train.crop_pad=0 --set train.flip=0 --steps 8 --seed 25 --data npy:x.npy,y.npy --validation 12 --validate-every 2
+    --set train.lr=0.05 --set train.crop_pad=0 --set train.flip=0 --guard act --set guard.auc=0.3 --set guard.states=2
+    --steps 8 --seed 25 --data npy:x.npy,y.npy --validation 12 --validate-every 2
     --save-every 0.0000001 --threads 1 --quiet)
 train "${run[@]}" --out whole >/dev/null || exit 1
 RENAMES=$tmp/renames LD_PRELOAD=$tmp/kill.so train "${run[@]}" --out counted >/dev/null

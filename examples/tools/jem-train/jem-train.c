@@ -32,8 +32,10 @@ static const struct cli_option options[] = {
      .flag = &arg.overwrite},
     {NULL, "log", "FILE", "log of JSON lines (default: DIR/log.jsonl)", NULL, .text = &arg.log},
     {"Settings", "preset", "NAME",
-     "a named set of settings; may be repeated; applied before --set", NULL,
-     .list = &arg.presets},
+     "a named set of settings; may be repeated; applied before --set. Without --preset and "
+     "--set "
+     "the settings are chosen for the images",
+     NULL, .list = &arg.presets},
     {NULL, "set", "NAME=VALUE",
      "one setting; may be repeated. The data decide model.channels, model.height, model.width "
      "and model.classes",
@@ -53,8 +55,9 @@ static const struct cli_option options[] = {
      "stop after N steps of this run; 0: at the end of the schedule", "0",
      .integer = &arg.stop_after, .max = INT64_MAX},
     {NULL, "time-budget", "SECONDS",
-     "stop after so many seconds of training (validation not counted); 0: no limit", "0",
-     .real = &arg.time_budget},
+     "stop after so many seconds of training (validation not counted), with a schedule that is "
+     "shortened to fit; 0: no limit",
+     "0", .real = &arg.time_budget},
     {NULL, "yes", NULL,
      "start a training of more than an hour that neither --preset nor --time-budget stands for",
      NULL, .flag = &arg.yes},
@@ -62,11 +65,19 @@ static const struct cli_option options[] = {
      "when a step fails for NaN, infinity or a huge loss: stop; or resume: try again with "
      "other samples, and stop at the 10th failure in a row",
      "stop", .text = &arg.on_divergence},
-    {NULL, "max-gap", "GAP",
-     "stop when the energy gap, log p(x) of data less that of samples, has a mean beyond +-GAP "
-     "over 50 steps: the chains have lost the model, and what follows is a classifier; 0: "
-     "never",
-     "0", .real = &arg.max_gap},
+    {"Chains", "guard", "MODE",
+     "off; report: say when the chains are lost; act: keep them, as docs/guide.md says. "
+     "Default: "
+     "act where the settings are chosen and where --preset says so, else report",
+     NULL, .text = &arg.guard},
+    {NULL, "aim", "AIM",
+     "what the guard holds on to: generate (images, robustness) or detect (accuracy, "
+     "calibration, "
+     "detection); short for --set guard.aim=AIM",
+     NULL, .text = &arg.aim},
+    {NULL, "lost-fails", NULL,
+     "exit code 1 when the chains are lost at the end: a running AUC above 0.8", NULL,
+     .flag = &arg.lost_fails},
     {"Watching", "validation", "N",
      "training images held out for validation; 0: none; -1: the data's own validation split, "
      "or "
@@ -107,6 +118,9 @@ static int check(void)
             "--resume goes on with the settings in the file; --set, --preset, --steps and "
             "--seed do not go with it (for new settings: --init; for some steps: "
             "--stop-after)");
+    if (arg.resume != NULL && (arg.guard != NULL || arg.aim != NULL))
+        return report_usage("--resume goes on with the guard in the file; --guard and --aim do "
+                            "not go with it");
     if (arg.resume != NULL && arg.init != NULL)
         return report_usage("--resume and --init do not go together: the one goes on with a "
                             "training, the other begins a new one");
@@ -143,19 +157,19 @@ static double seconds_left(const struct run *r)
 static void show_progress(struct run *r)
 {
     const double rate = (double)(r->step - r->first_step) / r->seconds;
-    const double gap = train_metric(r, "energy_gap");
-    char left[32], shown_rate[32], shown_gap[32] = "";
+    const double auc = train_metric(r, "running_auc");
+    char left[32], shown_rate[32], shown_auc[32] = "";
 
     if (!progress_due(&r->lab->progress))
         return;
     snprintf(shown_rate, sizeof shown_rate, rate < 100 ? "%.3g" : "%.0f", rate);
-    if (!isnan(gap))
-        snprintf(shown_gap, sizeof shown_gap, "  gap %.3g", gap);
+    if (!isnan(auc))
+        snprintf(shown_auc, sizeof shown_auc, "  AUC %.2f", auc);
     progress_show(&r->lab->progress,
                   "step %" PRId64 "/%" PRId64
                   "  loss %.3f  accuracy %.2f%s  %s steps/s  left %s",
                   r->step, r->limit, train_metric(r, "loss"), train_metric(r, "accuracy"),
-                  shown_gap, shown_rate, format_duration(seconds_left(r), left));
+                  shown_auc, shown_rate, format_duration(seconds_left(r), left));
 }
 
 /* What there is after a divergence, and what to do. Going on with --resume would repeat the same
@@ -185,26 +199,9 @@ static void keep_apart(struct run *r)
     advise(r);
 }
 
-/* The gap has opened (--max-gap). No number is wrong, but the network has found something by
- * which samples and data can be told apart and that no chain can reach: from here on log p(x)
- * learns this one thing. */
-static void on_open_gap(struct run *r, double gap)
-{
-    json_t *line = train_new_line(r, "diverged");
-
-    r->diverged++;
-    r->reason = "gap";
-    json_set_number(line, "energy_gap", gap);
-    json_object_set_new(line, "then", json_string("stopped"));
-    report_note("step %" PRId64 ": an energy gap of %.3g, beyond --max-gap %g", r->step, gap,
-                r->arg->max_gap);
-    train_log_line(r, line);
-    keep_apart(r);
-}
-
 static int went_wrong(const struct run *r)
 {
-    return strcmp(r->reason, "diverged") == 0 || strcmp(r->reason, "gap") == 0;
+    return strcmp(r->reason, "diverged") == 0;
 }
 
 /* A step failed for its numbers. The weights are those of the last good step, but a model on its
@@ -230,18 +227,18 @@ static void on_divergence(struct run *r)
     keep_apart(r);
 }
 
+/* The guard has gone back as often as it may, and the model is that of its last healthy state. */
+static void on_used_up(struct run *r)
+{
+    r->reason = "guard";
+    report_note("%s", report_reason());
+}
+
 /* What is due after a step. */
 static void look(struct run *r, struct means *m)
 {
-    if (r->step % LOG_EVERY == 0 || r->step == r->limit) {
-        const double gap = train_mean_gap(m);
-
+    if (r->step % LOG_EVERY == 0 || r->step == r->limit)
         train_log_steps(r, m);
-        if (r->arg->max_gap > 0 && fabs(gap) > r->arg->max_gap) {
-            on_open_gap(r, gap);
-            return;
-        }
-    }
     show_progress(r);
     if (r->step % r->validate_every == 0)
         train_validate(r);
@@ -252,16 +249,24 @@ static void look(struct run *r, struct means *m)
 static void advance(struct run *r, struct means *m)
 {
     const double start = progress_clock();
+    const int64_t before = r->step;
     const jem_status status = jem_trainer_step(r->trainer, 1);
 
     r->seconds += progress_clock() - start;
+    r->step = (int64_t)train_metric(r, "step");
     if (status == JEM_E_NUMERIC) {
-        on_divergence(r);
+        if (train_guards(r))
+            on_used_up(r);
+        else
+            on_divergence(r);
         return;
     }
     must_jem(status);
     r->failures_in_row = 0;
-    r->step++;
+    if (r->step <= before) { /* the guard went back */
+        memset(m, 0, sizeof *m);
+        return;
+    }
     train_add_metrics(r, m);
     look(r, m);
 }
@@ -318,6 +323,7 @@ static void print_summary(const struct run *r)
                100 * r->best_accuracy, r->validation, r->best_step);
     if (train_has_best(r))
         printf("model      %s\n", r->best);
+    train_say_end(r);
     print_next(r);
 }
 
@@ -336,15 +342,18 @@ static int finish(struct run *r)
     print_summary(r);
     if (r->lost_best)
         rc = report_failed("%s was not written when it should have been", r->best);
-    if (went_wrong(r))
+    if (went_wrong(r) || (arg.lost_fails && train_is_lost(r)))
         return EXIT_FAILED;
     return rc != EXIT_OK ? rc : rc_samples;
 }
 
 int main(int argc, char **argv)
 {
-    struct run r = {
-        .lab = &lab, .arg = &arg, .reason = "running", .best_accuracy = (double)NAN};
+    struct run r = {.lab = &lab,
+                    .arg = &arg,
+                    .reason = "running",
+                    .best_accuracy = (double)NAN,
+                    .best_auc = (double)NAN};
 
     lab_begin(&lab, &command_line, argc, argv);
     if (arg.status != NULL)

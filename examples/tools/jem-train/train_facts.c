@@ -2,7 +2,7 @@
 
 /* What the model files themselves know about the run, as texts that libjem's models remember:
  *
- *     train.best_accuracy, train.best_step    of the best validation so far
+ *     train.best_accuracy, train.best_step, train.best_auc    of the best validation so far
  *     train.validation, train.split_seed      images held out, and what chose them ...
  *     train.validation_split                  ... unless they are a split of the data set
  *     train.validate_every
@@ -49,6 +49,8 @@ static void note_best(const struct run *r, jem_model *model)
     note(model, "train.best_accuracy", isnan(r->best_accuracy) ? NULL : text);
     snprintf(text, sizeof text, "%" PRId64, r->best_step);
     note(model, "train.best_step", r->best_step > 0 ? text : NULL);
+    snprintf(text, sizeof text, NUMBER, r->best_auc);
+    note(model, "train.best_auc", isnan(r->best_auc) ? NULL : text);
 }
 
 void train_note_run(const struct run *r, jem_model *model)
@@ -117,7 +119,7 @@ void train_recall_run(struct run *r)
 void train_recall_best(struct run *r)
 {
     jem_model *model = NULL;
-    const char *accuracy;
+    const char *accuracy, *auc;
     int there;
     int64_t step;
 
@@ -137,6 +139,8 @@ void train_recall_best(struct run *r)
         accuracy = text_of(r, model, "train.best_accuracy");
         r->best_step = step;
         r->best_accuracy = accuracy != NULL ? strtod(accuracy, NULL) : (double)NAN;
+        auc = text_of(r, model, "train.best_auc");
+        r->best_auc = auc != NULL ? strtod(auc, NULL) : (double)NAN;
     }
     jem_model_free(model);
 }

@@ -17,8 +17,8 @@
 
 #define EVERY 5 /* seconds between pages, and between looks at them */
 
-static const char *const fields[LIVE_FIELDS] = {"loss",          "accuracy",   "log_px_data",
-                                                "log_px_sample", "energy_gap", "seconds"};
+static const char *const fields[LIVE_FIELDS] = {
+    "loss", "accuracy", "log_px_data", "log_px_sample", "energy_gap", "seconds", "auc"};
 
 static double number(const json_t *line, const char *name)
 {
@@ -85,6 +85,35 @@ double live_last(const struct live_series *s, int field)
     return s->n == 0 ? (double)NAN : s->value[field][s->n - 1];
 }
 
+/* Of data against samples, always from 0 to 1. */
+static int draw_auc(FILE *out, const struct live *l)
+{
+    const struct live_series *const series[] = {&l->training, &l->validation};
+    static const char *const names[] = {"training batches", "validation images, replay buffer"};
+    double last = 0;
+    plot p;
+
+    for (int i = 0; i < 2; i++)
+        last = series[i]->n > 0 ? fmax(last, series[i]->step[series[i]->n - 1]) : last;
+    if (!isfinite(live_last(series[0], LIVE_AUC)))
+        return EXIT_OK;
+    fputs("<figure>\n", out);
+    TRY(plot_begin(&p, out, "Do the chains keep up?", "training step",
+                   "AUC of log p(x), data against samples", 0, last, 0, 1));
+    plot_guide(&p, 0, 0.5, last, 0.5);
+    plot_guide(&p, 0, TRAIN_LOST, last, TRAIN_LOST);
+    for (int i = 0; i < 2; i++)
+        if (series[i]->n > 0)
+            plot_line(&p, series[i]->step, series[i]->value[LIVE_AUC], series[i]->n,
+                      i == 0 ? 5 : 0, names[i]);
+    TRY(plot_end(&p));
+    fputs(
+        "<figcaption>0.5: samples are like data to the model. Above 0.8 it tells most samples "
+        "from data: the chains are lost.</figcaption></figure>\n",
+        out);
+    return EXIT_OK;
+}
+
 static void widen(const struct live_series *s, int field, double *low, double *high)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -141,7 +170,8 @@ static int write_curves(FILE *out, const struct live *l)
     TRY(draw(out, "Loss", "loss (nats)", loss, 1));
     TRY(draw(out, "Accuracy", "accuracy (%)", accuracy, 2));
     TRY(draw(out, "log p(x) + log Z", "mean over a batch (nats)", energy, 2));
-    return draw(out, "Energy gap", "data less samples (nats)", gap, 1);
+    TRY(draw(out, "Energy gap", "data less samples (nats)", gap, 1));
+    return draw_auc(out, l);
 }
 
 static void write_state(FILE *out, const struct run *r)
@@ -161,9 +191,12 @@ static void write_state(FILE *out, const struct run *r)
     if (!isnan(r->best_accuracy))
         html_tile(out, "best validation accuracy", "2 %", 100 * r->best_accuracy,
                   "kept in best.safetensors");
-    if (isfinite(live_last(&r->live->training, LIVE_GAP)))
-        html_tile(out, "energy gap", "3 nats", live_last(&r->live->training, LIVE_GAP),
-                  "mean since the last line");
+    if (isfinite(live_last(&r->live->training, LIVE_AUC)))
+        html_tile(out, "AUC, data against samples", "2",
+                  live_last(&r->live->training, LIVE_AUC),
+                  "mean since the last line; near 0.5 the chains keep up");
+    if (train_metric(r, "rollbacks") > 0)
+        html_tile(out, "rollbacks", "0", train_metric(r, "rollbacks"), "by the guard");
     fputs("</div>\n", out);
 }
 

@@ -10,7 +10,16 @@
 
 #define LIVE_POINTS 1000 /* of a curve; an even number */
 
-enum { LIVE_LOSS, LIVE_ACCURACY, LIVE_DATA, LIVE_SAMPLE, LIVE_GAP, LIVE_SECONDS, LIVE_FIELDS };
+enum {
+    LIVE_LOSS,
+    LIVE_ACCURACY,
+    LIVE_DATA,
+    LIVE_SAMPLE,
+    LIVE_GAP,
+    LIVE_SECONDS,
+    LIVE_AUC,
+    LIVE_FIELDS
+};
 
 struct live_series {
     size_t n;

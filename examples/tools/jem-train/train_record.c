@@ -17,19 +17,14 @@ static const struct {
     const char *name;
     int mean;
 } metrics[TRAIN_METRICS] = {
-    {"epoch", 0},
-    {"learning_rate", 0},
-    {"loss", 1},
-    {"loss_px", 1},
-    {"loss_py_x", 1},
-    {"loss_pxy", 1},
-    {"loss_l2", 1},
-    {"accuracy", 1},
-    {"log_px_data", 1},
-    {"log_px_sample", 1},
-    {"energy_gap", 1},
-    {"grad_norm", 1},
-    {"sample_saturation", 1},
+    {"epoch", 0},           {"learning_rate", 0},     {"loss", 1},
+    {"loss_px", 1},         {"loss_py_x", 1},         {"loss_pxy", 1},
+    {"loss_l2", 1},         {"accuracy", 1},          {"log_px_data", 1},
+    {"log_px_sample", 1},   {"energy_gap", 1},        {"grad_norm", 1},
+    {"log_px_data_std", 1}, {"log_px_sample_std", 1}, {"auc", 1},
+    {"running_auc", 0},     {"energy_l2", 0},         {"step_size", 0},
+    {"rollbacks", 0},       {"sample_saturation", 1}, {"sample_displacement", 1},
+    {"sample_age", 1},
 };
 
 double train_metric(const struct run *r, const char *name)
@@ -130,14 +125,6 @@ void train_log_line(struct run *r, json_t *line)
         report_note("the training goes on; the log may lack lines");
 }
 
-double train_mean_gap(const struct means *m)
-{
-    for (int i = 0; i < TRAIN_METRICS; i++)
-        if (strcmp(metrics[i].name, "energy_gap") == 0)
-            return m->sum[i] / (double)m->steps;
-    return (double)NAN;
-}
-
 void train_log_steps(struct run *r, struct means *m)
 {
     json_t *line = train_new_line(r, "step");
@@ -176,7 +163,7 @@ const char *train_reason(const struct run *r)
     static const char *const words[][2] = {
         {"steps", "as many as --stop-after said"},
         {"time", "--time-budget is used up"},
-        {"gap", "the energy gap opened beyond --max-gap"},
+        {"guard", "the guard's rollbacks are used up"},
     };
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)

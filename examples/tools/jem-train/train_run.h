@@ -3,7 +3,8 @@
 #define TRAIN_RUN_H
 
 /* One run of jem-train: what was asked for, what is open, and how far it is. jem-train.c has the
- * command line and the loop. train_setup.c opens everything, train_expect.c estimates how long
+ * command line and the loop. train_setup.c opens everything, train_choose.c chooses settings where
+ * none are given, train_guard.c hears what the guard does, train_expect.c estimates how long
  * the run will take, train_record.c writes the log and saves, train_facts.c keeps in the model
  * files what belongs to them, train_validate.c validates.
  *
@@ -22,8 +23,9 @@ struct train_arguments {
     const char *resume, *init, *log, *seed, *on_divergence, *status;
     struct cli_list presets, sets;
     int64_t steps, stop_after, validation, split_seed, validate_every;
-    double time_budget, save_every, max_gap;
-    int overwrite, yes;
+    double time_budget, save_every;
+    const char *guard, *aim;
+    int overwrite, yes, lost_fails;
 };
 
 struct live; /* train_live.h */
@@ -58,6 +60,8 @@ struct run {
     int64_t saved_step, validated_step;
     int64_t best_step;    /* 0: none yet */
     double best_accuracy; /* NaN: none yet */
+    double best_auc;      /* of that model: data against samples; NaN: not known */
+    int judges_chains;    /* a model counts as good only if its chains keep up */
     int64_t diverged, failures_in_row;
     int replaces;       /* another training in the folder, with --overwrite */
     int lost_best;      /* the best model could not be written */
@@ -66,7 +70,7 @@ struct run {
 };
 
 /* Sums of the metrics over the steps since the last line of the log. */
-#define TRAIN_METRICS 13
+#define TRAIN_METRICS 22
 struct means {
     double sum[TRAIN_METRICS];
     int64_t steps;
@@ -75,6 +79,12 @@ struct means {
 /* train_setup.c: context, settings, data, folder, trainer. */
 void train_set_up(struct run *r);
 void train_remove_replaced(const struct run *r); /* with --overwrite, what is there */
+
+/* train_choose.c: settings from the data, when nobody gives any; a schedule that fits
+ * --time-budget, found by steps of a trainer that has to be made anew after it (if 1). */
+int train_chooses(const struct train_arguments *a);
+void train_choose(struct run *r);
+int train_fit_budget(struct run *r);
 
 /* train_expect.c: say what is trained on what, time one pass and say how long the run will take.
  * One that is long does not start unasked. */
@@ -91,7 +101,6 @@ double train_metric(const struct run *r, const char *name); /* NaN when there is
 void train_open_log(struct run *r);
 json_t *train_new_line(const struct run *r, const char *type);
 void train_add_metrics(const struct run *r, struct means *m);
-double train_mean_gap(const struct means *m);     /* NaN when no chain was run */
 void train_log_line(struct run *r, json_t *line); /* one that cannot be written is a warning */
 void train_log_steps(struct run *r, struct means *m);
 int train_save(struct run *r);
@@ -99,6 +108,14 @@ void train_save_now_and_then(struct run *r); /* one that fails is tried again th
 int train_write_record(const struct run *r);
 const char *train_reason(const struct run *r); /* why the run ended, for people */
 const char *train_quoted(const struct run *r, const char *path); /* for a shell */
+
+/* train_guard.c: settings, log and last words of the guard. */
+#define TRAIN_LOST 0.8 /* a running AUC above: samples are no longer like data to the model */
+void train_set_guard(struct run *r);
+void train_watch_guard(struct run *r);
+int train_guards(const struct run *r); /* does it act? */
+int train_is_lost(const struct run *r);
+void train_say_end(const struct run *r);
 
 /* train_validate.c: judge the model, keep the best; a picture of the replay buffer. */
 void train_validate(struct run *r);

@@ -202,17 +202,25 @@ static void open_data(struct run *r)
     }
 }
 
-/* The file's when a training goes on; else presets, --set, --steps, --seed. */
-static void choose_settings(struct run *r)
+/* --steps, --seed, --guard and --aim say more than presets and --set. */
+static void apply_arguments(struct run *r)
 {
     const struct train_arguments *a = r->arg;
 
-    r->opts = lab_settings(r->lab, a->resume, &a->presets, &a->sets);
     if (a->steps > 0)
         must_jem(jem_options_set_str(r->opts, "train.steps",
                                      lab_text(r->lab, "%" PRId64, a->steps)));
+    train_set_guard(r);
     if (a->seed != NULL && jem_options_set_str(r->opts, "train.seed", a->seed) != JEM_OK)
         must(report_usage("--seed %s: %s", a->seed, report_reason()));
+}
+
+/* The file's when a training goes on; else those of the command line. */
+static void take_settings(struct run *r)
+{
+    r->opts = lab_settings(r->lab, r->arg->resume, &r->arg->presets, &r->arg->sets);
+    if (r->arg->resume == NULL)
+        apply_arguments(r);
 }
 
 static int is_labelled(const struct run *r)
@@ -356,7 +364,7 @@ void train_set_up(struct run *r)
     const char *resume = r->arg->resume;
 
     lab_open(r->lab);
-    choose_settings(r);
+    take_settings(r); /* what is wrong there shows before images are read */
     r->validate_every = VALIDATE_EVERY;
     r->kept_validation = -1;
     if (resume != NULL) {
@@ -367,13 +375,22 @@ void train_set_up(struct run *r)
         r->validate_every = r->arg->validate_every;
     open_data(r);
     open_folder(r);
+    if (train_chooses(r->arg)) {
+        train_choose(r);
+        apply_arguments(r);
+    }
     if (resume == NULL)
         settle_without_labels(r);
     if (resume == NULL)
         create_trainer(r);
-    else
+    if (resume == NULL && train_fit_budget(r)) {
+        jem_trainer_free(r->trainer);
+        create_trainer(r);
+    }
+    if (resume != NULL)
         must_jem(jem_trainer_load(r->lab->ctx, r->images, resume, &r->trainer));
     lab_keep(r->lab, r->trainer, release_trainer);
+    train_watch_guard(r);
     note_data(r);
     plan(r);
 }

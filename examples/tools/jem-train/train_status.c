@@ -20,7 +20,7 @@ struct status {
     const char *state; /* running, or ended, or killed: without a last word */
     const char *reason;
     int64_t step, total, best_step;
-    double left, validation, validated_step, best, gap; /* NaN: not known */
+    double left, validation, validated_step, best, gap, auc; /* NaN: not known */
 };
 
 /* *fd = -1 where another program holds it. File systems without locks know no other. */
@@ -91,6 +91,7 @@ static void judge(struct status *s, const json_t *record, const struct live *l, 
             s->best_step = (int64_t)v->step[i];
         }
     s->gap = live_last(t, LIVE_GAP);
+    s->auc = live_last(t, LIVE_AUC);
 }
 
 static double percent(const struct status *s)
@@ -113,6 +114,7 @@ static int write_json(const struct status *s, const char *json)
     json_set_number(o, "best_accuracy", s->best / 100);
     json_object_set_new(o, "best_step", json_integer(s->best_step));
     json_set_number(o, "energy_gap", s->gap);
+    json_set_number(o, "auc", s->auc);
     return json_write_file(json, o);
 }
 
@@ -134,8 +136,8 @@ static void print_text(const struct status *s)
         printf("validation %.2f %% at step %.0f\n", s->validation, s->validated_step);
     if (isfinite(s->best))
         printf("best       %.2f %% at step %" PRId64 "\n", s->best, s->best_step);
-    if (isfinite(s->gap))
-        printf("gap        %.3g nats\n", s->gap);
+    if (isfinite(s->auc))
+        printf("chains     AUC of data against samples %.2f\n", s->auc);
 }
 
 int train_status(const char *folder, const char *json)

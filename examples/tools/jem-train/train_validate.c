@@ -15,6 +15,7 @@
 
 #define EVALUATION_BATCH 100 /* images; changes speed, never a result */
 #define BUFFER_IMAGES    500 /* of the replay buffer, scored at a validation */
+#define MOST_AUC         0.7 /* of real images against samples, where chains keep up */
 #define GRID_SIDE        INT64_C(10)
 
 /* The first images of the replay buffer; *n = 0 when the training has none. */
@@ -40,10 +41,16 @@ static int read_buffer(const struct run *r, int64_t most, float **x, int64_t *n)
     return report_jem(status);
 }
 
-/* The mean log p(x) of samples, to be held against that of real images; NaN without any. */
-static double score_buffer(const struct run *r, jem_model *model)
+/* Samples of the replay buffer beside real images; NaN without any. */
+struct samples {
+    double log_px; /* mean */
+    double auc;    /* does log p(x) tell real images from them? */
+};
+
+static struct samples score_buffer(const struct run *r, jem_model *model,
+                                   const struct evaluation *real)
 {
-    double mean = (double)NAN;
+    struct samples s = {(double)NAN, (double)NAN};
     struct evaluation e;
     float *x;
     int64_t n;
@@ -51,15 +58,16 @@ static double score_buffer(const struct run *r, jem_model *model)
     must(read_buffer(r, BUFFER_IMAGES, &x, &n));
     if (n > 0) {
         must(evaluate_images(model, x, n, EVALUATION_BATCH, NULL, &e));
-        mean = e.mean_log_px;
+        s.log_px = e.mean_log_px;
+        must_jem(jem_metric_auroc(r->lab->ctx, real->log_px, real->n, e.log_px, n, &s.auc));
         evaluate_free(&e);
     }
     free(x);
-    return mean;
+    return s;
 }
 
 /* "accuracy 71.20 %, the best so far" of images with labels, and log p(x) of all. */
-static void say_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
+static void say_validation(struct run *r, const struct evaluation *e, const struct samples *s,
                            int better)
 {
     char accuracy[64] = "images have no labels, the latest model is kept", samples[48] = "";
@@ -67,13 +75,13 @@ static void say_validation(struct run *r, const struct evaluation *e, double buf
     if (!isnan(e->accuracy))
         snprintf(accuracy, sizeof accuracy, "accuracy %.2f %%%s", 100 * e->accuracy,
                  better ? ", the best so far" : "");
-    if (!isnan(buffer_log_px))
-        snprintf(samples, sizeof samples, ", of samples %.2f", buffer_log_px);
+    if (!isnan(s->log_px))
+        snprintf(samples, sizeof samples, ", of samples %.2f (AUC %.2f)", s->log_px, s->auc);
     progress_say(&r->lab->progress, "step %" PRId64 ": validation %s, log p(x) %.2f%s", r->step,
                  accuracy, e->mean_log_px, samples);
 }
 
-static void log_validation(struct run *r, const struct evaluation *e, double buffer_log_px,
+static void log_validation(struct run *r, const struct evaluation *e, const struct samples *s,
                            int better)
 {
     json_t *line = train_new_line(r, "validation");
@@ -82,28 +90,43 @@ static void log_validation(struct run *r, const struct evaluation *e, double buf
     json_set_number(line, "nll", e->nll);
     json_set_number(line, "ece", e->ece);
     json_set_number(line, "log_px", e->mean_log_px);
-    json_set_number(line, "log_px_buffer", buffer_log_px);
-    json_set_number(line, "gap", e->mean_log_px - buffer_log_px);
+    json_set_number(line, "log_px_buffer", s->log_px);
+    json_set_number(line, "gap", e->mean_log_px - s->log_px);
+    json_set_number(line, "auc", s->auc);
     json_object_set_new(line, "best", json_boolean(better));
-    say_validation(r, e, buffer_log_px, better);
+    say_validation(r, e, s, better);
     train_log_line(r, line);
 }
 
 /* The model becomes the best one, if it can be written: otherwise the one before stays it. */
-static void keep_best(struct run *r, jem_model *model, double accuracy)
+static void keep_best(struct run *r, jem_model *model, double accuracy, double auc)
 {
-    const double before = r->best_accuracy;
+    const double before = r->best_accuracy, auc_before = r->best_auc;
     const int64_t step_before = r->best_step;
 
     r->best_accuracy = accuracy;
+    r->best_auc = auc;
     r->best_step = r->step;
     train_note_run(r, model);
     r->lost_best = report_jem(jem_model_save(model, r->best)) != EXIT_OK;
     if (!r->lost_best)
         return;
     r->best_accuracy = before;
+    r->best_auc = auc_before;
     r->best_step = step_before;
     report_note("the training goes on; the best model of a later validation is written");
+}
+
+/* Chains that keep up come first, where the guard holds on to them; then accuracy. */
+static int is_better(const struct run *r, double accuracy, double auc)
+{
+    const int keeps_up = !(auc > MOST_AUC), kept_up = !(r->best_auc > MOST_AUC);
+
+    if (isnan(r->best_accuracy))
+        return 1;
+    if (r->judges_chains && keeps_up != kept_up)
+        return keeps_up;
+    return accuracy > r->best_accuracy;
 }
 
 /* Without images to validate on, or without labels, the latest model counts as the best. */
@@ -112,23 +135,23 @@ void train_validate(struct run *r)
     const double start = progress_clock();
     struct evaluation e = {0};
     jem_model *model = NULL;
-    double buffer_log_px = (double)NAN;
+    struct samples s = {(double)NAN, (double)NAN};
     int better = 1;
 
     must(train_judged_model(r->trainer, r->opts, &model));
     e.accuracy = e.nll = e.ece = e.mean_log_px = (double)NAN;
     if (r->held_out != NULL) {
         must(evaluate_data(model, r->held_out, 0, r->validation, EVALUATION_BATCH, &e));
-        buffer_log_px = score_buffer(r, model);
+        s = score_buffer(r, model, &e);
     }
     if (!isnan(e.accuracy))
-        better = isnan(r->best_accuracy) || e.accuracy > r->best_accuracy;
+        better = is_better(r, e.accuracy, s.auc);
     if (better)
-        keep_best(r, model, e.accuracy);
+        keep_best(r, model, e.accuracy, s.auc);
     r->validate_seconds += progress_clock() - start;
     r->validated_step = r->step;
     if (r->held_out != NULL)
-        log_validation(r, &e, buffer_log_px, better);
+        log_validation(r, &e, &s, better);
     evaluate_free(&e);
     jem_model_free(model);
 }
