@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "kit/data/data.h"
-#include "kit/draw/plot.h"
+#include "kit/draw/html.h"
 
 #define LABEL 80 /* bytes of a label */
 
@@ -112,12 +112,9 @@ int paper_labels(FILE *out, const struct paper_plan *plan, const struct paper_ru
 
     if (!label(plan, r, file, 1, text))
         return 0;
-    fputs("<div class=\"labelled\"><ol>\n", out);
-    for (int row = 1; label(plan, r, file, row, text); row++) {
-        fputs("<li>", out);
-        html_text(out, text);
-        fputs("</li>\n", out);
-    }
-    fputs("</ol>\n", out);
+    html_labels_begin(out);
+    for (int row = 1; label(plan, r, file, row, text); row++)
+        html_label(out, text);
+    html_labels_picture(out);
     return 1;
 }

@@ -48,7 +48,8 @@ static void picture(const struct page *p, const struct paper_run *r, const char 
         const int labelled = paper_labels(p->out, p->plan, r, file);
 
         must(html_picture(p->out, path, caption));
-        fputs(labelled ? "</div>\n" : "", p->out);
+        if (labelled)
+            html_labels_end(p->out);
     }
     fputs("<figcaption>", p->out);
     html_text(p->out, paper_roles[r->role].title);
