@@ -182,6 +182,15 @@ dis() { echo "{\"all\": {\"reached\": $1, \"n\": 50}}"; }
 says "JEM is made sure more often" "JEM more often than the classifier." jem-distal "$(dis 50)" "$(dis 20)"
 says "the classifier is made so" "The classifier more often than JEM." jem-distal "$(dis 20)" "$(dis 50)"
 says "neither is made so" "Between the two no difference can be told." jem-distal "$(dis 45)" "$(dis 48)"
+few() { echo "{\"data\": {\"n\": $3}, \"summary\": [{\"labels_per_class\": 10, \"jem\": $1, \"classifier\": $2}]}"; }
+says "few labels: JEM is better" "10 labels per class: JEM 90.0 % (88.0 to 91.7), classifier 80.0 % (77.4 to 82.4); JEM is the more accurate one. " jem-semisup "$(few 0.9 0.8 1000)" ""
+says "few labels: the classifier is" "10 labels per class: JEM 80.0 % (77.4 to 82.4), classifier 90.0 % (88.0 to 91.7); the classifier is the more accurate one. " jem-semisup "$(few 0.8 0.9 1000)" ""
+says "few labels: neither is" "; no difference can be told. The intervals are" jem-semisup "$(few 0.9 0.8 10)" ""
+div() { echo "{\"variants\": [{\"trainings\": $1, \"diverged\": $2}, {\"trainings\": $1, \"diverged\": $3}]}"; }
+says "more trainings diverge" "Variant 0: 1 of 20 trainings diverged (1 to 24 %). Variant 1: 19 of 20 trainings diverged (76 to 99 %), more than of variant 0. " jem-stability "$(div 20 1 19)" ""
+says "fewer diverge" "Variant 1: 1 of 20 trainings diverged (1 to 24 %), fewer than of variant 0. " jem-stability "$(div 20 19 1)" ""
+says "too few to tell" "Variant 1: 0 of 1 trainings diverged (0 to 79 %), no difference can be told from variant 0. " jem-stability "$(div 1 1 0)" ""
+says "one image has no spread" "The runs gave no figures that could be compared." jem-ood "{\"results\": [{\"out\": \"far\", \"score\": \"log_px\", \"auroc\": 1, \"auroc_low\": 1, \"auroc_high\": 1, \"n_in\": 1, \"n_out\": 1}]}" ""
 
 # Programs that fail, or are not there: the page says so and the rest is done.
 mkdir "$tmp/bin"

@@ -222,7 +222,8 @@ static int is_log_px(const json_t *row)
     const char *score = json_string_value(json_object_get(row, "score"));
 
     return score != NULL && strcmp(score, "log_px") == 0 && !isnan(auroc_of(row).low) &&
-           !isnan(auroc_of(row).high) && json_is_string(json_object_get(row, "out"));
+           !isnan(auroc_of(row).high) && json_is_string(json_object_get(row, "out")) &&
+           !(number(row, "n_in") < 2) && !(number(row, "n_out") < 2); /* no spread */
 }
 
 /* The sets that log p(x) tells from the test images in one way. */
@@ -435,7 +436,7 @@ static int say_stability(FILE *out, const struct paper_runs *runs)
     const json_t *rows = r == NULL ? NULL : json_object_get(r->result, "variants"), *row;
     struct figure first = {0};
     int any = 0;
-    size_t i;
+    size_t i, base = 0;
 
     json_array_foreach(rows, i, row)
     {
@@ -444,15 +445,16 @@ static int say_stability(FILE *out, const struct paper_runs *runs)
 
         if (isnan(f.value))
             continue;
-        fprintf(out, "Row %zu: %.0f of %.0f trainings diverged (%.0f to %.0f %%)", i, diverged,
-                n, 100 * f.low, 100 * f.high);
+        fprintf(out, "Variant %zu: %.0f of %.0f trainings diverged (%.0f to %.0f %%)", i,
+                diverged, n, 100 * f.low, 100 * f.high);
         if (any)
-            fputs(compare(f, first) > 0   ? ", more than in the first row"
-                  : compare(f, first) < 0 ? ", fewer than in the first row"
-                                          : ", " NO_DIFFERENCE " from the first row",
-                  out);
+            fprintf(out,
+                    compare(f, first) > 0   ? ", more than of variant %zu"
+                    : compare(f, first) < 0 ? ", fewer than of variant %zu"
+                                            : ", " NO_DIFFERENCE " from variant %zu",
+                    base);
         else
-            first = f;
+            first = f, base = i;
         fputs(". ", out);
         any = 1;
     }
