@@ -20,6 +20,17 @@ static double number(const json_t *object, const char *name)
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
+const char *paper_images(const struct paper_run *r)
+{
+    const char *word =
+        json_string_value(json_object_get(json_object_get(r->result, "data"), "images"));
+
+    for (int role = PROVENANCE_UNKNOWN; word != NULL && role <= PROVENANCE_TEST; role++)
+        if (strcmp(provenance_word((enum provenance_role)role), word) == 0)
+            return provenance_images((enum provenance_role)role);
+    return provenance_images(PROVENANCE_UNKNOWN);
+}
+
 /* The name of a class, or its number. */
 static void name_class(const struct paper_plan *plan, double y, char out[LABEL])
 {

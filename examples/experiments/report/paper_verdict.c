@@ -113,14 +113,14 @@ static int say_hybrid(FILE *out, const struct paper_runs *runs)
     if (plain != NULL && same_data(jem, plain)) {
         const int way = compare(accuracy_of(jem), accuracy_of(plain));
 
-        fputs(" of the test images, the classifier on ", out);
+        fprintf(out, " of the %s, the classifier on ", paper_images(jem));
         put_percent(out, accuracy_of(plain));
         fputs(way > 0   ? ": JEM classifies better."
               : way < 0 ? ": the classifier classifies better."
                         : ": " NO_DIFFERENCE ".",
               out);
     } else {
-        fputs(" of the test images.", out);
+        fprintf(out, " of the %s.", paper_images(jem));
     }
     if (drawn != NULL)
         say_samples(out, drawn);
@@ -226,7 +226,7 @@ static int is_log_px(const json_t *row)
            !(number(row, "n_in") < 2) && !(number(row, "n_out") < 2); /* no spread */
 }
 
-/* The sets that log p(x) tells from the test images in one way. */
+/* The sets that log p(x) tells from the images in one way. */
 static void list_sets(FILE *out, const json_t *rows, int wanted, const char *before)
 {
     static const struct figure guess = {0.5, 0.5, 0.5};
@@ -252,6 +252,7 @@ static int say_ood(FILE *out, const struct paper_runs *runs)
     for (int role = 0; role < ROLES; role++) {
         const struct paper_run *r = find(runs, "ood", role, "results");
         const json_t *rows = r == NULL ? NULL : json_object_get(r->result, "results"), *row;
+        char higher[96];
         int has = 0;
         size_t i;
 
@@ -260,7 +261,9 @@ static int say_ood(FILE *out, const struct paper_runs *runs)
             continue;
         any = 1;
         fprintf(out, "<b>%s</b>, log p(x). ", paper_roles[role].title);
-        list_sets(out, rows, 1, "Higher on test images more often than not than on: ");
+        snprintf(higher, sizeof higher,
+                 "Higher on %s more often than not than on: ", paper_images(r));
+        list_sets(out, rows, 1, higher);
         list_sets(out, rows, -1, "Lower more often than not than on: ");
         list_sets(out, rows, 0, "No difference can be told from: ");
     }
