@@ -110,7 +110,7 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 check-pages: ## the pages and plots of the programs in headless Chromium
-	+@$(SUBMAKE) all
+	+@$(SUBMAKE) all $(BUILD)/tests/draw
 	@JEM_BIN=$(BUILD)/bin bash tests/pages/pages.sh | awk '/^FAIL/ { bad = 1 } !/^ok/ { print } \
 	    /^ok/ { n++ } END { print n + 0 " passed"; exit bad }'
 
