@@ -77,7 +77,7 @@ assert wanted in page, wanted' "$page" "$tmp/b/report.json"
 sample --model "$tmp/b/best.safetensors" --data fashion-mnist --steps 2 --count 0 --per-class 2 --quiet --out "$tmp/b/drawn" \
     --json "$tmp/b/drawn/sample.json" >/dev/null
 demo --model "$tmp/b/best.safetensors" --count 200 --quiet >/dev/null
-verdict "rows of likely images have their class and log p(x)" "$(grep -m 3 '<li>[A-Z][^:]*([0-9]* of 10)' "$page")" "$python" -c '
+verdict "rows of likely images have their class and log p(x)" "$(grep -m 3 '<li>[A-Z][^:]*([0-9]*/10)' "$page")" "$python" -c '
 import collections, json, re, sys
 labels = re.findall(r"<li>(.*?)</li>", open(sys.argv[1]).read())
 pictures = json.load(open(sys.argv[2]))["pictures"]
@@ -86,9 +86,9 @@ for end in "most", "least":
     for row in range(1, 5):
         part = [i for i in images if i["row"] == row]
         times = max(collections.Counter(i["label"] for i in part).values())
-        text = " (%d of 10): %.3g to %.3g" % (times, part[0]["score"], part[-1]["score"])
+        text = " (%d/10): %.3g to %.3g" % (times, part[0]["score"], part[-1]["score"])
         assert any(l.endswith(text) for l in labels), text' "$page" "$tmp/l.json"
-verdict "rows of samples too" "$(grep -c '<li>.* of 10): ' "$page")" test "$(grep -c '<li>.* of 10): ' "$page")" = 18
+verdict "rows of samples too" "$(grep -c '<li>.*/10): ' "$page")" test "$(grep -c '<li>.*/10): ' "$page")" = 18
 trouser=$(json "$tmp/b/drawn/sample.json" "'%.2f' % next(r for r in o['rows'] if r['class'] == 1)['confidence']")
 verdict "rows of drawn classes have p(y|x)" "$trouser" grep -qF "<li>Trouser: p(y|x) $trouser</li>" "$page"
 sed -i 's/"model_md5": "../"model_md5": "--/' "$tmp/b/drawn/sample.json"

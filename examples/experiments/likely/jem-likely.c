@@ -196,10 +196,11 @@ static void caption(struct record_table *t, const struct ranked *r, int s, int64
     record_number(t, "score", r->score[s][image]);
 }
 
-/* Rows (of a class, in a picture by class) and columns: no more than there are images for. */
+/* Rows (of a class, in a picture by class) and columns: no more than there are images for, but of a
+ * picture by class at least half of the columns, or its images get too large. */
 static void find_size(const struct ranked *r, int by_class, int64_t *rows, int64_t *across)
 {
-    int64_t most = by_class ? 1 : r->in->n;
+    int64_t most = by_class ? (arg.columns + 1) / 2 : r->in->n;
 
     for (int64_t y = 0; by_class && y < lab.classes; y++) {
         int64_t n = 0;

@@ -48,7 +48,7 @@ static const char *label_row(struct lab *l, const int32_t *y, int64_t n, double 
     const char *range = lab_text(l, n > 1 ? "%.3g to %.3g" : "%.3g", from, to);
 
     return best < 0 ? range
-                    : lab_text(l, "%s (%" PRId64 " of %" PRId64 "): %s", class_name(l, best),
+                    : lab_text(l, "%s (%" PRId64 "/%" PRId64 "): %s", class_name(l, best),
                                times, n, range);
 }
 

@@ -205,7 +205,9 @@ static int write_draws(FILE *out, const struct demo *d, const char *run)
         "%s Beside each row %sthe least and the largest log p(x) + log Z of its images, as "
         "the picture has them.",
         samples,
-        d->no_classes == NULL ? "the class that the model takes most of them for, and " : "");
+        d->no_classes == NULL
+            ? "the class that the model takes most of them for, with how many, and "
+            : "");
 
     fputs("<div class=\"row\">\n", out);
     TRY(write_grid(out, run, "samples.png", &d->samples,
@@ -227,7 +229,9 @@ static int write_extreme(FILE *out, const struct demo *d, const char *folder, in
         "The %s likely %s, by log p(x). Beside each row %slog p(x) + log Z of its first and "
         "its last image.",
         least ? "least" : "most", lab_images_are(d->lab),
-        d->no_classes == NULL && d->test->labelled > 0 ? "its most frequent label, and " : "");
+        d->no_classes == NULL && d->test->labelled > 0
+            ? "its most frequent label, with how many of its images have it, and "
+            : "");
     return write_grid(out, folder, least ? "unlikely.png" : "likely.png",
                       least ? &d->unlikely : &d->likely, caption);
 }
