@@ -95,7 +95,7 @@ demo: ## train on Fashion-MNIST and look at the result, in minutes
 	@$(BUILD)/bin/jem-train --preset demo --data fashion-mnist --time-budget 300 \
 	    --validate-every 250 --overwrite --out $(BUILD)/demo $(DEMO)
 	@$(BUILD)/bin/jem-sample --model $(BUILD)/demo/best.safetensors --preset demo --steps 60 \
-	    --data fashion-mnist --out $(BUILD)/demo/drawn
+	    --data fashion-mnist --out $(BUILD)/demo/drawn --json $(BUILD)/demo/drawn/sample.json
 	@$(BUILD)/bin/jem-demo --model $(BUILD)/demo/best.safetensors --run $(BUILD)/demo \
 	    --data fashion-mnist --out $(BUILD)/demo
 

@@ -7,7 +7,7 @@ TEST_LIBS   := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 UNIT  := $(call object,$(sort $(wildcard tests/unit/*.c tests/golden/*.c tests/support/*.c)))
 FUZZ  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTS := $(addprefix $(BUILD)/tests/,inject.so scenarios unit print_options dlopen_only npy_tool cut_images \
-                                     inception attacks record $(FUZZ:%=replay_%))
+                                     inception attacks record draw $(FUZZ:%=replay_%))
 
 # Tests see the inside of the library. Check's macros for floats promote them to double.
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags
@@ -30,7 +30,7 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
 
 # What the tests of the programs ask of the kit.
-$(foreach t,images inception attacks record cli,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
+$(foreach t,images inception attacks record draw cli,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
 $(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o
 $(BUILD)/tests/inception: $(BUILD)/obj/tests/inception/inception.o
 $(BUILD)/tests/inception: $(BUILD)/libjemkit-features.a
@@ -38,7 +38,8 @@ $(BUILD)/tests/inception: EXTRA = $(BUILD)/libjemkit-features.a $(BUILD)/libjemk
 $(BUILD)/tests/attacks: $(call object,$(sort $(wildcard tests/attacks/*.c)))
 $(BUILD)/tests/npy_tool: $(BUILD)/obj/tests/cli/npy_tool.o
 $(BUILD)/tests/record: $(BUILD)/obj/tests/record/record.o
-$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool record): $(BUILD)/libjemkit.a | lib
+$(BUILD)/tests/draw: $(BUILD)/obj/tests/draw/draw.o
+$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool record draw): $(BUILD)/libjemkit.a | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ $(LDFLAGS) $(EXTRA) $(LINK_KIT)
@@ -109,7 +110,7 @@ fuzz: ## libFuzzer on each parser, FUZZ_SECONDS=30 each; FUZZ='NAME...': on thes
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 check-pages: ## the pages and plots of the programs in headless Chromium
-	+@$(SUBMAKE) all
+	+@$(SUBMAKE) all $(BUILD)/tests/draw
 	@JEM_BIN=$(BUILD)/bin bash tests/pages/pages.sh | awk '/^FAIL/ { bad = 1 } !/^ok/ { print } \
 	    /^ok/ { n++ } END { print n + 0 " passed"; exit bad }'
 

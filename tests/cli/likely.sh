@@ -26,6 +26,9 @@ likely "${some[@]}" --threads 1 --out "$tmp/b" >/dev/null
 likely "${some[@]}" --threads 2 --out "$tmp/c" >/dev/null
 verdict "threads change no picture" "differ" diff -r "$tmp/b" "$tmp/c"
 expect "fewer images than places" 0 "pictures" likely --model "$model" --count 3 --quiet --out "$tmp/d" --json "$tmp/d.json"
+size_of() { "$python" -c 'import struct, sys; print(*struct.unpack(">II", open(sys.argv[1], "rb").read(24)[16:]))' "$1"; }
+verdict "and no empty rows or columns" "$(size_of "$tmp/d/test-log_px-most.png")" test "$(size_of "$tmp/d/test-log_px-most.png")" = "260 88"
+verdict "half of the columns for a class at least" "$(size_of "$tmp/d/test-log_pxy-class-most.png")" test "$(size_of "$tmp/d/test-log_pxy-class-most.png")" = "432 862"
 verdict "three images, three captions" "$(json "$tmp/d.json" 'o["pictures"][0]')" test \
     "$(json "$tmp/d.json" '[len(p["images"]) for p in o["pictures"]]')" = "[3, 3, 3, 3, 3, 3, 3, 3, 3, 3]"
 

@@ -157,10 +157,12 @@ EOF
     "$tmp/said/jem-report" --jem "$model" --classifier "$tmp/plain.safetensors" --quick --count 8 --quiet --out "$tmp/said/r" >/dev/null 2>&1
     verdict "says: $1" "$(grep 'class="verdict"' "$tmp/said/r/index.html")" bash -c 'grep "class=\"verdict\"" "$1" | grep -qF "$2"' - "$tmp/said/r/index.html" "$2"
 }
-clf() { echo "{\"data\": {\"n\": $2}, \"accuracy\": $1}"; }
+clf() { echo "{\"data\": {\"n\": $2, \"images\": \"${3:-test}\"}, \"accuracy\": $1}"; }
 says "JEM classifies better" "JEM classifies better." jem-hybrid "$(clf 0.9 1000)" "$(clf 0.8 1000)"
 says "the classifier classifies better" "the classifier classifies better." jem-hybrid "$(clf 0.8 1000)" "$(clf 0.9 1000)"
 says "too few to classify better" ": no difference can be told." jem-hybrid "$(clf 0.8 10)" "$(clf 0.9 10)"
+says "images are called what they were to the model" "of the validation images, the classifier on" jem-hybrid "$(clf 0.9 1000 validation)" "$(clf 0.8 1000 validation)"
+says "and not test images where that is not known" "of the images, the classifier on" jem-hybrid "$(clf 0.9 1000 unknown)" "$(clf 0.8 1000 unknown)"
 says "other images are not compared" "JEM is right on 80.0 % (77.4 to 82.4) of the test images." jem-hybrid "$(clf 0.8 1000)" "$(clf 0.9 100)"
 cal() { echo "{\"data\": {\"n\": $3}, \"ece\": $(json /dev/stdin "abs($1 - $2)" <<<0), \"bins\": [{\"count\": 0, \"confidence\": 0, \"accuracy\": 0}, {\"count\": $3, \"confidence\": $1, \"accuracy\": $2}]}"; }
 says "JEM is calibrated better" "; JEM is the better calibrated one." jem-calibration "$(cal 0.8 0.8 1000)" "$(cal 0.95 0.8 1000)"
@@ -168,7 +170,7 @@ says "the classifier is" "; the classifier is the better calibrated one." jem-ca
 says "neither is" "; no difference can be told." jem-calibration "$(cal 0.9 0.8 10)" "$(cal 0.85 0.8 10)"
 says "too sure" "The classifier is 95.0 % sure and right on 80.0 % (77.4 to 82.4): surer than it should be." jem-calibration "$(cal 0.8 0.8 1000)" "$(cal 0.95 0.8 1000)"
 says "not sure enough" "JEM is 50.0 % sure and right on 80.0 % (77.4 to 82.4): less sure than it could be." jem-calibration "$(cal 0.5 0.8 1000)" "$(cal 0.8 0.8 1000)"
-ood() { echo "{\"results\": [{\"out\": \"far\", \"score\": \"log_px\", \"auroc\": $1, \"auroc_low\": $2, \"auroc_high\": $3}]}"; }
+ood() { echo "{\"data\": {\"images\": \"test\"}, \"results\": [{\"out\": \"far\", \"score\": \"log_px\", \"auroc\": $1, \"auroc_low\": $2, \"auroc_high\": $3}]}"; }
 says "test images score higher" "<b>JEM</b>, log p(x). Higher on test images more often than not than on: far. " jem-ood "$(ood 0.9 0.8 0.95)" "$(ood 0.1 0.05 0.2)"
 says "they score lower" "<b>classifier</b>, log p(x). Lower more often than not than on: far. " jem-ood "$(ood 0.9 0.8 0.95)" "$(ood 0.1 0.05 0.2)"
 says "that cannot be told" "<b>JEM</b>, log p(x). No difference can be told from: far. " jem-ood "$(ood 0.6 0.45 0.7)" "$(ood 0.5 0.4 0.6)"
@@ -182,6 +184,15 @@ dis() { echo "{\"all\": {\"reached\": $1, \"n\": 50}}"; }
 says "JEM is made sure more often" "JEM more often than the classifier." jem-distal "$(dis 50)" "$(dis 20)"
 says "the classifier is made so" "The classifier more often than JEM." jem-distal "$(dis 20)" "$(dis 50)"
 says "neither is made so" "Between the two no difference can be told." jem-distal "$(dis 45)" "$(dis 48)"
+few() { echo "{\"data\": {\"n\": $3}, \"summary\": [{\"labels_per_class\": 10, \"jem\": $1, \"classifier\": $2}]}"; }
+says "few labels: JEM is better" "10 labels per class: JEM 90.0 % (88.0 to 91.7), classifier 80.0 % (77.4 to 82.4); JEM is the more accurate one. " jem-semisup "$(few 0.9 0.8 1000)" ""
+says "few labels: the classifier is" "10 labels per class: JEM 80.0 % (77.4 to 82.4), classifier 90.0 % (88.0 to 91.7); the classifier is the more accurate one. " jem-semisup "$(few 0.8 0.9 1000)" ""
+says "few labels: neither is" "; no difference can be told. The intervals are" jem-semisup "$(few 0.9 0.8 10)" ""
+div() { echo "{\"variants\": [{\"trainings\": $1, \"diverged\": $2}, {\"trainings\": $1, \"diverged\": $3}]}"; }
+says "more trainings diverge" "Variant 0: 1 of 20 trainings diverged (1 to 24 %). Variant 1: 19 of 20 trainings diverged (76 to 99 %), more than of variant 0. " jem-stability "$(div 20 1 19)" ""
+says "fewer diverge" "Variant 1: 1 of 20 trainings diverged (1 to 24 %), fewer than of variant 0. " jem-stability "$(div 20 19 1)" ""
+says "too few to tell" "Variant 1: 0 of 1 trainings diverged (0 to 79 %), no difference can be told from variant 0. " jem-stability "$(div 1 1 0)" ""
+says "one image has no spread" "The runs gave no figures that could be compared." jem-ood "{\"results\": [{\"out\": \"far\", \"score\": \"log_px\", \"auroc\": 1, \"auroc_low\": 1, \"auroc_high\": 1, \"n_in\": 1, \"n_out\": 1}]}" ""
 
 # Programs that fail, or are not there: the page says so and the rest is done.
 mkdir "$tmp/bin"

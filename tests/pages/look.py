@@ -27,7 +27,7 @@ PATIENCE = 120  # seconds for one answer
 LOOK = r"""
 (() => {
 const wrong = [], root = document.documentElement, html = root.localName === 'html';
-const say = (what, e) => { if (wrong.length < 24) wrong.push(what + (e ? ': ' + (e.textContent || e.outerHTML).trim().slice(0, 60) : '')); };
+const say = (what, e) => { if (wrong.length < 60) wrong.push(what + (e ? ': ' + (e.textContent || e.outerHTML).trim().slice(0, 60) : '')); };
 const shown = e => { const b = e.getBoundingClientRect(); return b.width > 0 && b.height > 0; };
 const rgb = text => (text.match(/[\d.]+/g) || []).map(Number);
 const light = c => { const v = c.slice(0, 3).map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4); return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
@@ -43,6 +43,23 @@ const behind = e => {
     const sum = matchMedia('(prefers-color-scheme:dark)').matches ? [18, 18, 18] : [255, 255, 255];
     for (const c of layers.reverse()) for (let i = 0; i < 3; i++) sum[i] = c[i] * c[3] + sum[i] * (1 - c[3]);
     return sum;
+};
+// Each plot of a picture: its grid is the area where data are drawn.
+const lookAtPlots = svg => {
+    for (const plot of new Set([...svg.querySelectorAll('.grid')].map(e => e.parentElement))) {
+        const own = what => [...plot.children].filter(e => e.matches(what)), number = (e, a) => parseFloat(e.getAttribute(a));
+        const grid = own('.grid'), all = a => grid.map(e => number(e, a));
+        const [left, right, top, bottom] = [Math.min(...all('x1')), Math.max(...all('x2')), Math.min(...all('y1')), Math.max(...all('y2'))];
+        const dots = own('circle').map(e => number(e, 'cx') + ' ' + number(e, 'cy'));
+        for (const e of own('path')) {
+            const b = e.getBBox(), d = e.getAttribute('d');
+            if (d && (b.x < left - 1 || b.x + b.width > right + 1 || b.y < top - 1 || b.y + b.height > bottom + 1)) say('a curve leaves its axes', e);
+            for (const [, at] of d.matchAll(/M([-\d.]+ [-\d.]+)(?=M|$)/g)) if (!dots.includes(at.split(' ').map(Number).join(' '))) say('a point that shows nothing', e);
+        }
+        for (const e of own('text.legend')) { const b = e.getBBox(); if (b.y < bottom && b.y + b.height > top && b.x < right && b.x + b.width > left) say('a legend on the data', e); }
+        const ticks = own('text.tick:not([transform])').map(e => [e.getAttribute('text-anchor'), e.textContent]).map(String);
+        if (new Set(ticks).size < ticks.length) say('two ticks are called the same', plot);
+    }
 };
 if (html) {
     if (root.scrollWidth > root.clientWidth) say('the page is ' + root.scrollWidth + ' px wide, the window ' + root.clientWidth,
@@ -78,6 +95,15 @@ for (const svg of document.querySelectorAll('svg')) {
             if (w > 1.5 && h > .3 * Math.min(x.height, y.height)) say('words lie on words: "' + texts[j].textContent.slice(0, 30) + '" and "' + texts[i].textContent.slice(0, 30) + '"');
         }
     });
+    lookAtPlots(svg);
+}
+for (const li of document.querySelectorAll('.labelled li')) if (li.scrollHeight > li.clientHeight + 1) say('a label is higher than its row', li);
+for (const table of document.querySelectorAll('table')) {
+    const after = []; // up to the next table or heading
+    for (let e = (table.closest('.wide') || table).nextElementSibling; e && !e.querySelector('table') && !/^H/.test(e.tagName); e = e.nextElementSibling) after.push(e);
+    if (table.querySelector('td.good,td.bad') && !after.some(e => e.matches('.key'))) say('colours without a legend', table);
+    if (table.querySelector('td.heat') && !after.some(e => /colour/.test(e.textContent))) say('shades without a legend', table);
+    for (const td of table.querySelectorAll('tbody td')) if (/^[a-z]{3,} /i.test(td.textContent) && !/^(left|start)$/.test(getComputedStyle(td).textAlign)) say('words to the right', td);
 }
 const t = [...document.querySelectorAll('table.sort')].find(t => t.tBodies[0].rows.length > 2);
 if (t) {

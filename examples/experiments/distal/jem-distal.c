@@ -83,7 +83,7 @@ static const struct record_column overall_columns[] = {
     {NULL, "steps", .decimals = 1},
     {NULL, "log p(x) at the start", .decimals = 2},
     {NULL, "at the end", .decimals = 2},
-    {"log_px_data", "of test images", .decimals = 2},
+    {"log_px_data", "of real images", .decimals = 2},
     {NULL, "images", .kind = RECORD_WHOLE},
 };
 

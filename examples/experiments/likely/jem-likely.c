@@ -185,22 +185,44 @@ static void record_class(struct record_table *t, const char *column, int64_t y)
 
 /* The caption of place `at` of a picture. */
 static void caption(struct record_table *t, const struct ranked *r, int s, int64_t image,
-                    int64_t at, const char *picture)
+                    int64_t at, int64_t across, const char *picture)
 {
     record_text(t, "picture", picture);
-    record_whole(t, "row", at / arg.columns + 1);
-    record_whole(t, "column", at % arg.columns + 1);
+    record_whole(t, "row", at / across + 1);
+    record_whole(t, "column", at % across + 1);
     record_whole(t, "index", image_input_number(r->in, image));
     record_class(t, "label", r->in->labels != NULL ? r->in->labels[image] : -1);
     record_class(t, "prediction", r->prediction[image]);
     record_number(t, "score", r->score[s][image]);
 }
 
+/* Rows (of a class, in a picture by class) and columns: no more than there are images for, but of a
+ * picture by class at least half of the columns, or its images get too large. */
+static void find_size(const struct ranked *r, int by_class, int64_t *rows, int64_t *across)
+{
+    int64_t most = by_class ? (arg.columns + 1) / 2 : r->in->n;
+
+    for (int64_t y = 0; by_class && y < lab.classes; y++) {
+        int64_t n = 0;
+
+        for (int64_t i = 0; i < r->in->n; i++)
+            n += r->y[i] == y;
+        most = n > most ? n : most;
+    }
+    *across = most < arg.columns ? most : arg.columns;
+    *rows = (most + *across - 1) / *across;
+    if (*rows > (by_class ? 1 : arg.rows))
+        *rows = by_class ? 1 : arg.rows;
+}
+
 /* One picture: all classes together, or a row per class. Places without an image stay white. */
 static void draw(struct record_table *t, const struct ranked *r, int s, int by_class, int least)
 {
-    const int64_t runs = by_class ? lab.classes : 1, rows = by_class ? 1 : arg.rows;
-    const int64_t places = rows * arg.columns; /* of a run */
+    const int64_t runs = by_class ? lab.classes : 1;
+    int64_t rows, across;
+
+    find_size(r, by_class, &rows, &across);
+    const int64_t places = rows * across; /* of a run */
     int64_t *order = lab_array(&lab, r->in->n, sizeof *order);
     float *grid = lab_floats(&lab, runs * places * lab.size);
     const char *end = least ? "least" : "most";
@@ -227,13 +249,13 @@ static void draw(struct record_table *t, const struct ranked *r, int s, int by_c
             memcpy(grid + at * lab.size, r->in->x + order[i] * lab.size,
                    (size_t)lab.size * sizeof *grid);
             record_row_at(t, images);
-            caption(t, r, s, order[i], at, file);
+            caption(t, r, s, order[i], at, across, file);
             if (by_class || i >= LISTED)
                 record_hide(t);
         }
     }
     must(file_join(path, lab.out, file));
-    must(image_write_grid(path, grid, runs * places, lab.shape, arg.columns));
+    must(image_write_grid(path, grid, runs * places, lab.shape, across));
     lab_drop(&lab, order);
     lab_drop(&lab, grid);
 }

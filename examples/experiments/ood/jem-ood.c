@@ -181,7 +181,7 @@ static void draw(const struct set *set, int64_t sets, int count)
         for (int64_t k = 0; k < sets; k++)
             h[k] = (struct histogram){set[k].name, set[k].of[s], set[k].images->n};
         must(histogram_write(lab.out, lab_text(&lab, "%s.svg", scores[s].name),
-                             lab_text(&lab, "%s: test images and others", title_of(s)),
+                             lab_text(&lab, "%s: %s and others", title_of(s), set[0].name),
                              scores[s].axis, h, (size_t)sets));
     }
 }

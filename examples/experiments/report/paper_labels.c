@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "kit/data/data.h"
-#include "kit/draw/plot.h"
+#include "kit/draw/html.h"
 
 #define LABEL 80 /* bytes of a label */
 
@@ -18,6 +18,17 @@ static double number(const json_t *object, const char *name)
     const json_t *value = json_object_get(object, name);
 
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+const char *paper_images(const struct paper_run *r)
+{
+    const char *word =
+        json_string_value(json_object_get(json_object_get(r->result, "data"), "images"));
+
+    for (int role = PROVENANCE_UNKNOWN; word != NULL && role <= PROVENANCE_TEST; role++)
+        if (strcmp(provenance_word((enum provenance_role)role), word) == 0)
+            return provenance_images((enum provenance_role)role);
+    return provenance_images(PROVENANCE_UNKNOWN);
 }
 
 /* The name of a class, or its number. */
@@ -112,12 +123,9 @@ int paper_labels(FILE *out, const struct paper_plan *plan, const struct paper_ru
 
     if (!label(plan, r, file, 1, text))
         return 0;
-    fputs("<div class=\"labelled\"><ol>\n", out);
-    for (int row = 1; label(plan, r, file, row, text); row++) {
-        fputs("<li>", out);
-        html_text(out, text);
-        fputs("</li>\n", out);
-    }
-    fputs("</ol>\n", out);
+    html_labels_begin(out);
+    for (int row = 1; label(plan, r, file, row, text); row++)
+        html_label(out, text);
+    html_labels_picture(out);
     return 1;
 }

@@ -48,7 +48,8 @@ static void picture(const struct page *p, const struct paper_run *r, const char 
         const int labelled = paper_labels(p->out, p->plan, r, file);
 
         must(html_picture(p->out, path, caption));
-        fputs(labelled ? "</div>\n" : "", p->out);
+        if (labelled)
+            html_labels_end(p->out);
     }
     fputs("<figcaption>", p->out);
     html_text(p->out, paper_roles[r->role].title);
@@ -250,7 +251,16 @@ static void write_contents(const struct page *p)
     lab_drop(p->plan->lab, shown);
 }
 
-/* A figure of the first run of a section and role that has one, if it has it. */
+static const char *remark_of(const struct page *p, const struct paper_run *r,
+                             const char *member)
+{
+    if (strcmp(member, "accuracy") == 0)
+        return lab_text(p->plan->lab, "of %s", paper_images(r));
+    return json_string_value(json_object_get(r->result, "distance"));
+}
+
+/* A figure of the first run of a section and role that has one, if it has it; remark NULL: what
+ * the run says. */
 static void tile(const struct page *p, const char *section, int role, const char *member,
                  double scale, const char *name, const char *format, const char *remark)
 {
@@ -262,9 +272,7 @@ static void tile(const struct page *p, const char *section, int role, const char
             continue;
         if (json_is_number(value))
             html_tile(p->out, name, format, scale * json_number_value(value),
-                      remark != NULL
-                          ? remark
-                          : json_string_value(json_object_get(r->result, "distance")));
+                      remark != NULL ? remark : remark_of(p, r, member));
         return;
     }
 }
@@ -272,9 +280,9 @@ static void tile(const struct page *p, const char *section, int role, const char
 static void write_tiles(const struct page *p)
 {
     fputs("<div class=\"tiles\">\n", p->out);
-    tile(p, "calibration", ROLE_JEM, "accuracy", 100, "JEM: accuracy", "2 %", "of test images");
+    tile(p, "calibration", ROLE_JEM, "accuracy", 100, "JEM: accuracy", "2 %", NULL);
     tile(p, "calibration", ROLE_CLASSIFIER, "accuracy", 100, "classifier: accuracy", "2 %",
-         "of test images");
+         NULL);
     tile(p, "calibration", ROLE_JEM, "ece", 100, "JEM: ECE", "2 %", "as it is");
     tile(p, "calibration", ROLE_CLASSIFIER, "ece", 100, "classifier: ECE", "2 %", "as it is");
     tile(p, "hybrid", ROLE_JEM, "frechet", 1, "distance of samples", "1", NULL);

@@ -37,6 +37,9 @@ extern const int paper_caption_count;
 /* What the figures of a section say, computed from them: <p class="verdict">. */
 void paper_verdict(FILE *out, const struct paper_runs *runs, const char *section);
 
+/* "test images" and so on: what the images of a run were to its model. */
+const char *paper_images(const struct paper_run *r);
+
 /* Accuracy under attack: a chart per attack, norm and noise, with the curves of all runs. */
 void paper_charts(FILE *out, const struct paper_runs *runs);
 

@@ -55,7 +55,7 @@ const struct paper_section paper_sections[] = {
      "The paper shows pictures (target: car) and gives no figures."},
     {"likely",
      "Most and least likely images (appendix)",
-     "Which test images does the model find the most and the least likely, by log p(x), "
+     "Which images does the model find the most and the least likely, by log p(x), "
      "log p(x|y) and log p(y|x)?",
      {NULL},
      "The paper shows pictures and gives no figures."},
@@ -68,7 +68,7 @@ const struct paper_section paper_sections[] = {
     {"stability",
      "Divergence (appendix H.3)",
      "How often does training leave the finite numbers, and what helps then? The settings of "
-     "the first row are near the paper's; the others change what is said to calm a training.",
+     "variant 0 are near the paper's; the others change what is said to calm a training.",
      {"variants", "recovery"},
      "No counts of the paper are known. Its authors: begin again from the last checkpoint with "
      "another seed, a lower learning rate or more SGLD steps (JEM issues 4 and 8 on GitHub)."},
@@ -104,11 +104,13 @@ const struct paper_caption paper_captions[] = {
     {"log_px.svg", "log p(x)"},
     {"prob_y.svg", "max p(y|x)"},
     {"mass.svg", "approximate mass"},
-    {"adversarial.png", "test images; below them what each attack has made of them, and the "
-                        "difference, amplified: grey is no change"},
+    {"adversarial.png",
+     "images of the data; below them what each attack has made of them, and the "
+     "difference, amplified: grey is no change"},
     {"distal.png", "a row per class, with the mean p(y|x) of the images"},
-    {"gap.svg", "energy gap, a plot per row of the table; dashed: diverged"},
-    {"test-log_px-most.png", "test images of the largest log p(x)"},
+    {"gap.svg",
+     "energy gap, a plot per variant; one below 0.01 is drawn as 0.01; dashed: diverged"},
+    {"test-log_px-most.png", "images of the largest log p(x)"},
     {"test-log_px-least.png", "of the smallest log p(x)"},
     {"test-log_pxy-class-most.png", "of the largest log p(x|y), a row per class"},
     {"test-log_pxy-class-least.png", "of the smallest log p(x|y), a row per class"},

@@ -113,14 +113,14 @@ static int say_hybrid(FILE *out, const struct paper_runs *runs)
     if (plain != NULL && same_data(jem, plain)) {
         const int way = compare(accuracy_of(jem), accuracy_of(plain));
 
-        fputs(" of the test images, the classifier on ", out);
+        fprintf(out, " of the %s, the classifier on ", paper_images(jem));
         put_percent(out, accuracy_of(plain));
         fputs(way > 0   ? ": JEM classifies better."
               : way < 0 ? ": the classifier classifies better."
                         : ": " NO_DIFFERENCE ".",
               out);
     } else {
-        fputs(" of the test images.", out);
+        fprintf(out, " of the %s.", paper_images(jem));
     }
     if (drawn != NULL)
         say_samples(out, drawn);
@@ -222,10 +222,11 @@ static int is_log_px(const json_t *row)
     const char *score = json_string_value(json_object_get(row, "score"));
 
     return score != NULL && strcmp(score, "log_px") == 0 && !isnan(auroc_of(row).low) &&
-           !isnan(auroc_of(row).high) && json_is_string(json_object_get(row, "out"));
+           !isnan(auroc_of(row).high) && json_is_string(json_object_get(row, "out")) &&
+           !(number(row, "n_in") < 2) && !(number(row, "n_out") < 2); /* no spread */
 }
 
-/* The sets that log p(x) tells from the test images in one way. */
+/* The sets that log p(x) tells from the images in one way. */
 static void list_sets(FILE *out, const json_t *rows, int wanted, const char *before)
 {
     static const struct figure guess = {0.5, 0.5, 0.5};
@@ -251,6 +252,7 @@ static int say_ood(FILE *out, const struct paper_runs *runs)
     for (int role = 0; role < ROLES; role++) {
         const struct paper_run *r = find(runs, "ood", role, "results");
         const json_t *rows = r == NULL ? NULL : json_object_get(r->result, "results"), *row;
+        char higher[96];
         int has = 0;
         size_t i;
 
@@ -259,7 +261,9 @@ static int say_ood(FILE *out, const struct paper_runs *runs)
             continue;
         any = 1;
         fprintf(out, "<b>%s</b>, log p(x). ", paper_roles[role].title);
-        list_sets(out, rows, 1, "Higher on test images more often than not than on: ");
+        snprintf(higher, sizeof higher,
+                 "Higher on %s more often than not than on: ", paper_images(r));
+        list_sets(out, rows, 1, higher);
         list_sets(out, rows, -1, "Lower more often than not than on: ");
         list_sets(out, rows, 0, "No difference can be told from: ");
     }
@@ -435,7 +439,7 @@ static int say_stability(FILE *out, const struct paper_runs *runs)
     const json_t *rows = r == NULL ? NULL : json_object_get(r->result, "variants"), *row;
     struct figure first = {0};
     int any = 0;
-    size_t i;
+    size_t i, base = 0;
 
     json_array_foreach(rows, i, row)
     {
@@ -444,15 +448,16 @@ static int say_stability(FILE *out, const struct paper_runs *runs)
 
         if (isnan(f.value))
             continue;
-        fprintf(out, "Row %zu: %.0f of %.0f trainings diverged (%.0f to %.0f %%)", i, diverged,
-                n, 100 * f.low, 100 * f.high);
+        fprintf(out, "Variant %zu: %.0f of %.0f trainings diverged (%.0f to %.0f %%)", i,
+                diverged, n, 100 * f.low, 100 * f.high);
         if (any)
-            fputs(compare(f, first) > 0   ? ", more than in the first row"
-                  : compare(f, first) < 0 ? ", fewer than in the first row"
-                                          : ", " NO_DIFFERENCE " from the first row",
-                  out);
+            fprintf(out,
+                    compare(f, first) > 0   ? ", more than of variant %zu"
+                    : compare(f, first) < 0 ? ", fewer than of variant %zu"
+                                            : ", " NO_DIFFERENCE " from variant %zu",
+                    base);
         else
-            first = f;
+            first = f, base = i;
         fputs(". ", out);
         any = 1;
     }

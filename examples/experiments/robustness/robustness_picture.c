@@ -35,7 +35,7 @@ void study_note_picture(struct study *s)
     const double factor = study_difference_factor(s);
     json_t *rows = json_array(), *o = json_object();
 
-    json_array_append_new(rows, json_string("test images"));
+    json_array_append_new(rows, json_string(lab_images_are(s->lab)));
     for (int i = 0; i < s->result.count; i++) {
         const struct robustness_row *row = &s->result.rows[i];
         const int has_gradient = strcmp(row->gradient, "none") != 0;

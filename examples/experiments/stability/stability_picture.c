@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "kit/draw/plot.h"
 #include "kit/draw/svg_file.h"
@@ -78,9 +77,10 @@ void stability_draw(const struct stability *s)
         char title[TITLE_LENGTH + 1];
         plot p;
 
-        if (snprintf(title, sizeof title, "%" PRId64 ": %s", v,
+        if (snprintf(title, sizeof title, "Variant %" PRId64 ": %s", v,
                      stability_text(&s->variant[v])) > TITLE_LENGTH)
-            memcpy(title + TITLE_LENGTH - 3, "...", 4);
+            snprintf(title, sizeof title, "Variant %" PRId64,
+                     v); /* the table has its settings */
         svg_begin_plot(&file);
         must(plot_begin(&p, file.out, title, "training step", "log10 of |energy gap| in nats",
                         0, ranges.steps, ranges.low, ranges.high));

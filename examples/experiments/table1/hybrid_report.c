@@ -139,9 +139,8 @@ static void say_protocol(struct lab *l, const struct hybrid *h)
     const char *accuracy = lab_text(l, "No accuracy: %s.", h->no_classes), *top;
 
     if (h->no_classes == NULL)
-        accuracy =
-            lab_text(l, "Accuracy of argmax p(y|x) on %" PRId64 " test images, without noise.",
-                     h->tested);
+        accuracy = lab_text(l, "Accuracy of argmax p(y|x) on %" PRId64 " %s, without noise.",
+                            h->tested, lab_images_are(l));
     if (h->features == NULL) {
         record_protocol(l->record, "%s", accuracy);
         return;

@@ -9,8 +9,8 @@
 const struct outlier_kind outlier_kinds[] = {
     {"noise", "every pixel uniform in [-1, 1]"},
     {"constant", "images of one uniform value"},
-    {"inverted", "test images, black and white exchanged"},
-    {"interp", "averages of two test images"},
+    {"inverted", "the images, black and white exchanged"},
+    {"interp", "averages of two of the images"},
 };
 const int outlier_count = (int)(sizeof outlier_kinds / sizeof outlier_kinds[0]);
 

@@ -3,12 +3,12 @@
 #define KIT_DATA_OUTLIERS_H
 
 /* Out-of-distribution images that need no file: made from nothing, or from the images of the
- * in-distribution test set.
+ * in-distribution set.
  *
  *     noise      every value U(-1, 1)
  *     constant   one grey (or colour) value per image, U(-1, 1)
  *     inverted   -x
- *     interp     (x_i + x_j) / 2 of two test images (JEM section 5.3, "CIFAR10-interp")
+ *     interp     (x_i + x_j) / 2 of two images (JEM section 5.3, "CIFAR10-interp")
  */
 
 #include <stdint.h>

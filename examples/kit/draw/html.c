@@ -41,7 +41,7 @@ static const char style[] =
     ".labelled ol{display:flex;flex-direction:column;list-style:none;margin:0;padding:0;"
     "flex:0 0 auto;max-width:30%;font-size:12px;line-height:1.15}\n"
     ".labelled li{flex:1 1 0;display:flex;align-items:center;justify-content:flex-end;"
-    "text-align:right;min-height:0}\n"
+    "text-align:right;text-wrap:balance;min-height:0}\n"
     "figure>svg{width:100%;height:auto;display:block}\n"
     ".wide{overflow-x:auto;margin:10px 0}.wide td,.wide th{white-space:nowrap}\n"
     "table{border-collapse:collapse}caption{text-align:left;font-weight:600;padding:4px 0}\n"
@@ -65,8 +65,8 @@ static const char style[] =
     "pre{padding:10px;overflow-x:auto;font-size:12px}\n"
     "code{overflow-wrap:anywhere;background:var(--head);padding:1px 5px;border-radius:4px}\n"
     "@media(max-width:600px){main{padding:16px 10px 40px}figure{padding:8px}"
-    ".labelled ol{font-size:10px}h1{font-size:23px}.tiles{gap:8px}.tile{flex:1 1 "
-    "128px;padding:8px 12px}"
+    ".labelled ol{font-size:9px;line-height:1.1}h1{font-size:23px}"
+    ".tiles{gap:8px}.tile{flex:1 1 128px;padding:8px 12px}"
     "th,td{padding:4px 8px}}\n"
     "@media print{body{background:#fff;font-size:12px}main{max-width:none;padding:0}"
     "nav,th button::after{display:none}.wide{overflow:visible}"
@@ -176,6 +176,28 @@ int html_svg(FILE *out, const char *path)
     free(bytes);
     return whole ? EXIT_OK
                  : report_failed("%s does not go into the page: the disk may be full", path);
+}
+
+void html_labels_begin(FILE *out)
+{
+    fputs("<div class=\"labelled\"><ol>\n", out);
+}
+
+void html_label(FILE *out, const char *text)
+{
+    fputs("<li>", out);
+    html_text(out, text);
+    fputs("</li>\n", out);
+}
+
+void html_labels_picture(FILE *out)
+{
+    fputs("</ol>\n", out);
+}
+
+void html_labels_end(FILE *out)
+{
+    fputs("</div>\n", out);
 }
 
 void html_tile(FILE *out, const char *name, const char *format, double value,

@@ -34,6 +34,12 @@ int html_picture(FILE *out, const char *path, const char *alt);
 /* A file of svg_file.h, inline. */
 int html_svg(FILE *out, const char *path);
 
+/* What the rows of a picture are, a label each: begin, labels, the picture, end. */
+void html_labels_begin(FILE *out);
+void html_label(FILE *out, const char *text);
+void html_labels_picture(FILE *out);
+void html_labels_end(FILE *out);
+
 /* A tile with one number. `format` is the number of decimals, one digit, and the unit: "1 %". */
 void html_tile(FILE *out, const char *name, const char *format, double value,
                const char *remark);

@@ -6,6 +6,7 @@
 #include "kit/draw/plot.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,12 @@
 #define LEGEND_WIDTH 6.2
 #define TITLE_WIDTH  7.4
 #define LEGEND_LINE  17.0
+
+#define LEFT       54.0 /* of the drawing area, where the labels of the y axis are short */
+#define Y_TITLE    19.0 /* the title of the y axis ends here */
+#define TICK_BYTES 32
+#define TICK_DIGIT 7.0 /* width of a digit of a tick's label; '.' and '-' have less */
+#define TICK_GAP   6.0 /* between two labels, at least */
 
 /* Marks carry their colour themselves, for programs that know no style sheets; on a dark screen
  * the rules put a lighter one in its place. */
@@ -109,41 +116,107 @@ static double tick_step(double range, int wanted)
     return power * (lead < 1.5 ? 1.0 : lead < 3.5 ? 2.0 : lead < 7.5 ? 5.0 : 10.0);
 }
 
-/* Ticks are whole multiples of the step, so that zero is written as zero. */
-static int first_tick(double low, double step)
+/* The ticks of an axis: whole multiples of the step, so that zero is written as zero. */
+struct ticks {
+    double step;
+    int64_t first, last;
+    int digits; /* significant ones, so many that neighbours differ */
+};
+
+static struct ticks find_ticks(double low, double high, int wanted)
 {
-    return (int)ceil(low / step - 1e-9);
+    struct ticks t = {.step = tick_step(high - low, wanted)};
+    const double largest = fmax(fabs(low), fabs(high)) / t.step;
+
+    t.first = llround(ceil(low / t.step - 1e-9));
+    t.last = llround(floor(high / t.step + 1e-9));
+    t.digits = largest < 1e5 ? 6 : (int)fmin(ceil(log10(largest)) + 1, 17);
+    return t;
 }
 
-static int last_tick(double high, double step)
+static void write_tick(const struct ticks *t, int64_t i, char words[TICK_BYTES])
 {
-    return (int)floor(high / step + 1e-9);
+    snprintf(words, TICK_BYTES, "%.*g", t->digits, (double)i * t->step);
 }
 
-static void axes(const plot *p)
+static double tick_width(const char *words)
 {
-    char words[32];
-    double step = tick_step(p->x1 - p->x0, 6);
+    double width = 0;
 
-    for (int i = first_tick(p->x0, step); i <= last_tick(p->x1, step); i++) {
-        const double x = i * step;
+    for (; *words != '\0'; words++)
+        width += *words == '.' || *words == '-' ? 0.6 * TICK_DIGIT
+                 : *words == '+'                ? 1.4 * TICK_DIGIT
+                                                : TICK_DIGIT;
+    return width;
+}
 
-        snprintf(words, sizeof words, "%g", x);
+static double widest_tick(const struct ticks *t)
+{
+    char words[TICK_BYTES];
+    double width = 0;
+
+    for (int64_t i = t->first; i <= t->last; i++) {
+        write_tick(t, i, words);
+        width = fmax(width, tick_width(words));
+    }
+    return width;
+}
+
+/* So many ticks as have room beside each other; the last label may be moved to the left by half
+ * of its width. */
+static struct ticks find_x_ticks(const plot *p)
+{
+    struct ticks t;
+
+    for (int wanted = 6; wanted > 0; wanted--) {
+        t = find_ticks(p->x0, p->x1, wanted);
+        const double width = widest_tick(&t), end = p->right + width / 2 - PLOT_WIDTH;
+
+        if (t.step / (p->x1 - p->x0) * (p->right - p->left) >= width + fmax(end, 0) + TICK_GAP)
+            break;
+    }
+    return t;
+}
+
+static void x_axis(const plot *p)
+{
+    const struct ticks t = find_x_ticks(p);
+    char words[TICK_BYTES];
+
+    for (int64_t i = t.first; i <= t.last; i++) {
+        const double x = px(p, (double)i * t.step);
+
+        write_tick(&t, i, words);
+        fprintf(p->out,
+                "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>", x,
+                p->top, x, p->bottom);
+        text(p, fmin(x, PLOT_WIDTH - tick_width(words) / 2), p->bottom + 16.0, "middle",
+             "class=\"tick\"", words);
+    }
+}
+
+static void y_axis(const plot *p)
+{
+    const struct ticks t = find_ticks(p->y0, p->y1, 5);
+    char words[TICK_BYTES];
+
+    for (int64_t i = t.first; i <= t.last; i++) {
+        const double y = py(p, (double)i * t.step);
+
+        write_tick(&t, i, words);
         fprintf(p->out,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
-                px(p, x), p->top, px(p, x), p->bottom);
-        text(p, px(p, x), p->bottom + 16.0, "middle", "class=\"tick\"", words);
+                p->left, y, p->right, y);
+        text(p, p->left - 6.0, y + 4.0, "end", "class=\"tick\"", words);
     }
-    step = tick_step(p->y1 - p->y0, 5);
-    for (int i = first_tick(p->y0, step); i <= last_tick(p->y1, step); i++) {
-        const double y = i * step;
+}
 
-        snprintf(words, sizeof words, "%g", y);
-        fprintf(p->out,
-                "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
-                p->left, py(p, y), p->right, py(p, y));
-        text(p, p->left - 6.0, py(p, y) + 4.0, "end", "class=\"tick\"", words);
-    }
+/* Where the drawing area begins: the labels of the y axis stand between it and the axis' title. */
+static double find_left(double y0, double y1)
+{
+    const struct ticks t = find_ticks(y0, y1, 5);
+
+    return fmax(LEFT, Y_TITLE + widest_tick(&t) + 6.0);
 }
 
 void plot_range(double *low, double *high)
@@ -151,8 +224,10 @@ void plot_range(double *low, double *high)
     const double margin = 0.05 * (*high - *low);
 
     if (!(*high > *low)) { /* one value, or none */
-        *low = isfinite(*low) ? *low - 0.5 : 0.0;
-        *high = *low + 1.0;
+        const double half = isfinite(*low) ? fmax(0.5, 0.01 * fabs(*low)) : 0.0;
+
+        *low = isfinite(*low) ? *low - half : 0.0;
+        *high = *low + fmax(2 * half, 1.0);
         return;
     }
     *low -= margin;
@@ -173,7 +248,7 @@ int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const
                 .x1 = x1,
                 .y0 = y0,
                 .y1 = y1,
-                .left = 54.0,
+                .left = find_left(y0, y1),
                 .right = PLOT_WIDTH - 14.0,
                 .top = 30.0,
                 .bottom = PLOT_HEIGHT - 42.0};
@@ -181,7 +256,8 @@ int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const
     p->out = open_memstream(&p->drawn, &p->drawn_bytes);
     if (p->out == NULL)
         return report_no_memory();
-    axes(p);
+    x_axis(p);
+    y_axis(p);
     snprintf(words, sizeof words, "class=\"title\" style=\"font-size:%.1fpx\"",
              13.0 * fmin(1.0, (PLOT_WIDTH - 16) / (TITLE_WIDTH * (double)strlen(title) + 1)));
     text(p, 8.0, 17.0, "start", words, title);
@@ -219,6 +295,24 @@ void plot_legend(plot *p, int colour, const char *name)
     p->legend_end += width + 14.0;
 }
 
+static int is_point(const double *x, const double *y, size_t n, size_t i)
+{
+    return i < n && isfinite(x[i]) && isfinite(y[i]);
+}
+
+/* A point without neighbours makes no line: it gets a dot. */
+static void draw_dots(plot *p, const double *x, const double *y, size_t n, int colour)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_point(x, y, n, i) || is_point(x, y, n, i + 1) ||
+            (i > 0 && is_point(x, y, n, i - 1)))
+            continue;
+        fprintf(p->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"", px(p, x[i]), py(p, y[i]));
+        fill_of(p->out, colour);
+        fputs("/>\n", p->out);
+    }
+}
+
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
                const char *name)
 {
@@ -228,7 +322,7 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
     stroke_of(p->out, colour);
     fputs(" d=\"", p->out);
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]) || !isfinite(y[i])) {
+        if (!is_point(x, y, n, i)) {
             open = 0;
             continue;
         }
@@ -236,6 +330,7 @@ void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
         open = 1;
     }
     fputs("\"/>\n", p->out);
+    draw_dots(p, x, y, n, colour);
     if (name != NULL)
         plot_legend(p, colour, name);
 }

@@ -36,7 +36,7 @@ void plot_range(double *low, double *high);
 int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const char *y_label,
                double x0, double x1, double y0, double y1);
 
-/* A curve; points that are not finite break it. `name` NULL: not in the legend. */
+/* A curve; points that are not finite break it, and one between two such gets a dot. `name` NULL: not in the legend. */
 void plot_line(plot *p, const double *x, const double *y, size_t n, int colour,
                const char *name);
 

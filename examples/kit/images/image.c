@@ -168,11 +168,18 @@ void image_spread(float *x, int64_t of, int64_t n, int64_t size)
         memmove(x + i * size, x + evenly(i, n, of) * size, (size_t)size * sizeof *x);
 }
 
+/* Each pixel is so many in a grid. */
+static int64_t grid_scale(const int64_t shape[3])
+{
+    const int64_t side = shape[1] > shape[2] ? shape[1] : shape[2];
+
+    return side <= 28 ? 3 : side <= 64 ? 2 : 1;
+}
+
 int image_write_grid(const char *path, const float *x, int64_t n, const int64_t shape[3],
                      int64_t columns)
 {
-    const int64_t side = shape[1] > shape[2] ? shape[1] : shape[2];
-    const int64_t scale = side <= 28 ? 3 : side <= 64 ? 2 : 1;
+    const int64_t scale = grid_scale(shape);
     const int64_t rows = (n + columns - 1) / columns;
     const int64_t step_y = shape[1] * scale + 2, step_x = shape[2] * scale + 2;
     struct image picture = {shape[0] == 3 ? 3 : 1, rows * step_y + 2, columns * step_x + 2,
@@ -191,4 +198,48 @@ int image_write_grid(const char *path, const float *x, int64_t n, const int64_t 
     rc = image_write_png(path, &picture);
     image_free(&picture);
     return rc;
+}
+
+/* The image at (top, left) of a picture, of which each pixel is `scale` x `scale`. Returns whether
+ * it is other than white. */
+static int take(const struct image *picture, const int64_t shape[3], int64_t scale, int64_t top,
+                int64_t left, float *x)
+{
+    const int64_t area = shape[1] * shape[2];
+    int other = 0;
+
+    for (int64_t i = 0; i < area; i++) {
+        const uint8_t *p = picture->pixels + ((top + i / shape[2] * scale) * picture->width +
+                                              left + i % shape[2] * scale) *
+                                                 picture->channels;
+
+        for (int64_t k = 0; k < shape[0]; k++) {
+            x[k * area + i] = (float)p[k] / 127.5f - 1.0f;
+            other |= p[k] != 255;
+        }
+    }
+    return other;
+}
+
+int image_read_grid(const char *path, const int64_t shape[3], int64_t columns, float **x,
+                    int64_t *n, int64_t *rows)
+{
+    const int64_t scale = grid_scale(shape), size = shape[0] * shape[1] * shape[2];
+    const int64_t step_y = shape[1] * scale + 2, step_x = shape[2] * scale + 2;
+    struct image picture;
+
+    *x = NULL;
+    *n = *rows = 0;
+    TRY(image_read(path, &picture));
+    if (picture.channels == shape[0] && picture.width == columns * step_x + 2 &&
+        picture.height > 2 && (picture.height - 2) % step_y == 0) {
+        *rows = (picture.height - 2) / step_y;
+        *x = malloc((size_t)(*rows * columns * size) * sizeof **x);
+    }
+    for (int64_t i = 0; *x != NULL && i < *rows * columns; i++)
+        if (take(&picture, shape, scale, i / columns * step_y + 2, i % columns * step_x + 2,
+                 *x + i * size))
+            *n = i + 1;
+    image_free(&picture);
+    return *rows > 0 && *x == NULL ? report_no_memory() : EXIT_OK;
 }

@@ -55,4 +55,10 @@ void image_spread(float *x, int64_t of, int64_t n, int64_t size);
 int image_write_grid(const char *path, const float *x, int64_t n, const int64_t shape[3],
                      int64_t columns);
 
+/* The images of such a grid, as the picture has them: *n of them in *rows rows, to be given back
+ * with free(). Places at the end that are all white are none. A picture that is no such grid has
+ * 0 images and 0 rows. */
+int image_read_grid(const char *path, const int64_t shape[3], int64_t columns, float **x,
+                    int64_t *n, int64_t *rows);
+
 #endif

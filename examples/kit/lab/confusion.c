@@ -4,6 +4,7 @@
 
 #include "kit/lab/confusion.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -129,7 +130,7 @@ int confusion_record(const struct lab *l, const struct evaluation *e)
     return EXIT_OK;
 }
 
-int confusion_extremes(const struct evaluation *e, int64_t *most, int64_t *least, int *apart)
+int confusion_extremes(const struct evaluation *e, struct confusion_extremes *out)
 {
     const int64_t k = e->classes;
     int64_t *counts = count_pairs(e);
@@ -137,7 +138,7 @@ int confusion_extremes(const struct evaluation *e, int64_t *most, int64_t *least
 
     if (counts == NULL)
         return EXIT_FAILED;
-    *most = *least = -1;
+    *out = (struct confusion_extremes){.most = -1, .least = -1};
     for (int64_t y = 0; y < k; y++) {
         const int64_t n = sum_of(counts + y * k, k), right = counts[y * k + y];
         const double share = (double)right / (double)(n > 0 ? n : 1);
@@ -145,16 +146,20 @@ int confusion_extremes(const struct evaluation *e, int64_t *most, int64_t *least
         if (n == 0)
             continue;
         share_interval(right, n, &low, &high);
+        out->more_like_most += share == best;
+        out->more_like_least += share == worst;
+        best_low = share == best ? fmin(best_low, low) : best_low;
+        worst_high = share == worst ? fmax(worst_high, high) : worst_high;
         if (share > best) {
             best = share, best_low = low;
-            *most = y;
+            out->most = y, out->more_like_most = 0;
         }
         if (share < worst) {
             worst = share, worst_high = high;
-            *least = y;
+            out->least = y, out->more_like_least = 0;
         }
     }
-    *apart = *most >= 0 && worst_high < best_low;
+    out->apart = out->most >= 0 && worst_high < best_low;
     free(counts);
     return EXIT_OK;
 }

@@ -15,8 +15,13 @@
  * each label that got each prediction. Images without a label count nowhere. */
 int confusion_record(const struct lab *l, const struct evaluation *e);
 
-/* The classes that the model is most and least often right about; *apart: the 95 % intervals of
- * their accuracies do not meet. *most is -1 where no image has a label. */
-int confusion_extremes(const struct evaluation *e, int64_t *most, int64_t *least, int *apart);
+/* The first of the classes that the model is most and least often right about, and how many more
+ * there are like it; apart: the 95 % intervals of their accuracies do not meet. `most` is -1 where no
+ * image has a label. */
+struct confusion_extremes {
+    int64_t most, least;
+    int more_like_most, more_like_least, apart;
+};
+int confusion_extremes(const struct evaluation *e, struct confusion_extremes *out);
 
 #endif

@@ -46,8 +46,7 @@ static int make(int kind, const struct image_input *in, int64_t count, const int
     const int64_t n = count > 0 && count < in->n ? count : in->n;
 
     if (!out_set_can_be_made(outlier_kinds[kind].name, in, count))
-        return report_failed(
-            "--ood interp takes the mean of two test images, and there is one");
+        return report_failed("--ood interp takes the mean of two images, and there is one");
     out->n = n;
     out->x = malloc((size_t)(n * shape[0] * shape[1] * shape[2]) * sizeof *out->x);
     if (out->x == NULL)

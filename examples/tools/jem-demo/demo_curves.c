@@ -151,7 +151,7 @@ static void say_validation(FILE *out, const json_t *train)
 static int write_accuracy(FILE *out, const struct curves *c, const json_t *train)
 {
     const double *step = c->values[CURVE_STEP];
-    double low = HUGE_VAL, high = -HUGE_VAL;
+    double low = HUGE_VAL, high = -HUGE_VAL, last = step[c->n - 1];
     plot p;
 
     range_of(c->values[CURVE_ACCURACY], c->n, &low, &high);
@@ -159,9 +159,10 @@ static int write_accuracy(FILE *out, const struct curves *c, const json_t *train
     if (!(low <= high))
         return EXIT_OK;
     plot_range(&low, &high);
+    if (c->n_valid > 0)
+        last = fmax(last, c->valid_step[c->n_valid - 1]);
     fputs("<figure>\n", out);
-    TRY(plot_begin(&p, out, "Accuracy", "training step", "accuracy (%)", 0.0, step[c->n - 1],
-                   low, high));
+    TRY(plot_begin(&p, out, "Accuracy", "training step", "accuracy (%)", 0.0, last, low, high));
     plot_line(&p, step, c->values[CURVE_ACCURACY], c->n, 5, "training batches");
     if (c->n_valid > 0)
         plot_line(&p, c->valid_step, c->valid_accuracy, c->n_valid, 0, "validation images");
@@ -200,8 +201,10 @@ static int write_density(FILE *out, const struct curves *c)
 
 static int write_curves(FILE *out, struct curves *c, const json_t *train)
 {
-    if (c->n < 2)
+    if (c->n == 0) {
+        fputs("<p>The log has no step yet.</p>\n", out);
         return EXIT_OK;
+    }
     for (int f = CURVE_LOSS; f < CURVES; f++)
         TRY(smooth(c->values[f], c->n, c->n / 100));
     fputs("<div class=\"row\">\n", out);

@@ -4,6 +4,7 @@
 
 #include "demo_page.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,13 +23,14 @@
 
 static int write_histogram(FILE *out, const struct demo *d, const struct demo_outliers *o)
 {
-    const struct histogram sets[] = {{"test images", d->in.log_px, d->in.n},
+    const char *images = lab_images_are(d->lab);
+    const struct histogram sets[] = {{images, d->in.log_px, d->in.n},
                                      {o->name, o->scores.log_px, o->scores.n}};
     char title[96];
     int rc;
 
-    snprintf(title, sizeof title, "Test images against %s: AUROC %.3f", o->name,
-             o->auroc_log_px);
+    snprintf(title, sizeof title, "%c%s against %s: AUROC %.3f",
+             toupper((unsigned char)images[0]), images + 1, o->name, o->auroc_log_px);
     fputs("<figure>\n", out);
     rc = histogram_draw(out, title, "log p(x) + log Z (nats)", sets, 2);
     fputs("<figcaption>", out);
@@ -66,7 +68,8 @@ static int write_table(FILE *out, const struct demo *d, const char *name)
     return record_write_html(out, name, leads, &source, 1);
 }
 
-static int write_grid(FILE *out, const char *folder, const char *name, const char *caption)
+static int write_grid(FILE *out, const char *folder, const char *name,
+                      const struct demo_labels *labels, const char *caption)
 {
     char path[FILE_PATH_BYTES];
     int code = file_join(path, folder, name);
@@ -74,7 +77,15 @@ static int write_grid(FILE *out, const char *folder, const char *name, const cha
     if (code != EXIT_OK || !file_exists(path))
         return code;
     fputs("<figure>\n", out);
+    if (labels->count > 0)
+        html_labels_begin(out);
+    for (int i = 0; i < labels->count; i++)
+        html_label(out, labels->text[i]);
+    if (labels->count > 0)
+        html_labels_picture(out);
     code = html_picture(out, path, caption);
+    if (labels->count > 0)
+        html_labels_end(out);
     fputs("<figcaption>", out);
     html_text(out, caption);
     fputs("</figcaption></figure>\n", out);
@@ -95,6 +106,8 @@ static void write_tiles(FILE *out, const struct demo *d)
         html_tile(out, "NLL", "2 nats", d->test->nll, "per image");
     }
     for (int k = 0; k < outlier_count; k++) {
+        if (d->outliers[k].name == NULL)
+            continue;
         snprintf(remark, sizeof remark, "log p(x) against %s", d->outliers[k].name);
         html_tile(out, "AUROC", "3", d->outliers[k].auroc_log_px, remark);
     }
@@ -180,23 +193,54 @@ static int is_there(const struct demo *d, const char *run, int section)
     }
 }
 
-static int write_draws(FILE *out, const char *run)
+static int write_draws(FILE *out, const struct demo *d, const char *run)
 {
+    const char *samples =
+        "Samples: chains of SGLD on log p(x), as they lie in the replay buffer "
+        "at the end of training.";
+    char caption[400];
+
+    snprintf(
+        caption, sizeof caption,
+        "%s Beside each row %sthe least and the largest log p(x) + log Z of its images, as "
+        "the picture has them.",
+        samples,
+        d->no_classes == NULL
+            ? "the class that the model takes most of them for, with how many, and "
+            : "");
+
     fputs("<div class=\"row\">\n", out);
-    TRY(write_grid(out, run, "samples.png",
-                   "Samples: chains of SGLD on log p(x), as they lie in the replay buffer at "
-                   "the end of training."));
-    TRY(write_grid(out, run, "drawn/classes.png",
-                   "One row per class: chains on log p(x|y) that jem-sample has run."));
+    TRY(write_grid(out, run, "samples.png", &d->samples,
+                   d->samples.count > 0 ? caption : samples));
+    TRY(write_grid(out, run, "drawn/classes.png", &d->drawn,
+                   "One row per class: chains on log p(x|y) that jem-sample has run; p(y|x): "
+                   "the mean of the row at their end."));
     fputs("</div>\n", out);
     return EXIT_OK;
 }
 
-static int write_likely(FILE *out, const char *folder)
+/* "The most likely test images": the order is that of log p(x). */
+static int write_extreme(FILE *out, const struct demo *d, const char *folder, int least)
+{
+    char caption[300];
+
+    snprintf(
+        caption, sizeof caption,
+        "The %s likely %s, by log p(x). Beside each row %slog p(x) + log Z of its first and "
+        "its last image.",
+        least ? "least" : "most", lab_images_are(d->lab),
+        d->no_classes == NULL && d->test->labelled > 0
+            ? "its most frequent label, with how many of its images have it, and "
+            : "");
+    return write_grid(out, folder, least ? "unlikely.png" : "likely.png",
+                      least ? &d->unlikely : &d->likely, caption);
+}
+
+static int write_likely(FILE *out, const struct demo *d, const char *folder)
 {
     fputs("<div class=\"row\">\n", out);
-    TRY(write_grid(out, folder, "likely.png", "The most likely test images, by log p(x)."));
-    TRY(write_grid(out, folder, "unlikely.png", "The least likely test images."));
+    TRY(write_extreme(out, d, folder, 0));
+    TRY(write_extreme(out, d, folder, 1));
     fputs("</div>\n", out);
     return EXIT_OK;
 }
@@ -204,10 +248,16 @@ static int write_likely(FILE *out, const char *folder)
 static int write_density(FILE *out, const struct demo *d)
 {
     demo_say_density(out, d);
-    TRY(write_table(out, d, DEMO_AUROC));
+    TRY(write_table(out, d, d->auroc));
+    if (d->left_out != NULL) {
+        fputs("<p class=\"soft\">", out);
+        html_text(out, d->left_out);
+        fputs(".</p>\n", out);
+    }
     fputs("<div class=\"row\">\n", out);
     for (int k = 0; k < outlier_count; k++)
-        TRY(write_histogram(out, d, &d->outliers[k]));
+        if (d->outliers[k].name != NULL)
+            TRY(write_histogram(out, d, &d->outliers[k]));
     fputs("</div>\n", out);
     return EXIT_OK;
 }
@@ -233,9 +283,9 @@ static int write_section(FILE *out, const struct demo *d, const char *run, const
 {
     switch (section) {
     case DRAWS:
-        return write_draws(out, run);
+        return write_draws(out, d, run);
     case LIKELY:
-        return write_likely(out, folder);
+        return write_likely(out, d, folder);
     case DENSITY:
         return write_density(out, d);
     case CONFIDENCE:

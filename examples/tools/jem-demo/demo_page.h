@@ -10,7 +10,6 @@
 #include "kit/lab/record.h"
 
 #define DEMO_OUTLIERS 4
-#define DEMO_AUROC    "AUROC of test images" /* title of the table in the record */
 
 /* Three scores of n images; all grow with "in distribution". */
 struct demo_scores {
@@ -25,6 +24,12 @@ struct demo_outliers {
     double auroc_log_px, auroc_low, auroc_high; /* the latter: a 95 % interval */
 };
 
+/* What the rows of a picture are; none: it has no labels. */
+struct demo_labels {
+    int count;
+    const char **text;
+};
+
 struct demo {
     const struct lab *lab;
     const char *data_name, *model_file;
@@ -32,9 +37,18 @@ struct demo {
     const struct record *record;
     const struct evaluation *test;
     struct demo_scores in;
-    struct demo_outliers outliers[DEMO_OUTLIERS];
+    const char *auroc;                            /* title of the table in the record */
+    struct demo_outliers outliers[DEMO_OUTLIERS]; /* name NULL: left out */
+    const char *left_out;                         /* which of them, and why; NULL: none */
+    struct demo_labels likely, unlikely, samples, drawn;
     json_t *train; /* train.json; NULL when there is none */
 };
+
+/* Write likely.png and unlikely.png: the most and the least likely images, with labels. */
+void demo_draw_likely(struct lab *l, const struct image_input *in, struct demo *d);
+
+/* The labels of pictures that the training and jem-sample have left in RUN. */
+void demo_label_pictures(struct lab *l, const char *run, struct demo *d);
 
 /* The curves of RUN/log.jsonl, if it is there; `train` as in struct demo. Returns an exit code. */
 int demo_curves_write(FILE *out, const json_t *train, const char *run);

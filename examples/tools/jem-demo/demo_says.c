@@ -3,6 +3,8 @@
 /* See demo_page.h: what the figures say. A comparison is claimed only where a 95 % interval bears it
  * out. */
 
+#include <math.h>
+
 #include "demo_page.h"
 #include "kit/base/report.h"
 #include "kit/data/data.h"
@@ -24,7 +26,8 @@ static void list_sets(FILE *out, const struct demo *d, int side, const char *bef
             continue;
         fputs(any++ ? ", " : before, out);
         html_text(out, o->name);
-        fprintf(out, " (%.3f [%.3f, %.3f])", o->auroc_log_px, o->auroc_low, o->auroc_high);
+        fprintf(out, isnan(o->auroc_low) ? " (%.3f)" : " (%.3f [%.3f, %.3f])", o->auroc_log_px,
+                o->auroc_low, o->auroc_high);
     }
     if (any)
         fputs(after, out);
@@ -32,9 +35,12 @@ static void list_sets(FILE *out, const struct demo *d, int side, const char *bef
 
 void demo_say_density(FILE *out, const struct demo *d)
 {
+    char higher[96];
+
+    snprintf(higher, sizeof higher,
+             "log p(x) is higher on %s more often than not against: ", lab_images_are(d->lab));
     fputs("<p class=\"verdict\">AUROC with 95 % intervals. ", out);
-    list_sets(out, d, 1,
-              "log p(x) is higher on test images more often than not against: ", ". ");
+    list_sets(out, d, 1, higher, ". ");
     list_sets(out, d, -1,
               "It is the other way round, the other images score higher, against: ", ". ");
     list_sets(out, d, 0, "No difference can be told against: ", ".");
@@ -69,7 +75,8 @@ int demo_say_confidence(FILE *out, const struct demo *d)
     return EXIT_OK;
 }
 
-static void put_class(FILE *out, const struct demo *d, int64_t y)
+/* A class, and that there are others like it. */
+static void put_classes(FILE *out, const struct demo *d, int64_t y, int more)
 {
     const char *name = lab_class_name(d->lab, y);
 
@@ -77,22 +84,23 @@ static void put_class(FILE *out, const struct demo *d, int64_t y)
         html_text(out, name);
     else
         fprintf(out, "class %d", (int)y);
+    if (more > 0)
+        fprintf(out, " (and as often on %d %s)", more, more == 1 ? "other" : "others");
 }
 
 int demo_say_classes(FILE *out, const struct demo *d)
 {
-    int64_t most, least;
-    int apart;
+    struct confusion_extremes c;
 
-    TRY(confusion_extremes(d->test, &most, &least, &apart));
-    if (most < 0)
+    TRY(confusion_extremes(d->test, &c));
+    if (c.most < 0)
         return EXIT_OK;
     fputs("<p class=\"verdict\">", out);
-    if (apart) {
+    if (c.apart) {
         fputs("The model is most often right on ", out);
-        put_class(out, d, most);
+        put_classes(out, d, c.most, c.more_like_most);
         fputs(" and least often on ", out);
-        put_class(out, d, least);
+        put_classes(out, d, c.least, c.more_like_least);
         fputs("; the 95 % intervals of the two do not meet.", out);
     } else {
         fputs("No difference can be told between the classes: the 95 % intervals of the most "

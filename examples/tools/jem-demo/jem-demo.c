@@ -5,6 +5,7 @@
  * report.json. `make demo` runs it after jem-train. */
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,9 @@
 #include "kit/base/file.h"
 #include "kit/base/json_log.h"
 #include "kit/data/outliers.h"
-#include "kit/images/image.h"
 #include "kit/lab/confusion.h"
 #include "kit/lab/lab.h"
 #include "kit/stats/bootstrap.h"
-#include "kit/stats/sorted.h"
 
 #define DRAWS 100 /* of the bootstrap */
 
@@ -27,7 +26,8 @@ static const char *run_folder;
 static const struct cli_option options[] = {
     LAB_MODEL(lab, "Model and images"),
     {NULL, "run", "DIR",
-     "the training's folder, with train.json, log.jsonl and samples.png (default: the model's)",
+     "the training's folder, with train.json, log.jsonl, samples.png and what "
+     "jem-sample has written to drawn/ (default: the model's)",
      NULL, .text = &run_folder},
     LAB_DATA(lab, "the test images: "),
     {NULL, "count", "N", "only N test images, evenly spaced; 0: all", "0",
@@ -77,13 +77,6 @@ static const struct record_column columns[] = {
     {"mass", "mass", .decimals = 3, .good = 0.9, .bad = 0.5},
 };
 
-static const struct record_layout layout = {
-    .title = DEMO_AUROC,
-    .note = "AUROC: the probability that a test image scores higher than one of the other set; "
-            "0.5 is guessing, 1 is perfect. 95 %: the bootstrap interval of log p(x).",
-    RECORD_COLUMNS(columns),
-};
-
 /* The three scores of JEM section 5.3; each grows with "in distribution". */
 static struct demo_scores scores_of(const struct image_input *in, const struct evaluation *e)
 {
@@ -105,10 +98,25 @@ static double auroc(const float *in, const float *out, int64_t n)
     return value;
 }
 
-/* Test images against every set of outliers. */
+static struct record_table *auroc_table(struct demo *d)
+{
+    struct record_layout layout = {.title = NULL, RECORD_COLUMNS(columns)};
+
+    d->auroc = lab_text(&lab, "AUROC of %s", lab_images_are(&lab));
+    layout.title = d->auroc;
+    layout.note =
+        lab_text(&lab,
+                 "AUROC: the probability that one of the %s scores higher than one of the "
+                 "other set; 0.5 is guessing, 1 is perfect. 95 %%: the bootstrap interval of "
+                 "log p(x).",
+                 lab_images_are(&lab));
+    return record_table(lab.record, &layout);
+}
+
+/* The images against every set of outliers that can be made of them. */
 static void detect(const struct image_input *in, struct demo *d)
 {
-    struct record_table *t = record_table(lab.record, &layout);
+    struct record_table *t = auroc_table(d);
     const int64_t n = in->n;
     float *x = lab_floats(&lab, n * lab.size);
     const struct image_input other = {.n = n, .of = n, .x = x};
@@ -118,6 +126,11 @@ static void detect(const struct image_input *in, struct demo *d)
     for (int k = 0; k < outlier_count; k++) {
         struct demo_outliers *o = &d->outliers[k];
 
+        if (!out_set_can_be_made(outlier_kinds[k].name, in, 0)) {
+            d->left_out = lab_text(&lab, "%s (%s) is left out: there is one image",
+                                   outlier_kinds[k].name, outlier_kinds[k].what);
+            continue;
+        }
         o->name = outlier_kinds[k].name;
         o->what = outlier_kinds[k].what;
         progress_show(&lab.progress, "scoring outliers, set %d of %d: %s", k + 1, outlier_count,
@@ -125,8 +138,10 @@ static void detect(const struct image_input *in, struct demo *d)
         outliers_make(k, in->x, n, lab.shape, lab.seed, x);
         o->scores = scores_of(&other, lab_evaluate(&lab, &other));
         o->auroc_log_px = auroc(d->in.log_px, o->scores.log_px, n);
-        must(bootstrap_auroc(d->in.log_px, n, o->scores.log_px, n, DRAWS, lab.seed,
-                             &o->auroc_low, &o->auroc_high));
+        o->auroc_low = o->auroc_high = (double)NAN;
+        if (n > 1) /* every draw of one score is the same, and says nothing */
+            must(bootstrap_auroc(d->in.log_px, n, o->scores.log_px, n, DRAWS, lab.seed,
+                                 &o->auroc_low, &o->auroc_high));
         record_row_at(t, lab_text(&lab, "auroc.%s", o->name));
         record_text(t, "out-of-distribution set", o->name);
         record_number(t, "log_px", o->auroc_log_px);
@@ -136,28 +151,6 @@ static void detect(const struct image_input *in, struct demo *d)
         record_number(t, "mass", auroc(d->in.mass, o->scores.mass, n));
     }
     progress_clear(&lab.progress);
-}
-
-/* The most and the least likely test images: likely.png and unlikely.png. */
-static void draw_likely(const struct image_input *in, const struct demo *d)
-{
-    enum { COLUMNS = 10, SHOWN = 40 };
-    const int64_t n = in->n, shown = n < SHOWN ? n : SHOWN;
-    float *grid = lab_floats(&lab, shown * lab.size);
-    float *energy = lab_floats(&lab, n);
-    int64_t *order = lab_array(&lab, n, sizeof *order);
-    char path[FILE_PATH_BYTES];
-
-    for (int64_t i = 0; i < n; i++)
-        energy[i] = -d->in.log_px[i];
-    must(sort_order(energy, n, order));
-    for (int least = 0; least < 2; least++) {
-        for (int64_t i = 0; i < shown; i++)
-            memcpy(grid + i * lab.size, in->x + order[least ? n - 1 - i : i] * lab.size,
-                   (size_t)lab.size * sizeof *grid);
-        must(file_join(path, lab.out, least ? "unlikely.png" : "likely.png"));
-        must(image_write_grid(path, grid, shown, lab.shape, COLUMNS));
-    }
 }
 
 /* What the lab has noted gives way to what the training has, of which this is the report. */
@@ -175,6 +168,8 @@ static void write_json(const struct demo *d)
     json_set_number(out, "nll", d->test->nll);
     json_object_set_new(out, "n_test", json_integer(d->test->n));
     json_set_text(out, "images", provenance_word(lab.role));
+    if (d->left_out != NULL)
+        json_set_text(out, "left_out", d->left_out);
     record_protocol(lab.record,
                     "%s without input noise; ECE with 20 equal bins; "
                     "AUROC: higher score = in distribution, ties one half",
@@ -236,9 +231,12 @@ int main(int argc, char **argv)
                    d.test->mean_log_px, d.test->n);
     record_say(lab.record, "AUROC of %s against\n", lab_images_are(&lab));
     detect(in, &d);
+    if (d.left_out != NULL)
+        record_say(lab.record, "%s\n", d.left_out);
     if (d.no_classes == NULL && d.test->labelled > 0)
         must(confusion_record(&lab, d.test));
-    draw_likely(in, &d);
+    demo_draw_likely(&lab, in, &d);
+    demo_label_pictures(&lab, run_folder, &d);
     write_json(&d);
     must(demo_page_write(&d, run_folder, lab.out));
     lab_print(&lab);
