@@ -48,8 +48,7 @@ static const struct cli_option options[] = {
     {NULL, "json", "FILE", "all results in one object", NULL, .text = &lab.json, .written = 1},
     LAB_QUIET(lab),
     {"Computing", "seed", "N", "of all programs", "1", .integer = &lab.seed},
-    {NULL, "threads", "N", "0: one per processor; changes no result", "0",
-     .integer = &lab.threads, .max = 64},
+    {NULL, "threads", "N", THREADS_HELP, "0", .integer = &lab.threads, .max = 64},
     {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &lab.backend},
 };
 
