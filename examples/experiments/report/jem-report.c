@@ -210,10 +210,13 @@ static json_t *left_out_json(const struct paper_runs *runs)
 {
     json_t *list = json_array();
 
-    for (int i = 0; i < runs->left_outs; i++)
-        json_array_append_new(list, json_pack("{ss ss ss}", "name", runs->left_out[i].name,
-                                              "section", runs->left_out[i].section, "why",
-                                              runs->left_out[i].why));
+    for (int i = 0; i < runs->left_outs; i++) {
+        json_t *o = json_pack("{ss ss}", "name", runs->left_out[i].name, "section",
+                              runs->left_out[i].section);
+
+        json_set_text(o, "why", runs->left_out[i].why);
+        json_array_append_new(list, o);
+    }
     return list;
 }
 

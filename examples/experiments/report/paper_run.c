@@ -59,7 +59,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct words *w, const cha
 static void add_key(struct words *w, const char *text)
 {
     add(w, "%s", text);
-    json_array_append_new(w->key, json_string(text));
+    json_array_append_new(w->key, json_text(text));
 }
 
 /* A file, on whose bytes it depends and not on their place. */

@@ -213,7 +213,7 @@ static void on_divergence(struct run *r)
         strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
 
     r->diverged++;
-    json_object_set_new(line, "message", json_string(report_reason()));
+    json_object_set_new(line, "message", json_text(report_reason()));
     json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
     if (again)
         report_note("%s; trying other samples (%" PRId64 " of %d failures in a row)",
