@@ -51,6 +51,9 @@ expect "leftovers" 0 "10000" info --json real/figures.json
 verdict "what a killed program left is removed" "it is there" test ! -e real/figures.json.tmp-0123456789abcdef
 verdict "files of other names stay" "one is gone" test -e real/figures.json.tmp-mine
 
+mkdir new
+"$(dirname "$JEM_BIN")/tests/writer_tool" new 2>/dev/null
+
 # Paths are bytes: a folder that Latin-1 named holds the images, the model and all that is written. Every
 # program works, JSON, CSV and pages are UTF-8, and no message is about memory.
 odd=$'caf\xe9 1'
