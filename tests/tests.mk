@@ -6,7 +6,7 @@ TEST_LIBS   := $(or $(call pkg,--libs check zlib),-lcheck -lz)
 
 UNIT  := $(call object,$(sort $(wildcard tests/unit/*.c tests/golden/*.c tests/support/*.c)))
 FUZZ  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-TESTS := $(addprefix $(BUILD)/tests/,inject.so scenarios unit print_options dlopen_only npy_tool cut_images \
+TESTS := $(addprefix $(BUILD)/tests/,inject.so scenarios unit print_options dlopen_only npy_tool writer_tool cut_images \
                                      inception attacks record draw $(FUZZ:%=replay_%))
 
 # Tests see the inside of the library. Check's macros for floats promote them to double.
@@ -37,9 +37,10 @@ $(BUILD)/tests/inception: $(BUILD)/libjemkit-features.a
 $(BUILD)/tests/inception: EXTRA = $(BUILD)/libjemkit-features.a $(BUILD)/libjemkit.a $(FEATURE_LIBS)
 $(BUILD)/tests/attacks: $(call object,$(sort $(wildcard tests/attacks/*.c)))
 $(BUILD)/tests/npy_tool: $(BUILD)/obj/tests/cli/npy_tool.o
+$(BUILD)/tests/writer_tool: $(BUILD)/obj/tests/cli/writer_tool.o
 $(BUILD)/tests/record: $(BUILD)/obj/tests/record/record.o
 $(BUILD)/tests/draw: $(BUILD)/obj/tests/draw/draw.o
-$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool record draw): $(BUILD)/libjemkit.a | lib
+$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool writer_tool record draw): $(BUILD)/libjemkit.a | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ $(LDFLAGS) $(EXTRA) $(LINK_KIT)

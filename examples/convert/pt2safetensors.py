@@ -14,6 +14,7 @@ import inspect
 import json
 import os
 
+import numpy_numbers
 import official
 from container import METADATA, Failed, run, torch_module, write_safetensors
 
@@ -35,13 +36,15 @@ def load(path):
         raise Failed(f"PyTorch {torch.__version__} cannot load without running code; 1.13 can")
     if not os.path.isfile(path):
         raise Failed(f"cannot read {path}: not a file")
+    numpy_numbers.allow(torch)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # pickle, zip, operating system: torch.load raises all of them
         if any(name in str(e) for name in NUMPY):
             raise Failed(
-                f"{path}: holds NumPy numbers beside the weights, and torch.load(weights_only=True) "
-                "takes plain ones only. If you trust it, load it with weights_only=False and save "
+                f"{path}: holds NumPy's arrays or numbers beside the weights, and "
+                "torch.load(weights_only=True) takes tensors and plain numbers only (since PyTorch "
+                "2.4 also NumPy's numbers). If you trust it, load it with weights_only=False and save "
                 'the weights alone: torch.save({"state_dict": content["state_dict"]}, FILE); where '
                 "it is made, save value.item() instead of value"
             )

@@ -39,8 +39,7 @@ static struct {
 } arg;
 
 static const struct cli_option options[] = {
-    {"What", "split", "NAME", "train or test; of some folders also validation, of SVHN extra",
-     "train", .text = &arg.split},
+    {"What", "split", "NAME", SPLIT_HELP, "train", .text = &arg.split},
     {NULL, "kinds", NULL, "list what KIND:PATH can be, and do nothing else", NULL,
      .flag = &arg.kinds},
     {"Results", "json", "FILE", "of info: write the same as JSON", NULL, .text = &lab.json,

@@ -39,6 +39,7 @@ static const struct cli_option options[] = {
      .text = &lab.out},
     {NULL, "json", "FILE", "the table and how the pictures were made, for programs", NULL,
      .text = &lab.json, .written = 1},
+    LAB_QUIET(lab),
     {"Chains", "steps", "N",
      "SGLD steps of a chain; 0 shows the starts; -1: 400 from noise, \"sgld.steps\" from a "
      "buffer",
@@ -56,17 +57,16 @@ static const struct cli_option options[] = {
      NULL, .text = &arg.buffer},
     {NULL, "data", "KIND",
      "images to fit the start to with --set start.kind=gaussian, and names for the "
-     "classes: " DATA_HELP "; model: what the model was trained on",
+     "classes of a model that has none: " DATA_HELP "; model: what the model was trained on",
      NULL, .text = &lab.data, .check = lab_check_data},
-    {"Settings (the file's, where it has some)", "preset", "NAME",
-     "a named set of settings; may be repeated", NULL, .list = &arg.presets},
-    {NULL, "set", "NAME=VALUE", "one setting, for example sgld.noise_std=0.005", NULL,
+    {"Settings (the file's, where it has some)", "preset", "NAME", PRESET_HELP, NULL,
+     .list = &arg.presets},
+    {NULL, "set", "NAME=VALUE", SET_HELP ", for example sgld.noise_std=0.005", NULL,
      .list = &arg.sets},
     {NULL, "seed", "N", "short for --set train.seed=N", NULL, .text = &arg.seed},
     {"Computing", "batch", "N", "chains at a time; changes memory and speed, no result", "100",
      .integer = &lab.batch, .min = 1, .max = 65536},
     LAB_COMPUTING(lab, NULL),
-    LAB_QUIET(lab),
 };
 
 static int check(void)

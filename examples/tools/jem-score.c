@@ -25,10 +25,8 @@ static const struct cli_option options[] = {
     LAB_MODEL(lab, "Model and images"),
     {NULL, "input", "FILE",
      "FILE.npy or FILE.npz:NAME (:NAME may be left out if it holds one array): N x C x H x W "
-     "or "
-     "N x H x W x C, floats in [-1, 1] or bytes 0..255; or a PNG or JPEG file of the model's "
-     "size; more files "
-     "may follow",
+     "or N x H x W x C, floats (see --range) or bytes 0..255; or a PNG or JPEG file of the "
+     "model's size; more files may follow",
      NULL, .list = &arg.inputs},
     {NULL, "range", "A..B",
      "what the floats of --input are: " NPY_RANGE_HELP " (default: what the model was trained "
@@ -37,7 +35,7 @@ static const struct cli_option options[] = {
     {NULL, "data", "KIND",
      "instead of files: " DATA_HELP "; model: what the model was trained on", NULL,
      .text = &lab.data, .check = lab_check_data},
-    {NULL, "split", "NAME", "of --data: train or test", "test", .text = &arg.split},
+    {NULL, "split", "NAME", "of --data: " SPLIT_HELP, "test", .text = &arg.split},
     {NULL, "count", "N", "only N images of --data, evenly spaced; 0: all", "0",
      .integer = &lab.count, .max = INT64_MAX},
     {"Results", "out", "DIR",
@@ -70,7 +68,7 @@ static int check(void)
 
 static const struct cli command_line = {
     .program = "jem-score",
-    .usage = "--model FILE --input FILE... [--out DIR] [options]",
+    .usage = "--model FILE (--input FILE... | --data KIND) [options]",
     .about =
         "Score images with a model that jem-train made. log p(x) is known up to a constant "
         "of the model: compare scores of one model, never of two. The approximate mass is "

@@ -433,7 +433,7 @@ static jem_status read_file(jem__st_file *f)
     if (len > (uint64_t)(size - 8))
         return jem__fail(JEM_E_FORMAT,
                          "%s: %s: header length %" PRIu64 " at offset 0, only %" PRId64
-                         " bytes follow",
+                         " bytes follow: not a safetensors file, or cut short",
                          f->caller, f->path, len, size - 8);
     if (len > JEM__ST_MAX_HEADER)
         return jem__fail(JEM_E_FORMAT,

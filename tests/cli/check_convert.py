@@ -111,6 +111,7 @@ def wrap(folder):
     averaged = torch.optim.swa_utils.AveragedModel(nn.Linear(1, 1)).state_dict()["n_averaged"]
     save("wrap8", collections.OrderedDict(named(lambda n: "module." + n), n_averaged=averaged))
     save("scalar", state, accuracy=numpy.float64(0.5))
+    save("array", state, losses=numpy.ones(3))
     save("twice", collections.OrderedDict(named(lambda n: n), **{"f.conv1._orig_mod.bias": torch.zeros(16)}))
     save("missing", collections.OrderedDict((n, t) for n, t in state.items() if n != "f.conv1.bias"))
     save("norm", collections.OrderedDict(state, **{"f.layer1.0.bn1.weight": torch.ones(16)}))

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# PyTorch checkpoints to safetensors files and back, and libjem's programs on them.
+# PyTorch checkpoints to safetensors files and back, and libjem's programs on them. PYTHON: one that has
+# another PyTorch than Debian's.
 . "$(dirname "$0")/common.sh"
+python=${PYTHON:-$python}
 export PYTHONDONTWRITEBYTECODE=1
 folder=$(dirname "$0")/../../examples/convert
 there() { "$python" "$folder/pt2safetensors.py" "$@"; }
@@ -19,8 +21,36 @@ done
 expect "there, a height that is none" 2 "--height" there a b --height 0
 expect "back, a format that is none" 2 "invalid choice: 'npz'" back a b --format npz
 
+# NumPy's numbers without NumPy: 0.5 as NumPy 1 writes it, and one of another type.
+cat >"$tmp/numbers.py" <<'END'
+import io, pickle, sys, types
+sys.path.insert(0, sys.argv[1])
+import numpy_numbers
+allowed = []
+numpy_numbers.allow(types.SimpleNamespace(serialization=types.SimpleNamespace(add_safe_globals=allowed.extend)))
+numpy_numbers.allow(types.SimpleNamespace(serialization=None))  # an old PyTorch
+names = {f"{f.__module__}.{f.__qualname__}": f for f in allowed}
+class Reader(pickle.Unpickler):
+    def find_class(self, module, name):
+        return names[f"{module}.{name}"]
+def number(module, code, order, data):
+    text = lambda t: b"X" + len(t).to_bytes(4, "little") + t
+    return Reader(io.BytesIO(b"\x80\x03c" + module + b"\nscalar\ncnumpy\ndtype\n" + text(code) + b"\x89\x88\x87R(K\x03"
+        + text(order) + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbC" + bytes([len(data)]) + data + b"\x86R.")).load()
+assert number(b"numpy.core.multiarray", b"f8", b"<", bytes(6) + b"\xe0\x3f") == 0.5
+assert number(b"numpy._core.multiarray", b"i2", b">", b"\xff\xfe") == -2
+for code in b"O8", b"V8", b"f16":
+    try:
+        number(b"numpy.core.multiarray", code, b"|", bytes(8))
+    except ValueError:
+        continue
+    sys.exit(f"{code} was taken")
+END
+verdict "NumPy's numbers are read without NumPy" "$("$python" "$tmp/numbers.py" "$folder" 2>&1 | tail -n 1)" \
+    "$python" "$tmp/numbers.py" "$folder"
+
 if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
-    skip convert "python3-torch is not installed"
+    skip convert "$python has no PyTorch and NumPy (Debian: python3-torch)"
     exit 0
 fi
 
@@ -58,7 +88,13 @@ refused "weights that are NaN" '"class_output.bias" has numbers that are NaN' na
 refused "another network" '"f.conv1.weight" [16, channels, 3, 3] is missing; what is there: conv1.weight, fc.bias' other
 expect "a height that libjem has not" 1 "must be multiples of 4" there "$tmp/official.pt" "$tmp/c.safetensors" --height 30
 expect "unless any tensors will do" 0 "2 tensors" there "$tmp/other.pt" "$tmp/d.safetensors" --any
-refused "NumPy numbers beside the weights" "value.item()" scalar
+if "$python" -c 'import torch.serialization as s; s.add_safe_globals' 2>/dev/null; then
+    expect "NumPy numbers beside the weights" 0 "left out: accuracy (float)" there "$tmp/scalar.pt" "$tmp/c.safetensors"
+    rm -f "$tmp/c.safetensors"
+else
+    refused "NumPy numbers beside the weights" "value.item()" scalar
+fi
+refused "a NumPy array beside the weights" "weights_only=False" array
 
 expect "libjem does not read it" 1 "f.conv1.weight" score --model "$tmp/d.safetensors" --input "$tmp/x.npy"
 

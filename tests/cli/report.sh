@@ -117,6 +117,35 @@ expect "the same command goes on" 0 "of which 0 failed" "${stopped[@]}"
 verdict "where it stopped" "$(cat "$tmp/err")" grep -q "^3 of [0-9]* runs are there already" "$tmp/err"
 verdict "it counts and tells the time left" "$(cat "$tmp/err")" grep -qE "^ 4/[0-9]+ ood-jem +[0-9.]+ s" "$tmp/err"
 
+# What a kept run was made from: another build of a program, of the library, other images of --ood.
+kept() { # NAME WANTED COMMAND...: how many runs were kept
+    local name=$1 wanted=$2
+    shift 2
+    rm -f "$tmp/kept.json"
+    timeout 600 "$@" --quiet --json "$tmp/kept.json" >/dev/null 2>"$tmp/err"
+    verdict "$name" "$(tail -n 1 "$tmp/err"; json "$tmp/kept.json" "[r['name'] for r in o['runs'] if r['kept']]")" \
+        test "$(json "$tmp/kept.json" "sum(r['kept'] for r in o['runs']), len(o['runs'])")" = "$wanted"
+}
+slow=$(json "$tmp/w.json" "o['wanted']")
+mkdir -p "$tmp/moved/bin" "$tmp/others/a"
+cp -L "$tmp/slow"/* "$tmp/moved/bin"
+cp "$JEM_BIN/../libjem.so.0" "$tmp/moved"
+cp tests/images/files/tree/train/c/1.png "$tmp/others/a"
+moved=("$tmp/moved/bin/jem-report" "${stopped[@]:1:7}" --ood "folder:$tmp/others,grey,size=28,test=0")
+kept "another --ood: its runs are made" "($((slow - 1)), $slow)" "${moved[@]}"
+kept "the same build in another place: all are kept" "($slow, $slow)" "${moved[@]}"
+echo '# changed' >>"$tmp/moved/bin/jem-distal"
+kept "another build of a program: its runs are made" "($((slow - 1)), $slow)" "${moved[@]}"
+cp tests/images/files/tree/train/c/1.png "$tmp/others/a/2.png"
+kept "other images of --ood: its runs are made" "($((slow - 1)), $slow)" "${moved[@]}"
+echo >>"$tmp/moved/libjem.so.0"
+kept "another build of the library: all are made" "(0, $slow)" "${moved[@]}"
+kept "which stay" "($slow, $slow)" "${moved[@]}"
+kept "programs on the PATH are the same" "($slow, $slow)" env PATH="$tmp/moved/bin:$PATH" "jem-report" "${moved[@]:1}"
+expect "without --data: what the model was trained on" 0 "of which 0 failed" \
+    "$tmp/moved/bin/jem-report" --jem "$tmp/d/best.safetensors" --quick --quiet --out "$tmp/of-model" --json "$tmp/kept.json"
+verdict "it is named" "$(json "$tmp/kept.json" "o['data']")" test "$(json "$tmp/kept.json" "o['data']['spec'][:4]")" = npy:
+
 # The headings are those of the programs: one that calls a column otherwise is shown as it calls it.
 mkdir "$tmp/renamed"
 ln -s "$JEM_BIN/jem-report" "$tmp/renamed"

@@ -25,6 +25,30 @@ expect "no such model" 1 "none.safetensors" score --model "$tmp/none.safetensors
 head -c 3000 "$model" >"$tmp/short.safetensors"
 expect "model cut short" 1 "JEM_E_FORMAT" score --model "$tmp/short.safetensors" --data fashion-mnist
 echo "not a model" >"$tmp/text.safetensors"
+# Files of other formats are called what they are.
+npy "$tmp/other.npy" "{'descr': '|u1', 'fortran_order': False, 'shape': (64,), }" 64
+"$python" - "$tmp" "$model" <<'END'
+import gzip, json, struct, sys, zipfile
+folder, model = sys.argv[1:]
+for name, first in ("npz", "x.npy"), ("pt", "best/data.pkl"), ("zip", "x.txt"):
+    with zipfile.ZipFile(f"{folder}/other.{name}", "w") as z:
+        z.writestr(first, bytes(64))
+def write(name, data):
+    open(f"{folder}/other.{name}", "wb").write(data)
+write("gz", gzip.compress(open(model, "rb").read()))
+write("legacy", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + bytes(64))
+write("idx", struct.pack(">IIII", 0x803, 1, 8, 8) + bytes(64))
+write("safetensors", struct.pack("<Q", 0x280) + json.dumps({"__metadata__": {"format": "pt"}}).encode().ljust(0x280))
+END
+for case in "npy=a NumPy array (.npy); give a .safetensors file" "npz=NumPy arrays (.npz); give" "zip=a ZIP archive; give" \
+    "pt=a PyTorch checkpoint; examples/convert/pt2safetensors.py" "legacy=a PyTorch checkpoint; examples" \
+    "gz=a gzip file; if it holds a model, unpack it" "idx=an IDX file"; do
+    expect "--model with .${case%%=*}" 1 "looks like ${case#*=}" score --model "$tmp/other.${case%%=*}" --data fashion-mnist
+done
+expect "--model with .png" 1 "looks like a picture (PNG)" score --model "$(dirname "$0")/../images/files/formats/pcolour.png" --data fashion-mnist
+expect "--model with .jpg" 1 "looks like a picture (JPEG)" score --model "$(dirname "$0")/../images/files/formats/j444.jpg" --data fashion-mnist
+expect "a safetensors file that holds no model" 1 "JEM_E_FORMAT" score --model "$tmp/other.safetensors" --data fashion-mnist
+verdict "is not called something else" "$(tail -n 1 "$tmp/err")" bash -c '! grep -q "looks like" "$1"' - "$tmp/err"
 expect "a text as a model" 1 "JEM_E_FORMAT" score --model "$tmp/text.safetensors" --data fashion-mnist
 
 # Broken inputs that need no tool to make.

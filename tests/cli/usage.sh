@@ -119,3 +119,35 @@ expect "score, both inputs" 2 "either --input" score --model x --input a.npy --d
 expect "score, --grad without --out" 2 "needs --out" score --model x --input a.npy --grad
 expect "sample, nothing to draw" 2 "nothing to draw" sample --model x "${out[@]}" --count 0 --per-class 0
 verdict "bad usage makes no folder" "$tmp/o exists" [ ! -e "$tmp/o" ]
+
+# One option has the same words everywhere. [a value's name, what the help begins with]
+"$python" - "$JEM_BIN" >"$tmp/words" 2>&1 <<'END'
+import glob, re, subprocess, sys
+same = {
+    "preset": "a named set of settings; may be repeated; applied before --set",
+    "set": "one setting; may be repeated",
+    "threads": "0: one per usable processor; changes no result",
+    "backend": "cpu, cpu:avx512,",
+    "quiet": "no progress on stderr",
+    "split": "(of --data: )?train or test; of some folders also validation, of SVHN extra",
+    "csv": "the tables for spreadsheets",
+    "version": "the version of libjem",
+    "dry-run": "check the command line,",
+}
+for program in sorted(glob.glob(sys.argv[1] + "/jem-*")):
+    name = program.rsplit("/", 1)[1]
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    rows = re.findall(r"^  --([a-z0-9-]+)[^\n]*(?:\n {10,}[^\n]*)*", text, re.M)
+    for match in re.finditer(r"^  --([a-z0-9-]+)((?: \S+)?)\s+(\S[^\n]*(?:\n {20,}[^\n]*)*)", text, re.M):
+        option, words = match[1], " ".join(match[3].split())
+        if option in same and not re.match(same[option], words):
+            print(f"{name} --{option}: {words}")
+    for option in sorted({o for o in rows if rows.count(o) > 1}):
+        print(f"{name} --{option} is described twice")
+    if "given x" in text:
+        print(f"{name} writes p(y|x) otherwise")
+    examples = re.search(r"^Examples?:\n((?:  .*\n)+)", text, re.M)
+    if examples and ("Example:" in text) != (len(re.findall(r"^  jem-", examples[1], re.M)) == 1):
+        print(f"{name}: one example, or several?")
+END
+verdict "the same words for the same option" "$(head -n 3 "$tmp/words" | tr '\n' ';')" [ ! -s "$tmp/words" ]

@@ -281,7 +281,8 @@ START_TEST(header_lengths_that_lie_are_refused)
         uint64_t len;
         const char *text;
     } bad[] = {
-        {3, "header length 3 at offset 0, only 2 bytes follow"},
+        {3, "header length 3 at offset 0, only 2 bytes follow: not a safetensors file, or cut "
+            "short"},
         {(uint64_t)1 << 32, "header length 4294967296 at offset 0, only 2"},
         {(uint64_t)1 << 63, "header length 9223372036854775808 at offset 0, only 2"},
         {UINT64_MAX, "header length 18446744073709551615 at offset 0, only 2"},

@@ -40,8 +40,8 @@ static const struct cli_option options[] = {
      .integer = &fit.split_seed},
     {NULL, "fit-data", "KIND",
      "instead of these: all of the training split of another data set, or with --validation "
-     "what jem-train held out of it; --data idx, npy and others without a training split of "
-     "their own have no temperature but with this",
+     "what jem-train held out of it; where both splits of --data are the same images "
+     "(with ,test=0) there is no temperature but with this",
      NULL, .text = &fit.data, .check = data_check},
     {NULL, "fit-count", "N", "only N of them, evenly spaced; 0: all", "0",
      .integer = &fit.count, .max = INT64_MAX},

@@ -28,15 +28,16 @@ static struct {
 static const struct cli_option options[] = {
     LAB_MODEL(lab, "Model and images"),
     {NULL, "data", "KIND",
-     "names for the classes, and 1000 test images whose log p(x) is shown beside: " DATA_HELP,
+     "1000 test images whose log p(x) is shown beside, and names for the classes of a model "
+     "that has none: " DATA_HELP "; model: what the model was trained on",
      NULL, .text = &lab.data, .check = lab_check_data},
     {"Search", "count", "N", "images per class", "10", .integer = &lab.count, .min = 1,
      .max = 10000},
     {NULL, "start", "NAME", "noise: every value uniform; grey: all values in the middle",
      "noise", .text = &arg.start},
-    {NULL, "threshold", "P", "stop where p(y given x) is larger", "0.9",
-     .real = &arg.threshold},
-    {NULL, "steps", "N", "at most", "1000", .integer = &arg.steps, .min = 1, .max = 1000000},
+    {NULL, "threshold", "P", "stop where p(y|x) is larger", "0.9", .real = &arg.threshold},
+    {NULL, "steps", "N", "steps at most", "1000", .integer = &arg.steps, .min = 1,
+     .max = 1000000},
     {NULL, "step-size", "L", "length of a step (L2, of images in [0, 1])", "0.5",
      .real = &arg.step, .above_zero = 1},
     LAB_SEED(lab, "of the noise"),
@@ -56,9 +57,8 @@ static int check(void)
 static const struct cli command_line = {
     .program = "jem-distal",
     .usage = "--model FILE [options]",
-    .about =
-        "Images made from noise by gradient ascent on p(y given x): what is the model sure "
-        "of? Every class is a target.",
+    .about = "Images made from noise by gradient ascent on p(y|x): what is the model sure "
+             "of? Every class is a target.",
     .notes = "Example:\n"
              "  jem-distal --model demo/best.safetensors --data fashion-mnist --out distal\n",
     CLI_OPTIONS(options),

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kit/base/json_log.h"
 #include "kit/base/stop.h"
@@ -30,8 +31,9 @@ static const struct cli_option options[] = {
     {NULL, "inception", "FILE",
      "weights of Inception-v3 for FID and Inception Score, as jem-hybrid takes them", NULL,
      .text = &plan.inception},
-    {"Images", "data", "KIND", "what the checkpoints were trained on: " DATA_HELP,
-     "fashion-mnist", .text = &lab.data, .check = data_check},
+    {"Images", "data", "KIND",
+     "what the checkpoints were trained on: " DATA_HELP "; model: what --jem was trained on",
+     LAB_DATA_OF_MODEL, .text = &lab.data, .check = lab_check_data},
     {NULL, "ood", "KIND",
      "other images for jem-ood; may be repeated (without it: those that jem-ood makes)", NULL,
      .list = &plan.ood, .check = out_set_check},
@@ -46,8 +48,7 @@ static const struct cli_option options[] = {
     {NULL, "json", "FILE", "all results in one object", NULL, .text = &lab.json, .written = 1},
     LAB_QUIET(lab),
     {"Computing", "seed", "N", "of all programs", "1", .integer = &lab.seed},
-    {NULL, "threads", "N", "0: one per processor; changes no result", "0",
-     .integer = &lab.threads, .max = 64},
+    {NULL, "threads", "N", THREADS_HELP, "0", .integer = &lab.threads, .max = 64},
     {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &lab.backend},
 };
 
@@ -69,8 +70,9 @@ static const struct cli command_line = {
              "on, and the\nexit code is 1. An experiment that the data or a checkpoint do not "
              "allow is left out, and\nthe page says why. Ctrl-C ends the program that is "
              "running and writes a page of what is\ndone; the same command goes on from there: "
-             "runs in --out of the same checkpoints (by\ntheir MD5), data and settings are "
-             "kept. Delete the folder to begin anew.\n\nExample:\n"
+             "runs in --out of the same programs,\ncheckpoints, data and settings are kept "
+             "(files are compared by their MD5, not by name).\nDelete the folder to begin "
+             "anew.\n\nExample:\n"
              "  jem-report --jem demo/best.safetensors --classifier plain/best.safetensors \\\n"
              "      --quick --out report\n",
     CLI_OPTIONS(options),
@@ -78,10 +80,18 @@ static const struct cli command_line = {
     .check = check,
 };
 
-/* The programs stand beside this one. Started by its bare name, it is on the PATH, and so are
- * they. */
+/* The programs stand beside this one. Started by its bare name, it does not know where that is,
+ * but Linux does. */
 static void find_programs(const char *self)
 {
+    char file[FILE_PATH_BYTES];
+    const ssize_t got =
+        strchr(self, '/') == NULL ? readlink("/proc/self/exe", file, sizeof file - 1) : 0;
+
+    if (got > 0) {
+        file[got] = '\0';
+        self = file;
+    }
     const char *slash = strrchr(self, '/');
     const size_t length = slash == NULL ? 0 : (size_t)(slash - self) + 1;
 
@@ -120,6 +130,18 @@ static void note(int role, struct record_table *t)
     record_text(t, "channels, height, width, classes", text);
 }
 
+/* What --data model stands for, kept beyond lab_close(). */
+static char *data_of_jem;
+
+static void keep_data(void)
+{
+    data_of_jem = strdup(lab.data);
+    if (data_of_jem == NULL)
+        must(report_no_memory());
+    lab.data = data_of_jem;
+    lab.data_of_model = 0;
+}
+
 /* Does a checkpoint fit the data? */
 static void look_at(int role, struct record_table *t)
 {
@@ -142,8 +164,10 @@ static void look_at(int role, struct record_table *t)
     if (role == ROLE_JEM && plan.inception != NULL)
         must(digest_md5(plan.inception, plan.facts.inception_md5));
     if (role == ROLE_JEM)
-        paper_facts_of_data(&lab, &plan.facts);
+        paper_facts_of_data(&lab, &plan.ood, &plan.facts);
     lab.remark = NULL;
+    if (role == ROLE_JEM)
+        keep_data();
     lab_close(&lab);
 }
 
@@ -186,10 +210,13 @@ static json_t *left_out_json(const struct paper_runs *runs)
 {
     json_t *list = json_array();
 
-    for (int i = 0; i < runs->left_outs; i++)
-        json_array_append_new(list, json_pack("{ss ss ss}", "name", runs->left_out[i].name,
-                                              "section", runs->left_out[i].section, "why",
-                                              runs->left_out[i].why));
+    for (int i = 0; i < runs->left_outs; i++) {
+        json_t *o = json_pack("{ss ss}", "name", runs->left_out[i].name, "section",
+                              runs->left_out[i].section);
+
+        json_set_text(o, "why", runs->left_out[i].why);
+        json_array_append_new(list, o);
+    }
     return list;
 }
 

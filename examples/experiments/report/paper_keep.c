@@ -2,11 +2,50 @@
 
 /* See paper_keep.h. */
 
+#define _GNU_SOURCE /* dl_iterate_phdr */
+
 #include "paper_keep.h"
 
+#include <link.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "kit/base/digest.h"
 #include "kit/base/json_log.h"
+
+/* Appends the MD5 of a file, or null where it cannot be read. */
+static void add_md5(json_t *key, const char *path)
+{
+    char md5[DIGEST_MD5_TEXT];
+
+    if (file_exists(path) && digest_md5(path, md5) == EXIT_OK)
+        json_array_append_new(key, json_string(md5));
+    else
+        json_array_append_new(key, json_null());
+}
+
+/* The other programs find the same libjem.so as this one. One that is linked into them is a part of
+ * them. */
+static int add_library(struct dl_phdr_info *info, size_t size, void *key)
+{
+    (void)size;
+    if (strncmp(file_name_of(info->dlpi_name), "libjem.so", strlen("libjem.so")) != 0)
+        return 0;
+    add_md5(key, info->dlpi_name);
+    return 1;
+}
+
+json_t *paper_key(const struct paper_plan *plan, const char *program)
+{
+    json_t *key = json_pack("[s]", program);
+    char path[FILE_PATH_BYTES];
+    const int length = snprintf(path, sizeof path, "%s%s", plan->folder, program);
+
+    if (length > 0 && (size_t)length < sizeof path)
+        add_md5(key, path);
+    dl_iterate_phdr(add_library, key);
+    return key;
+}
 
 /* The object in folder/name; NULL: there is none that can be read. */
 static json_t *read_object(const char *folder, const char *name)

@@ -11,12 +11,30 @@
 
 #include "kit/data/holdout.h"
 
-static void fingerprint(struct lab *l, const char *split, char out[17])
+static uint64_t fingerprint(struct lab *l, const char *spec, const char *split)
 {
+    jem_dataset *data = lab_dataset(l, spec, split);
     int64_t number = 0;
 
-    must_jem(jem_dataset_fingerprint(lab_dataset(l, l->data, split), &number));
-    snprintf(out, 17, "%016" PRIx64, (uint64_t)number);
+    must_jem(jem_dataset_fingerprint(data, &number));
+    lab_drop(l, data);
+    return (uint64_t)number;
+}
+
+static void show(uint64_t number, char out[17])
+{
+    snprintf(out, 17, "%016" PRIx64, number);
+}
+
+/* What is made of the data follows from their fingerprint. */
+static void fingerprint_others(struct lab *l, const struct cli_list *ood, char out[17])
+{
+    uint64_t all = 0;
+
+    for (int64_t i = 0; i < ood->count; i++)
+        if (!out_set_is_made(ood->items[i]))
+            all = all * UINT64_C(0x100000001B3) + fingerprint(l, ood->items[i], "test");
+    show(all, out);
 }
 
 /* The labels that few of are left to draw from. */
@@ -39,15 +57,16 @@ static void count_labels(struct lab *l, const jem_dataset *rest, struct paper_fa
     lab_drop(l, of_class);
 }
 
-void paper_facts_of_data(struct lab *l, struct paper_facts *f)
+void paper_facts_of_data(struct lab *l, const struct cli_list *ood, struct paper_facts *f)
 {
     const jem_dataset *all = lab_dataset(l, l->data, "train");
     jem_dataset *rest, *held_out;
 
     must(data_own_splits(l->data, &f->own_splits));
     must_jem(jem_dataset_size(all, &f->n_train));
-    fingerprint(l, "train", f->train);
-    fingerprint(l, "test", f->test);
+    show(fingerprint(l, l->data, "train"), f->train);
+    show(fingerprint(l, l->data, "test"), f->test);
+    fingerprint_others(l, ood, f->ood);
     f->held_out = holdout_default(f->n_train);
     if (f->held_out < 1)
         return;

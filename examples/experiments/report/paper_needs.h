@@ -20,10 +20,11 @@ struct paper_facts {
     int64_t n_train, held_out;
     int64_t fewest, fewest_of; /* labels of the rarest class among images not held out */
     char train[17], test[17];  /* fingerprints of the splits */
+    char ood[17];              /* of all data sets that --ood names */
 };
 
 /* Fill in all that is about the data. The lab is open. */
-void paper_facts_of_data(struct lab *l, struct paper_facts *f);
+void paper_facts_of_data(struct lab *l, const struct cli_list *ood, struct paper_facts *f);
 
 /* Why a program cannot be run with `words` on checkpoint `model` (PAPER_MODELS: it trains its
  * own); NULL: it can. */

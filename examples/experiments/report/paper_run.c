@@ -59,7 +59,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct words *w, const cha
 static void add_key(struct words *w, const char *text)
 {
     add(w, "%s", text);
-    json_array_append_new(w->key, json_string(text));
+    json_array_append_new(w->key, json_text(text));
 }
 
 /* A file, on whose bytes it depends and not on their place. */
@@ -113,6 +113,7 @@ static int expand(const struct paper_plan *plan, const char *word, struct words 
             add_key(w, "--ood");
             add_key(w, plan->ood.items[i]);
         }
+        json_array_append_new(w->key, json_string(f->ood));
     } else if (strcmp(word, "@validation") == 0) {
         if (f->held_out > QUICK_VALIDATION) {
             add_key(w, "--validation");
@@ -149,8 +150,9 @@ static int compose(const struct paper_plan *plan, const struct paper_run *run, s
 {
     const struct paper_step *s = run->step;
 
-    w->key = json_pack("[ssss]", s->program, jem_version_string(), plan->facts.train,
-                       plan->facts.test);
+    w->key = paper_key(plan, s->program);
+    json_array_append_new(w->key, json_string(plan->facts.train));
+    json_array_append_new(w->key, json_string(plan->facts.test));
     add(w, "%s%s", plan->folder, s->program);
     if (run->role != ROLE_NONE) {
         add_key(w, "--model");
@@ -475,8 +477,8 @@ const struct paper_runs *paper_run_all(const struct paper_plan *plan)
     must(plan_all(plan, words, out));
     if (out->kept > 0)
         progress_say(&plan->lab->progress,
-                     "%d of %d runs are there already, from the same checkpoints, data and "
-                     "settings; they are kept",
+                     "%d of %d runs are there already, from the same programs, checkpoints, "
+                     "data and settings; they are kept",
                      out->kept, out->wanted);
     must(make_all(&way, words, out));
     return out;

@@ -33,7 +33,7 @@ static const struct cli_option options[] = {
      .check = data_check},
     {NULL, "test", "KIND",
      "the test images, the test split of another data set; needed where both splits of --data "
-     "are the same images (idx, npy, ...)",
+     "are the same images (with ,test=0)",
      NULL, .text = &arg.test, .check = data_check},
     {NULL, "labels", "N,...", "labelled images per class; each number is a comparison",
      "10,100", .text = &arg.labels},
@@ -48,10 +48,8 @@ static const struct cli_option options[] = {
     {NULL, "split-seed", "N", "chooses which images these are", "1",
      .integer = &arg.split_seed},
     LAB_COUNT(lab, "test images"),
-    {"Settings of both trainings", "preset", "NAME",
-     "a named set of settings; may be repeated; applied before --set", NULL,
-     .list = &arg.presets},
-    {NULL, "set", "NAME=VALUE", "one setting; may be repeated", NULL, .list = &arg.sets},
+    {"Settings of both trainings", "preset", "NAME", PRESET_HELP, NULL, .list = &arg.presets},
+    {NULL, "set", "NAME=VALUE", SET_HELP, NULL, .list = &arg.sets},
     {NULL, "steps", "N", "short for --set train.steps=N; 0: as the settings say", "0",
      .integer = &arg.steps, .max = INT64_MAX},
     {NULL, "validate-every", "STEPS", "steps between validations", "250",
@@ -74,7 +72,7 @@ static const struct cli command_line = {
     .about =
         "Train JEM and a plain classifier on the same few labels, JEM with log p(x) of all "
         "images besides, and compare how well they classify.",
-    .notes = "Examples:\n"
+    .notes = "Example:\n"
              "  jem-semisup --preset demo --labels 5,20,100 --seeds 3 --out semisup\n",
     CLI_OPTIONS(options),
     .check = check,

@@ -25,9 +25,8 @@ static struct {
 
 static const struct cli_option options[] = {
     {"Settings", "data", "KIND", DATA_HELP, "fashion-mnist", .text = &lab.data},
-    {NULL, "preset", "NAME", "a named set of settings; may be repeated; applied before --set",
-     NULL, .list = &arg.presets},
-    {NULL, "set", "NAME=VALUE", "one setting; may be repeated", NULL, .list = &arg.sets},
+    {NULL, "preset", "NAME", PRESET_HELP, NULL, .list = &arg.presets},
+    {NULL, "set", "NAME=VALUE", SET_HELP, NULL, .list = &arg.sets},
     {NULL, "variant", "NAME=VALUE[,NAME=VALUE...]",
      "train with these settings on top as well; may be repeated", NULL, .list = &arg.variants},
     {"Trainings", "stop-after", "N",

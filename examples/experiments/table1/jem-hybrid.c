@@ -31,9 +31,9 @@ static const struct cli_option options[] = {
      "a model or a training (default: the file of --from-buffer)", NULL,
      .text = &lab.model_file},
     LAB_DATA(lab, "test images for the accuracy, training images for the distance: "),
-    {NULL, "count", "N", "test images, evenly spaced; 0: all", "0", .integer = &lab.count,
-     .max = INT32_MAX},
-    {NULL, "reference", "N", "training images that samples are compared to; 0: all", "0",
+    LAB_COUNT(lab, "test images"),
+    {NULL, "reference", "N",
+     "only N of the training images that samples are compared to, evenly spaced; 0: all", "0",
      .integer = &arg.reference, .max = INT32_MAX},
     {"Features of images (one of the two)", "inception", "FILE",
      "FID and Inception Score: weights of Inception-v3, made by "
@@ -53,24 +53,25 @@ static const struct cli_option options[] = {
      "chains",
      NULL, .text = &plan.buffer},
     {NULL, "keep", "PERCENT",
-     "judge the top of each class by p(y|x) as well; SADA-JEM's figures are of 90", "100",
-     .integer = &arg.keep, .min = 1, .max = 100},
+     "judge also the PERCENT of each class with the highest p(y|x) by themselves; SADA-JEM's "
+     "figures are of 90",
+     "100", .integer = &arg.keep, .min = 1, .max = 100},
     {NULL, "in-order", NULL,
      "Inception Score of samples as they come, instead of in torch-fidelity's random order",
      NULL, .flag = &arg.in_order},
-    {"Settings of the chains (the file's, where it has some)", "preset", "NAME",
-     "a named set of settings; may be repeated", NULL, .list = &plan.presets},
+    {"Settings of the chains (the file's, where it has some)", "preset", "NAME", PRESET_HELP,
+     NULL, .list = &plan.presets},
     {NULL, "set", "NAME=VALUE",
-     "one setting; sgld.class_cond=1 gives chains on log p(x|y), the classes in turn, instead "
-     "of log p(x)",
+     SET_HELP "; sgld.class_cond=1 gives chains on log p(x|y), the classes in turn, instead "
+              "of log p(x)",
      NULL, .list = &plan.sets},
     LAB_SEED(lab, "of starts and chains"),
     LAB_OUT(lab, "Results", "folder for pictures: samples.png, starts.png"),
     LAB_FILES(lab),
+    LAB_QUIET(lab),
     {"Computing", "batch", "N", "chains at a time; changes memory and speed, no result", "100",
      .integer = &plan.batch, .min = 1, .max = 65536},
     LAB_COMPUTING(lab, NULL),
-    LAB_QUIET(lab),
 };
 
 static int check(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* See file_writer.h; libjem/core/file.c is the same for the library. */
+/* See file_writer.h; libjem/core/file.c is the same for the library, and docs/decisions.md says why there
+ * are two. */
 
 #define _DEFAULT_SOURCE /* flock, getrandom */
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "kit/base/report.h"
+#include "kit/base/splitmix.h"
 
 #define LINKS     40 /* as many as Linux follows */
 #define TRIES     100
@@ -164,13 +166,22 @@ static int open_direct(struct file_writer *w)
     return EXIT_OK;
 }
 
-/* A name that no other process, living or dead, has. */
-static int name_temporary(struct file_writer *w)
+/* A name that no other process, living or dead, has. Without random numbers it is made of what differs
+ * between processes, and of the number of the try, since nothing else need change between two. */
+static int name_temporary(struct file_writer *w, int try)
 {
     uint64_t salt = 0;
 
-    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) != (ssize_t)sizeof salt)
-        salt = (uint64_t)time(NULL) * UINT64_C(1000000007) + (uint64_t)getpid();
+    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) != (ssize_t)sizeof salt) {
+        struct timespec now = {0, 0};
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        salt = (uint64_t)now.tv_sec;
+        salt = splitmix_next(&salt) + (uint64_t)now.tv_nsec;
+        salt = splitmix_next(&salt) + (uint64_t)getpid();
+        salt = splitmix_next(&salt) + (uint64_t)(uintptr_t)w;
+        salt = splitmix_next(&salt) + (uint64_t)try;
+    }
     const int length = snprintf(w->temporary, sizeof w->temporary, "%s" TEMPORARY "%016" PRIx64,
                                 w->path, salt);
     if (length > 0 && (size_t)length < sizeof w->temporary)
@@ -215,7 +226,7 @@ static int open_temporary(struct file_writer *w)
     for (int i = 0; i < TRIES; i++) {
         struct stat about;
 
-        TRY(name_temporary(w));
+        TRY(name_temporary(w, i));
         const int fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno == EEXIST)
             continue;
@@ -264,11 +275,38 @@ int file_writer_open(struct file_writer *w, const char *name)
     return EXIT_OK;
 }
 
+/* All bytes on the disk, before the name: a power cut after the renaming leaves a whole file. */
+static int settle(const struct file_writer *w)
+{
+    int rc;
+
+    do {
+        rc = fsync(fileno(w->stream));
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+/* The renaming itself, as far as the file system can. */
+static void settle_folder(const struct file_writer *w)
+{
+    char folder[FILE_PATH_BYTES];
+    const int fd = file_folder_of(folder, w->path) == EXIT_OK
+                       ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                       : -1;
+
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    (void)close(fd);
+}
+
 /* The lock holds until the stream is closed, which is after the renaming. */
 static int take_place(struct file_writer *w, int sound)
 {
-    if (sound && rename(w->temporary, w->path) == 0)
+    if (sound && settle(w) && rename(w->temporary, w->path) == 0) {
+        settle_folder(w);
         return 1;
+    }
     const int error = errno;
     (void)unlink(w->temporary);
     errno = error;

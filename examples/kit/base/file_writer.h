@@ -4,8 +4,8 @@
 
 /* Files that programs write, by the rules by which libjem saves.
  *
- * The bytes go to a temporary file beside the target, which takes its place in one step; so a file
- * is the old or the new one, never half of one. A symbolic link is followed and stays, a link to
+ * The bytes go to a temporary file beside the target, which takes its place in one step when they
+ * are on the disk; so a file is the old or the new one, never half of one, after a power cut too. A symbolic link is followed and stays, a link to
  * nothing makes its target. A file keeps its mode. What is no regular file (a named pipe, a device,
  * /dev/fd/N) is written to as it is, and "-" is standard output. Temporary files that killed
  * programs left beside the same target are removed. */

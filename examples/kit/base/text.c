@@ -4,9 +4,10 @@
 
 #include "kit/base/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BAD_BYTE "\xEF\xBF\xBD" /* U+FFFD */
 
 /* Bytes of the character at p, at most `left`; 0: no sound one (RFC 3629). */
 static size_t character(const unsigned char *p, size_t left)
@@ -58,13 +59,33 @@ char *text_shown(const char *text)
         to += sound;
         at += sound;
         if (at < length) {
-            memcpy(to, "\xEF\xBF\xBD", 3);
+            memcpy(to, BAD_BYTE, 3);
             to += 3;
             at++;
         }
     }
     *to = '\0';
     return shown;
+}
+
+void text_write(FILE *out, const char *text, const char *special,
+                void (*escape)(FILE *out, char c))
+{
+    for (size_t left = strlen(text); left > 0;) {
+        const size_t plain = text_sound(text, strcspn(text, special));
+
+        fwrite(text, 1, plain, out);
+        text += plain;
+        left -= plain;
+        if (left == 0)
+            return;
+        if (strchr(special, *text) != NULL)
+            escape(out, *text);
+        else
+            fputs(BAD_BYTE, out);
+        text++;
+        left--;
+    }
 }
 
 static int stays(char c)

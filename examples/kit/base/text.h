@@ -9,6 +9,7 @@
  * its bytes stand beside it percent-encoded, as in a URL. */
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* How many of the bytes are sound UTF-8: all, or those before the first bad character. */
 size_t text_sound(const char *text, size_t length);
@@ -18,6 +19,10 @@ int text_is_utf8(const char *text);
 
 /* A copy for people (free()); NULL: out of memory. */
 char *text_shown(const char *text);
+
+/* Write it for people. escape() writes each of the characters in `special`. */
+void text_write(FILE *out, const char *text, const char *special,
+                void (*escape)(FILE *out, char c));
 
 /* A copy with %XX for what is not a letter, a digit or one of -._~/ (free()); NULL: out of memory. */
 char *text_percent(const char *text);

@@ -10,8 +10,11 @@
 
 #include "kit/cli/cli.h"
 
-/* The help text of --backend. */
+/* Help texts of --backend, --threads, --preset and --set. */
 #define BACKEND_HELP "cpu, cpu:avx512, cpu:avx2, cpu:blis or reference"
+#define THREADS_HELP "0: one per usable processor; changes no result"
+#define PRESET_HELP  "a named set of settings; may be repeated; applied before --set"
+#define SET_HELP     "one setting; may be repeated"
 
 /* A context with its warnings on stderr. `threads` 0: one per processor. */
 int settings_context(const char *backend, int64_t threads, jem_context **out);

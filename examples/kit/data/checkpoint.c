@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/base/file.h"
 #include "kit/base/json_log.h"
 #include "kit/base/report.h"
 #include "kit/cli/settings.h"
@@ -45,20 +46,69 @@ static int read_header(struct checkpoint *c)
     return EXIT_OK;
 }
 
+#define CONVERT                                                                                \
+    "examples/convert/pt2safetensors.py makes a model of it, inception2safetensors.py one of " \
+    "Inception-v3"
+#define WANTED                                                                                 \
+    "give a .safetensors file, which jem-train writes and examples/convert/ makes of "         \
+    "PyTorch's"
+
+/* How files of other formats begin. */
+static const struct {
+    const char *begin;
+    size_t length;
+    const char *what, *advice;
+} others[] = {
+    {"\x80\x02", 2, "a PyTorch checkpoint", CONVERT},
+    {"\x93NUMPY", 6, "a NumPy array (.npy)", WANTED},
+    {"\x89PNG", 4, "a picture (PNG)", WANTED},
+    {"\xff\xd8\xff", 3, "a picture (JPEG)", WANTED},
+    {"\x1f\x8b", 2, "a gzip file", "if it holds a model, unpack it with gunzip"},
+    {"\x89HDF", 4, "an HDF5 file", WANTED},
+    {"MATLAB 5.0", 10, "a MAT-file", WANTED},
+    {"\0\0\x08", 3, "an IDX file, as MNIST's are", WANTED},
+};
+
+/* What a ZIP archive holds first is named at byte 30. */
+static int zip_begins_with(const char *begin, size_t length, const char *ending)
+{
+    const size_t named = (size_t)((unsigned char)begin[26] | (unsigned char)begin[27] << 8);
+    char name[64];
+
+    snprintf(name, sizeof name, "%.*s", (int)(named < length - 30 ? named : length - 30),
+             begin + 30);
+    return file_has_ending(name, ending);
+}
+
+static void advise(const char *path, const char *what, const char *advice)
+{
+    report_note("%s looks like %s; %s", path, what, advice);
+}
+
 void checkpoint_advise(const char *path)
 {
-    static const unsigned char zip[] = {'P', 'K', 3, 4}, pickle[] = {0x80, 2};
-    unsigned char begin[4];
+    char begin[96] = {0};
     FILE *file = fopen(path, "rb");
     const size_t n = file == NULL ? 0 : fread(begin, 1, sizeof begin, file);
 
     if (file != NULL)
         fclose(file);
-    if (n == sizeof begin &&
-        (memcmp(begin, zip, sizeof zip) == 0 || memcmp(begin, pickle, sizeof pickle) == 0))
-        report_note("%s looks like a PyTorch checkpoint; examples/convert/pt2safetensors.py "
-                    "makes a model of it",
-                    path);
+    if (memcmp(begin + 4, "\0\0\0\0{", 5) == 0)
+        return; /* a safetensors file, whatever the length of its header looks like */
+    if (n > 30 && memcmp(begin, "PK\3\4", 4) == 0) {
+        if (zip_begins_with(begin, n, "/data.pkl"))
+            advise(path, "a PyTorch checkpoint", CONVERT);
+        else if (zip_begins_with(begin, n, ".npy"))
+            advise(path, "NumPy arrays (.npz)", WANTED);
+        else
+            advise(path, "a ZIP archive", WANTED);
+        return;
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (n > others[i].length && memcmp(begin, others[i].begin, others[i].length) == 0) {
+            advise(path, others[i].what, others[i].advice);
+            return;
+        }
 }
 
 int checkpoint_open(const char *path, struct checkpoint *out)

@@ -18,8 +18,8 @@ struct checkpoint {
     json_t *header;
 };
 
-/* Says, where a file is one of PyTorch's (torch.save), which script makes a model of it; nothing of
- * other files. For after it was refused. */
+/* Says what a file is instead of a model, where its first bytes tell it (a PyTorch checkpoint, an
+ * array, a picture ...), and what to do. For after it was refused. */
 void checkpoint_advise(const char *path);
 
 int checkpoint_open(const char *path, struct checkpoint *out);

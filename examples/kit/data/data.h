@@ -45,6 +45,9 @@
     "fashion-mnist[:DIR], cifar10:DIR, npy:IMAGES,LABELS or another that jem-data --kinds "    \
     "lists"
 
+/* The help text of --split. */
+#define SPLIT_HELP "train or test; of some folders also validation, of SVHN extra"
+
 /* The list of jem-data --kinds, on stdout. */
 int data_print_kinds(void);
 

@@ -12,6 +12,7 @@
 
 #include "kit/base/file.h"
 #include "kit/base/report.h"
+#include "kit/base/text.h"
 
 /* Of a character of the legend and the title, in the picture's units: a little too much. */
 #define LEGEND_WIDTH 6.2
@@ -65,26 +66,14 @@ static void stroke_of(FILE *out, int colour)
             is_dashed(colour) ? " stroke-dasharray=\"6 3\"" : "");
 }
 
+static void escape(FILE *out, char c)
+{
+    fputs(c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : "&quot;", out);
+}
+
 void html_text(FILE *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            fputc(*text, out);
-        }
-    }
+    text_write(out, text, "<>&\"", escape);
 }
 
 static double px(const plot *p, double x)

@@ -67,7 +67,7 @@ void plot_legend(plot *p, int colour, const char *name);
 /* Writes the picture. Returns an exit code. */
 int plot_end(plot *p);
 
-/* Text with <, >, & and " escaped. */
+/* Text with <, >, & and " escaped, in UTF-8 whatever it is (text.h). */
 void html_text(FILE *out, const char *text);
 
 #endif

@@ -2,7 +2,8 @@
 #ifndef KIT_FORMATS_PICKLE_MACHINE_H
 #define KIT_FORMATS_PICKLE_MACHINE_H
 
-/* Shared by the stack machine (pickle.c) and the functions a pickle may name (pickle_numpy.c). */
+/* Shared by the stack machine (pickle.c), its opcodes (pickle_opcodes.c) and the functions a pickle
+ * may name (pickle_numpy.c). */
 
 #include "kit/formats/pickle.h"
 
@@ -21,6 +22,15 @@ struct pickle {
     struct pickle_value mark;
     struct pickle_value *root;
 };
+
+/* One opcode: its name, and what it does with which argument. No function: it is refused; no name:
+ * there is none. */
+struct pickle_opcode {
+    const char *name;
+    int (*run)(struct pickle *p, int arg);
+    int arg;
+};
+extern const struct pickle_opcode pickle_opcodes[256];
 
 /* An error that names the file and the place. Returns EXIT_FAILED. */
 int pickle_refuse(const struct pickle *p, const char *format, ...)

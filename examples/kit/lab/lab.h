@@ -106,7 +106,7 @@ int lab_check_data(const char *spec);
 #define LAB_QUIET(lab) \
     {NULL, "quiet", NULL, "no progress on stderr", NULL, .flag = &(lab).quiet}
 #define LAB_COMPUTING(lab, section) \
-    {section, "threads", "N", "0: one per processor; changes no result", "0", \
+    {section, "threads", "N", THREADS_HELP, "0", \
      .integer = &(lab).threads, .max = 64}, \
     {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &(lab).backend}
 /* What most tables end with, after --out. */

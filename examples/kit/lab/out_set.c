@@ -91,9 +91,14 @@ static int find_outliers(const char *spec)
     return -1;
 }
 
+int out_set_is_made(const char *spec)
+{
+    return find_outliers(spec) >= 0;
+}
+
 int out_set_check(const char *spec)
 {
-    const int rc = find_outliers(spec) >= 0 ? EXIT_OK : data_check(spec);
+    const int rc = out_set_is_made(spec) ? EXIT_OK : data_check(spec);
 
     if (rc != EXIT_OK)
         report_note("--ood takes " OUT_SET_HELP);

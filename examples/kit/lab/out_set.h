@@ -22,6 +22,9 @@ struct out_set {
 /* Is it a kind that --ood takes? Reads nothing: for option tables. */
 int out_set_check(const char *spec);
 
+/* Is it made here, of the model's data? */
+int out_set_is_made(const char *spec);
+
 /* Are there images enough of which it is made? Only interp wants more than one. */
 int out_set_can_be_made(const char *spec, const struct image_input *in, int64_t count);
 

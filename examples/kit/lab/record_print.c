@@ -13,6 +13,7 @@
 #include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 #include "kit/base/table.h"
+#include "kit/base/text.h"
 #include "kit/lab/record_inside.h"
 
 #define LINE 96 /* characters of a line of prose */
@@ -200,19 +201,18 @@ int record_print_protocol(const struct record *r, FILE *out)
 
 /* --- CSV (RFC 4180, with line ends of Unix) ------------------------------------------------- */
 
+static void double_quote(FILE *out, char c)
+{
+    fprintf(out, "%c%c", c, c);
+}
+
 static void put_quoted(FILE *out, const char *text)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            fputc('"', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
+    const char *quote = strpbrk(text, ",\"\r\n") == NULL ? "" : "\"";
+
+    fputs(quote, out);
+    text_write(out, text, quote, double_quote);
+    fputs(quote, out);
 }
 
 static void put_csv_cell(FILE *out, const struct record_column *c,

@@ -32,10 +32,10 @@ static struct {
 static const struct cli_option options[] = {
     {"What", "op", "NAME",
      "logits; grad: d log p(x)/dx; sgld: steps of a chain; train: one labelled batch, forward, "
-     "all gradients and the update; conv: a single convolution. May be given several times "
+     "all gradients and the update; conv: a single convolution. May be repeated "
      "(default: logits, grad, sgld, train)",
      NULL, .list = &arg.ops},
-    {NULL, "batch", "N", "images at a time; may be given several times (default: 16)", NULL,
+    {NULL, "batch", "N", "images at a time; may be repeated (default: 16)", NULL,
      .list = &arg.batches},
     {NULL, "steps", "N", "of sgld", "1", .integer = &arg.steps, .min = 1, .max = 1000000},
     {"Network", "model", "NAME", "wrn-DEPTH-WIDTH, small, mlp, or demo (the preset's)",
@@ -44,17 +44,16 @@ static const struct cli_option options[] = {
      .text = &arg.input},
     {NULL, "classes", "N", "outputs of the network", "10", .integer = &arg.classes, .min = 1,
      .max = 65536},
-    {NULL, "set", "NAME=VALUE", "any other setting of the model or of sgld, see --list-options",
-     NULL, .list = &arg.sets},
+    {NULL, "set", "NAME=VALUE", SET_HELP "; model.* and sgld.*", NULL, .list = &arg.sets},
     {"Convolution", "shape", "SIZES",
      "of --op conv: N,C,H,W,K[,kernel,stride]; N images of C channels, K filters, padded by "
-     "half the kernel (3 and stride 1)",
+     "half the kernel; without them kernel 3 and stride 1",
      NULL, .text = &arg.shape},
     {NULL, "pass", "NAME", "fwd; bwd_x, gradient in the input; bwd_w, gradient in the weights",
      "fwd", .text = &arg.pass},
     {"Measuring", "repeat", "N", "timed runs, after one that is not timed", "7",
      .integer = &arg.repeat, .min = 1, .max = 1000000},
-    {NULL, "threads", "N", "0: one per processor", "0", .integer = &arg.threads, .max = 64},
+    {NULL, "threads", "N", THREADS_HELP, "0", .integer = &arg.threads, .max = 64},
     {NULL, "backend", "NAME", BACKEND_HELP, "cpu", .text = &arg.backend},
     {NULL, "json", NULL, "one JSON object per line instead of a table", NULL,
      .flag = &arg.json},

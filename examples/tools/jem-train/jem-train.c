@@ -32,13 +32,10 @@ static const struct cli_option options[] = {
      .flag = &arg.overwrite},
     {NULL, "log", "FILE", "log of JSON lines (default: DIR/log.jsonl)", NULL, .text = &arg.log},
     {"Settings", "preset", "NAME",
-     "a named set of settings; may be repeated; applied before --set. Without --preset and "
-     "--set "
-     "the settings are chosen for the images",
-     NULL, .list = &arg.presets},
+     PRESET_HELP ". Without --preset and --set the settings are chosen for the images", NULL,
+     .list = &arg.presets},
     {NULL, "set", "NAME=VALUE",
-     "one setting; may be repeated. The data decide model.channels, model.height, model.width "
-     "and model.classes",
+     SET_HELP ". The data decide model.channels, model.height, model.width and model.classes",
      NULL, .list = &arg.sets},
     {NULL, "seed", "N", "short for --set train.seed=N", NULL, .text = &arg.seed},
     {NULL, "steps", "N",
@@ -213,7 +210,7 @@ static void on_divergence(struct run *r)
         strcmp(r->arg->on_divergence, "resume") == 0 && ++r->failures_in_row < FAILURES_IN_ROW;
 
     r->diverged++;
-    json_object_set_new(line, "message", json_string(report_reason()));
+    json_object_set_new(line, "message", json_text(report_reason()));
     json_object_set_new(line, "then", json_string(again ? "tried again" : "stopped"));
     if (again)
         report_note("%s; trying other samples (%" PRId64 " of %d failures in a row)",
