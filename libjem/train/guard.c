@@ -27,8 +27,7 @@
 #define SPEAK 2.0  /* a change by this factor is worth a line */
 
 /* The size of an SGLD step, as a factor of the option. */
-#define QUICKER     1.1
-#define SLOWER      1.03
+#define GAIN        1.5 /* times exp(GAIN x how far the AUC is out of bounds) */
 #define LEAST_REACH 0.02
 #define MOST_REACH  2.0
 #define MILD        0.08 /* samples may score above the data by this much AUC below the band */
@@ -210,11 +209,10 @@ static void control(jem_trainer *t, double auc)
 
     if (auc > g->high) {
         set_penalty(g, fmax(g->now.energy_l2 * RAISE, FIRST));
-        set_reach(g, g->now.reach * QUICKER);
-    } else if (auc < g->low && g->now.energy_l2 > g->now.floor) {
+        set_reach(g, g->now.reach * exp(GAIN * (auc - g->high)));
+    } else if (auc < g->low) {
         set_penalty(g, g->now.energy_l2 / LOWER);
-    } else if (auc < g->low - MILD) {
-        set_reach(g, g->now.reach / SLOWER);
+        set_reach(g, g->now.reach * exp(GAIN * fmin(auc - (g->low - MILD), 0.0)));
     }
     apply(t);
     speak_of_penalty(t, auc);

@@ -5,8 +5,8 @@
 /* Keeps a training from losing its chains (telemetry.h says what that is).
  *
  * After every step the guard looks at the running AUC and holds it in a band. Above the band the
- * energy penalty rises and chains take larger steps; below it the penalty falls back and then,
- * when the samples score far above the data, the steps become smaller. Where the AUC runs away
+ * energy penalty rises and chains take larger steps; below it the penalty falls back and, when
+ * samples score far above the data, steps become smaller. Where the AUC runs away
  * all the same, or a step fails for its numbers, the training goes back to one of the last
  * healthy states, with other random numbers, a smaller learning rate and a stronger penalty.
  * After "guard.rollbacks" of these it ends in the last such state.

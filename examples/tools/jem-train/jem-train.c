@@ -251,6 +251,7 @@ static void advance(struct run *r, struct means *m)
 
     r->seconds += progress_clock() - start;
     r->step = (int64_t)train_metric(r, "step");
+    train_log_guard(r);
     if (status == JEM_E_NUMERIC) {
         if (train_guards(r))
             on_used_up(r);

@@ -41,7 +41,7 @@ static int aims_to_generate(const struct run *r)
     return strcmp(aim, "generate") == 0;
 }
 
-/* libjem's log has told it on stderr already. */
+/* Within a step: the trainer cannot be asked for anything. libjem's log has told it on stderr. */
 static void hear(void *user, int64_t step, const char *action, const char *reason)
 {
     struct run *r = user;
@@ -50,12 +50,31 @@ static void hear(void *user, int64_t step, const char *action, const char *reaso
     json_object_set_new(line, "step", json_integer(step));
     json_set_text(line, "action", action);
     json_set_text(line, "reason", reason);
-    train_log_line(r, line);
+    json_array_append_new(r->heard, line);
+}
+
+void train_log_guard(struct run *r)
+{
+    size_t i;
+    json_t *line;
+
+    json_array_foreach(r->heard, i, line)
+    {
+        train_log_line(r, json_incref(line));
+    }
+    json_array_clear(r->heard);
+}
+
+static void release(void *array)
+{
+    json_decref(array);
 }
 
 void train_watch_guard(struct run *r)
 {
     r->judges_chains = train_guards(r) && aims_to_generate(r);
+    r->heard = json_array();
+    lab_keep(r->lab, r->heard, release);
     must_jem(jem_trainer_on_guard(r->trainer, hear, r));
 }
 

@@ -40,6 +40,7 @@ struct run {
     json_t *before; /* train.json of the run that is continued; or NULL */
     FILE *log;
     struct live *live;
+    json_t *heard; /* lines of the guard, since the last step */
     int ended;
     char folder[FILE_PATH_BYTES], last[FILE_PATH_BYTES], best[FILE_PATH_BYTES];
     char record[FILE_PATH_BYTES]; /* train.json */
@@ -113,6 +114,7 @@ const char *train_quoted(const struct run *r, const char *path); /* for a shell 
 #define TRAIN_LOST 0.8 /* a running AUC above: samples are no longer like data to the model */
 void train_set_guard(struct run *r);
 void train_watch_guard(struct run *r);
+void train_log_guard(struct run *r); /* after a step, what it did in it */
 int train_guards(const struct run *r); /* does it act? */
 int train_is_lost(const struct run *r);
 void train_say_end(const struct run *r);
