@@ -30,7 +30,7 @@
 #define GAIN        1.5 /* times exp(GAIN x how far the AUC is out of bounds) */
 #define LEAST_REACH 0.02
 #define MOST_REACH  2.0
-#define MILD        0.08 /* samples may score above the data by this much AUC below the band */
+#define MILD        0.04 /* samples may score above the data by this much AUC below the band */
 
 /* At a rollback: factors of learning rate and penalty. */
 #define CALMER   0.7

@@ -22,7 +22,7 @@ PHOTOS = "/usr/lib/python3/dist-packages/skimage/data"
 FONTS = "/usr/share/fonts"
 FAMILIES = ("DejaVu", "Liberation", "Lato-", "FreeS", "FreeMono", "Nimbus", "P052", "C059", "URW", "Z003")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-GLYPHS = LETTERS + LETTERS.lower() + "0123456789" + "!#$%&()*+,-./:;<=>?@[]^_{|}~\u00a3\u00a7\u00c4\u00d6\u00dc\u00df\u00e9\u00f1"
+GLYPHS = LETTERS + LETTERS.lower() + "0123456789" + "!#$%&()*+,-./:;<=>?@[]^_{|}~\u00a3\u00a7\u00b5\u00bf\u00c4\u00d6\u00dc\u00df\u00e9\u00f1"
 
 
 class Missing(Exception):
