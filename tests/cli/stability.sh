@@ -138,3 +138,11 @@ bad "a dry run, too few recovery steps" 2 "at least --save-every (200)" --recove
 expect "stability, a dry run without a folder" 2 "--out DIR is missing" stability "${net[@]}" --dry-run
 verdict "what does not fit makes no folder" "it is there" [ ! -e "$tmp/none" ]
 expect "stability, a file in the place of the folder" 1 "not a folder" stability "${net[@]}" --stop-after 1 --out "$tmp/a.json"
+
+# A guard goes back where a step fails, and a training that it has not lost goes on to its end.
+expect "stability with a guard" 0 "rollbacks" stability "${net[@]}" "${calm[@]}" --variant "$wild,guard.mode=act,guard.rollbacks=2" \
+    --seeds 1 --stop-after 50 --recovery-steps 1 --threads 1 --out "$tmp/g" --json "$tmp/g.json"
+verdict "its rollbacks are counted" "$(json "$tmp/g.json" "o['variants']")" \
+    json "$tmp/g.json" "1 / ([v['rollbacks'] for v in o['variants']] == [0, 2])"
+verdict "and what is lost" "$(json "$tmp/g.json" "o['variants']")" \
+    json "$tmp/g.json" "1 / ([v['lost'] for v in o['variants']] == [int(r['diverged'] or r['last_auc'] > 0.8) for r in o['runs']])"

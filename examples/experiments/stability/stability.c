@@ -100,9 +100,18 @@ void stability_check(const struct stability *s, const struct stability_variant *
     s->lab->remark = NULL;
 }
 
+static double metric(const jem_trainer *trainer, const char *name)
+{
+    double value = (double)NAN;
+
+    must_jem(jem_trainer_metric(trainer, name, &value));
+    return value;
+}
+
 /* A step that leaves the finite numbers is a result. */
 static void make_step(jem_trainer *trainer, int64_t most, struct stability_end *end)
 {
+    const double before = metric(trainer, "step");
     const jem_status status = jem_trainer_step(trainer, 1);
 
     if (status == JEM_E_NUMERIC) {
@@ -110,7 +119,7 @@ static void make_step(jem_trainer *trainer, int64_t most, struct stability_end *
         snprintf(end->message, sizeof end->message, "%s", report_reason());
     } else {
         must_jem(status);
-        end->steps++;
+        end->steps += (int64_t)(metric(trainer, "step") - before); /* a guard may go back */
     }
     end->complete = end->diverged || end->steps == most;
 }
@@ -119,8 +128,12 @@ static void watch(const jem_trainer *trainer, double warmup, struct stability_ru
 {
     const int64_t at = (r->end.steps - 1) * STABILITY_POINTS / r->planned;
 
-    must_jem(jem_trainer_metric(trainer, "energy_gap", &r->gap_last));
-    must_jem(jem_trainer_metric(trainer, "sample_saturation", &r->saturated));
+    r->rollbacks = metric(trainer, "rollbacks");
+    if (isnan(metric(trainer, "energy_gap")))
+        return; /* the guard went back */
+    r->gap_last = metric(trainer, "energy_gap");
+    r->saturated = metric(trainer, "sample_saturation");
+    r->auc_last = metric(trainer, "running_auc");
     if ((double)r->end.steps > warmup)
         r->gap_largest = fmax(r->gap_largest, fabs(r->gap_last)); /* fmax() skips NaN */
     if (!(fabs(r->gap_last) <= fabs(r->gap[at]))) {
@@ -256,7 +269,7 @@ static void plan(const struct stability *s, const jem_trainer *trainer, const je
     must(train_planned_steps(trainer, opts, &r->planned));
     if (s->steps > 0 && s->steps < r->planned)
         r->planned = s->steps;
-    r->gap_largest = r->gap_last = r->saturated = (double)NAN;
+    r->gap_largest = r->gap_last = r->saturated = r->auc_last = (double)NAN;
     for (int i = 0; i < STABILITY_POINTS; i++)
         r->step[i] = r->gap[i] = (double)NAN;
     snprintf(r->file, sizeof r->file, "variant%" PRId64 "-seed%" PRId64 ".safetensors",

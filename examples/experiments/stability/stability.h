@@ -25,6 +25,9 @@ struct stability_end {
     char message[200]; /* of the step that failed */
 };
 
+/* Above this running AUC at the end the chains are lost, even though nothing diverged. */
+#define STABILITY_LOST 0.8
+
 /* Places of a curve; each keeps the largest |energy gap| of its steps. */
 #define STABILITY_POINTS 240
 
@@ -37,6 +40,8 @@ struct stability_run {
 
     double gap_largest;            /* |energy gap| after the warm-up */
     double gap_last, saturated;    /* of the last completed step */
+    double auc_last;               /* running AUC of data against samples then */
+    double rollbacks;              /* of the guard, where there is one */
     double step[STABILITY_POINTS]; /* the curve; NaN where no step was made */
     double gap[STABILITY_POINTS];
     struct stability_end remedy[REMEDIES];

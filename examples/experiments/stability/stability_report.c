@@ -25,7 +25,7 @@ const char *stability_text(const struct stability_variant *v)
 
 /* --- Summaries ---------------------------------------------------------------------------- */
 
-enum { AFTER_STEP, GAP_LARGEST, GAP_LAST, SATURATED };
+enum { AFTER_STEP, GAP_LARGEST, GAP_LAST, SATURATED, AUC_LAST, ROLLBACKS };
 
 static double value_of(const struct stability_run *r, int what)
 {
@@ -36,6 +36,10 @@ static double value_of(const struct stability_run *r, int what)
         return r->gap_largest;
     case GAP_LAST:
         return r->gap_last;
+    case AUC_LAST:
+        return r->auc_last;
+    case ROLLBACKS:
+        return r->rollbacks;
     default:
         return r->saturated;
     }
@@ -61,6 +65,7 @@ static struct spread spread_of_variant(const struct stability *s, int64_t varian
 
 struct tally {
     int64_t n, diverged;
+    int64_t lost; /* diverged, or left its chains behind */
 };
 
 static struct tally tally_of_variant(const struct stability *s, int64_t variant)
@@ -72,6 +77,8 @@ static struct tally tally_of_variant(const struct stability *s, int64_t variant)
 
         t.n += end->complete;
         t.diverged += end->complete && end->diverged;
+        t.lost += end->complete &&
+                  (end->diverged || s->run[variant * s->seeds + i].auc_last > STABILITY_LOST);
     }
     return t;
 }
@@ -115,6 +122,9 @@ static const struct record_column variant_columns[] = {
     {"median_step", "after step", .decimals = 0},
     {NULL, "at least", .decimals = 0, .join = " ("},
     {NULL, "at most", .decimals = 0, .join = " to ", .unit = ")"},
+    {"lost", "lost", .kind = RECORD_WHOLE},
+    {"last_auc", "last AUC", .decimals = 2},
+    {"rollbacks", "rollbacks", .decimals = 0},
     {"largest_energy_gap", "largest |gap|", .kind = RECORD_DIGITS, .decimals = 3},
     {"last_energy_gap", "last gap", .kind = RECORD_DIGITS, .decimals = 3},
     {"last_sample_saturation", "saturated", .decimals = 1, .percent = 1, .unit = " %"},
@@ -172,6 +182,9 @@ static int64_t record_variants(const struct stability *s)
             record_number(t, "at least", after.min);
             record_number(t, "at most", after.max);
         }
+        record_whole(t, "lost", tally.lost);
+        record_number(t, "last_auc", spread_of_variant(s, v, AUC_LAST).median);
+        record_number(t, "rollbacks", spread_of_variant(s, v, ROLLBACKS).median);
         record_number(t, "largest_energy_gap", spread_of_variant(s, v, GAP_LARGEST).max);
         record_number(t, "last_energy_gap", spread_of_variant(s, v, GAP_LAST).median);
         record_number(t, "last_sample_saturation", spread_of_variant(s, v, SATURATED).median);
@@ -260,6 +273,8 @@ static json_t *run_json(const struct stability *s, const struct stability_run *r
     json_set_number(run, "largest_energy_gap", r->gap_largest);
     json_set_number(run, "last_energy_gap", r->gap_last);
     json_set_number(run, "last_sample_saturation", r->saturated);
+    json_set_number(run, "last_auc", r->auc_last);
+    json_set_number(run, "rollbacks", r->rollbacks);
     json_object_set_new(run, "curve", curve_json(r));
     for (int remedy = 0; remedy < REMEDIES && r->end.diverged; remedy++) {
         json_t *one = json_object();

@@ -59,6 +59,7 @@ static int train(jem_trainer *trainer, const jem_options *opts, const jem_datase
                  const char *path, struct progress *progress, struct train_best *b)
 {
     int64_t total = 0;
+    double step = 0;
     int rc = train_planned_steps(trainer, opts, &total);
 
     b->best_step = b->diverged_after = -1;
@@ -75,7 +76,8 @@ static int train(jem_trainer *trainer, const jem_options *opts, const jem_datase
         rc = report_jem(status);
         if (rc != EXIT_OK)
             return rc;
-        b->steps++;
+        TRY(report_jem(jem_trainer_metric(trainer, "step", &step)));
+        b->steps = (int64_t)step; /* a guard may have gone back */
         if (progress_due(progress))
             progress_show(progress, "%s: step %" PRId64 "/%" PRId64, b->name, b->steps, total);
         if (b->steps % b->validate_every == 0 || b->steps == total)
