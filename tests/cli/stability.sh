@@ -141,7 +141,7 @@ expect "stability, a file in the place of the folder" 1 "not a folder" stability
 
 # A guard goes back where a step fails, and a training that it has not lost goes on to its end.
 expect "stability with a guard" 0 "rollbacks" stability "${net[@]}" "${calm[@]}" --variant "$wild,guard.mode=act,guard.rollbacks=2" \
-    --seeds 1 --stop-after 50 --recovery-steps 1 --threads 1 --out "$tmp/g" --json "$tmp/g.json"
+    --seeds 1 --stop-after 50 --save-every 20 --recovery-steps 20 --threads 1 --out "$tmp/g" --json "$tmp/g.json"
 verdict "its rollbacks are counted" "$(json "$tmp/g.json" "o['variants']")" \
     json "$tmp/g.json" "1 / ([v['rollbacks'] for v in o['variants']] == [0, 2])"
 verdict "and what is lost" "$(json "$tmp/g.json" "o['variants']")" \
