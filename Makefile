@@ -63,7 +63,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 
 .PHONY: all lib tests deps demo check check-long check-pages check-san check-clang check-torch fuzz bench \
-        experiments experiments-quick docs options format \
+        experiments experiments-quick experiments-own docs options format \
         format-check tidy abi-store abi-diff install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -114,6 +114,10 @@ experiments: ## the same at full size, in hours
 	@tests/gates/deps.sh demo
 	+@$(SUBMAKE) all
 	@$(REPORT) --out $(BUILD)/experiments-full --json $(BUILD)/experiments-full/report.json
+
+experiments-own: all ## train without a setting on twelve sets of pictures; CIFAR10=DIR, NOTMNIST=DIR; in hours
+	@tests/gates/deps.sh demo own
+	@/usr/bin/python3 -B examples/experiments/own/own.py $(BUILD) $(BUILD)/own $(OWN)
 
 bench: all ## time the main operations beside PyTorch and oneDNN; BENCH=full: all of them
 	@CC='$(CC)' tests/bench/run.py --build $(BUILD) $(BENCH)

@@ -154,7 +154,7 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "detection)."),
     REAL("guard.auc", 0, 0, 0.99,
          "The running AUC that the guard holds; 0: 0.55 to generate, 0.9 to detect."),
-    REAL("guard.energy_l2_max", 10, 0, 1e6,
+    REAL("guard.energy_l2_max", 2, 0, 1e6,
          "The guard raises train.energy_l2 to at most this."),
     INTEGER("guard.states", 3, 1, 8,
             "Healthy states that the guard keeps, in memory and in files, to go back to."),

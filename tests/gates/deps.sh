@@ -4,6 +4,7 @@
 #     demo   library and programs, and images to train on
 #     check  unit tests and the gates of `make check`
 #     torch  what `make check-torch` compares with
+#     own    pictures for `make experiments-own`
 #     gates  what CI runs beside: format, tidy, documentation, ABI comparison
 # Silent when all is there.
 set -eu
@@ -12,6 +13,8 @@ demo="gcc make pkg-config binutils libc6-dev libblis-dev libjansson-dev libzip-d
       libjpeg-dev libmd-dev libdnnl-dev liblapacke-dev dataset-fashion-mnist"
 check="check groff-base g++ clang libclang-rt-dev python3 python3-numpy"
 torch="python3 python3-torch python3-numpy python3-scipy python3-sklearn"
+own="python3 python3-numpy python3-pil python3-sklearn python3-skimage opencv-doc fonts-dejavu fonts-liberation
+     fonts-lato fonts-freefont-ttf fonts-urw-base35"
 gates="clang-format clang-tidy doxygen abigail-tools shellcheck"
 
 wanted=
@@ -20,8 +23,9 @@ for set in "$@"; do
     demo) wanted="$wanted $demo" ;;
     check) wanted="$wanted $demo $check" ;;
     torch) wanted="$wanted $torch" ;;
+    own) wanted="$wanted $own" ;;
     gates) wanted="$wanted $gates" ;;
-    *) echo "deps.sh: unknown set '$set'; there are: demo check torch gates" >&2 && exit 2 ;;
+    *) echo "deps.sh: unknown set '$set'; there are: demo check torch own gates" >&2 && exit 2 ;;
     esac
 done
 

@@ -6,7 +6,7 @@
                      [--cifar10 DIR] [--notmnist DIR]
 
 A JEM is good here when its chains keep up, that is, when log p(x) by the weights of last.safetensors does not
-tell test images from the images of its replay buffer (AUC within 0.30 and 0.72, 1,000 of each), and when it
+tell training images from the images of its replay buffer (AUC within 0.30 and 0.72, 1,000 of each), and when it
 classifies test images nearly as well as the same network that was trained in as many steps as a classifier.
 
 What is done is kept in OUT: the same command goes on where it stopped. OUT/own.md has the table."""
@@ -87,14 +87,16 @@ def accuracy(arg, folder, test):
     return json.loads((folder / "test.json").read_text())
 
 
-def judge_chains(arg, folder, test):
-    """AUC of 1,000 test images against 1,000 of the replay buffer, or as many as there are."""
+def judge_chains(arg, folder, data, test):
+    """AUC of 1,000 images against 1,000 of the replay buffer, or as many as there are: of training images,
+    and of test images, whose log p(x) is lower the more the model has learnt its images by heart."""
     chains = read_tensor(folder / "last.safetensors", "replay_buffer")
     pick = np.random.default_rng(1).permutation(len(chains))[:1000]
     np.save(folder / "chains.npy", chains[pick])
     samples = log_px(arg, folder, "--input", folder / "chains.npy", "--range", "-1..1")
-    images = log_px(arg, folder, "--data", test, "--split", "test", "--count", 1000)
-    return float(auc(images, samples)), len(images), len(samples)
+    train = log_px(arg, folder, "--data", data, "--split", "train", "--count", 1000)
+    unseen = log_px(arg, folder, "--data", test, "--split", "test", "--count", 1000)
+    return float(auc(train, samples)), float(auc(unseen, samples)), len(train), len(samples)
 
 
 def one(arg, name, seed):
@@ -112,11 +114,11 @@ def one(arg, name, seed):
     words = [word for key, value in settings.items() if not key.startswith("model.c") for word in ("--set", f"{key}={value}")]
     run(arg, "jem-train", "--data", data, *words, "--stop-after", record["steps"], "--out", classifier, "--overwrite",
         "--quiet", "--yes")
-    area, images, samples = judge_chains(arg, jem, test)
+    area, unseen, images, samples = judge_chains(arg, jem, data, test)
     mine, plain = accuracy(arg, jem, test), accuracy(arg, classifier, test)
     guard = [json.loads(line) for line in (jem / "log.jsonl").read_text().splitlines()]
     found = {"set": name, "seed": seed, "steps": record["steps"], "steps_total": record["steps_total"],
-             "seconds": record["seconds_training"], "auc": area, "images": images, "samples": samples,
+             "seconds": record["seconds_training"], "auc": area, "auc_test": unseen, "images": images, "samples": samples,
              "accuracy": mine["accuracy"], "classifier": plain["accuracy"], "tested": mine["n"],
              "rollbacks": sum(line["type"] == "guard" and line["action"] == "rollback" for line in guard),
              "kernels": record["kernels"], "threads": record["threads"]}
@@ -126,8 +128,8 @@ def one(arg, name, seed):
 
 def table(results):
     """One row a set: medians over seeds, and in how many the chains keep up and the accuracy is near."""
-    lines = ["| set | seeds | steps | AUC, each seed | chains keep up | accuracy, classifier (%) | near | rollbacks |",
-             "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |"]
+    lines = ["| set | seeds | steps | AUC, each seed | AUC of test images | chains keep up | accuracy, classifier (%) | near | rollbacks |",
+             "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |"]
     good = near = 0
     for name in dict.fromkeys(r["set"] for r in results):
         rows = [r for r in results if r["set"] == name]
@@ -135,7 +137,8 @@ def table(results):
         close = sum(100 * (r["classifier"] - r["accuracy"]) <= POINTS.get(name, 2) for r in rows)
         good, near = good + inside, near + close
         lines.append(f"| {name} | {len(rows)} | {statistics.median(r['steps'] for r in rows):.0f} "
-                     f"| {', '.join('%.2f' % r['auc'] for r in rows)} | {inside} of {len(rows)} "
+                     f"| {', '.join('%.2f' % r['auc'] for r in rows)} "
+                     f"| {statistics.median(r['auc_test'] for r in rows):.2f} | {inside} of {len(rows)} "
                      f"| {100 * statistics.median(r['accuracy'] for r in rows):.1f}, "
                      f"{100 * statistics.median(r['classifier'] for r in rows):.1f} "
                      f"| {close} of {len(rows)} | {sum(r['rollbacks'] for r in rows)} |")
@@ -178,7 +181,7 @@ def main():
                 print(f"{name}, seed {seed}: FAILED\n{reason}", flush=True)
                 continue
             results.append(r)
-            print(f"{name:15} seed {seed}  {r['steps']:6} steps  AUC {r['auc']:.2f}  accuracy {100 * r['accuracy']:.1f} %, "
+            print(f"{name:15} seed {seed}  {r['steps']:6} steps  AUC {r['auc']:.2f} (test {r['auc_test']:.2f})  accuracy {100 * r['accuracy']:.1f} %, "
                   f"classifier {100 * r['classifier']:.1f} %", flush=True)
             (arg.out / "own.md").write_text(table(results))
     print("\n" + table(results))

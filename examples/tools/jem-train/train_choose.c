@@ -13,7 +13,10 @@
 
 #include "kit/lab/train_best.h"
 
-#define PASSES      12 /* over the training images, within these bounds: */
+/* Passes over the training images: as many as are good for large sets, within these bounds, but of
+ * a small set no more than that, or log p(x) becomes one of the training images alone. */
+#define PASSES      12
+#define MOST_PASSES 80
 #define LEAST_STEPS 3000
 #define MOST_STEPS  12000
 
@@ -79,10 +82,12 @@ static void choose_network(struct run *r, struct choices *c)
 
 static void choose_length(struct run *r, struct choices *c, int64_t n)
 {
-    const int64_t passes = PASSES * n / 64;
-    const int64_t steps = passes < LEAST_STEPS  ? LEAST_STEPS
-                          : passes > MOST_STEPS ? MOST_STEPS
-                                                : passes;
+    const int64_t most = MOST_PASSES * n / 64, wanted = PASSES * n / 64;
+    int64_t steps = wanted < LEAST_STEPS ? LEAST_STEPS : wanted;
+
+    steps = steps < MOST_STEPS ? steps : MOST_STEPS;
+    steps = steps < most ? steps : most;
+    steps = steps < 1 ? 1 : steps;
 
     choose(r, c, lab_text(r->lab, "train.steps=%" PRId64, steps),
            "%" PRId64 " training images, %.3g passes", n, (double)steps * 64 / (double)n);
