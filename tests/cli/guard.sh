@@ -20,13 +20,13 @@ small=("${tiny[@]}" --data "$data" --validation 20 --set model.arch=mlp --set mo
 
 # Settings from the images alone.
 expect "no settings" 0 "chosen for these images" train --data "$data" --time-budget 2 --threads 1 --out "$tmp/a"
-verdict "what is chosen is a command line" "$(cat "$tmp/err")" grep -q "jem-train --preset demo --set train.steps=125 --set guard.mode=act" "$tmp/err"
+verdict "what is chosen is a command line" "$(cat "$tmp/err")" grep -q "jem-train --preset demo --set train.steps=135 --set guard.mode=act" "$tmp/err"
 verdict "the schedule is shortened to the time" "$(cat "$tmp/err")" grep -q "learning rate included, is shortened to" "$tmp/err"
 verdict "the guard acts then" "$(cat "$tmp/a/train.json")" test "$(json "$tmp/a/train.json" 'o["settings"]["guard.mode"]')" = act
 verdict "and the rate falls to nothing in that time" "$(tail -n 3 "$tmp/a/log.jsonl")" "$python" -c "
 import json
 o = json.load(open('$tmp/a/train.json'))
-assert o['steps_total'] <= 125 and o['settings']['train.steps'] == str(o['steps_total']), o
+assert o['steps_total'] <= 135 and o['settings']['train.steps'] == str(o['steps_total']), o
 assert o['exit_reason'] in ('finished', 'time'), o"
 expect "large colour images, a rare class" 0 "half the filters" train --data "npy:$tmp/c.npy,$tmp/cy.npy,test=0" --validation 1 --split-seed 2 \
     --time-budget 1 --threads 1 --out "$tmp/b"
