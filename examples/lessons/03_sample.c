@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Lesson 3: draw an image by Langevin dynamics, towards a class, and write it as a picture: PGM
- * from a grey model, PPM from a colour model.
+ * from a grey model, PPM from a colour model. It begins with noise. Where the chains of the
+ * training began elsewhere (start.kind = gaussian, as with the preset demo), noise may become
+ * stripes instead of things: jem_sampler_fit_start() gives the start that such a model knows, and
+ * jem-sample uses it.
  *
  *     03_sample model.safetensors 9 > boot.pgm
  */

@@ -56,8 +56,9 @@ static const struct cli_option options[] = {
      "evenly spaced images of it, and for a class those that the model is surest of",
      NULL, .text = &arg.buffer},
     {NULL, "data", "KIND",
-     "images to fit the start to with --set start.kind=gaussian, and names for the "
-     "classes of a model that has none: " DATA_HELP "; model: what the model was trained on",
+     "images to fit the start to with start.kind=gaussian (default: those that the model was "
+     "trained on), and names for the classes of a model that has none: " DATA_HELP
+     "; model: what the model was trained on",
      NULL, .text = &lab.data, .check = lab_check_data},
     {"Settings (the file's, where it has some)", "preset", "NAME", PRESET_HELP, NULL,
      .list = &arg.presets},
@@ -159,10 +160,15 @@ static void fit_start(struct sampling *s)
     must(settings_text(s->opts, "start.kind", kind));
     if (s->pool != NULL || strcmp(kind, "gaussian") != 0)
         return;
-    if (lab.data == NULL)
-        must(report_usage("start.kind is gaussian: give the training images with --data KIND, "
-                          "or say --set start.kind=uniform"));
+    if (lab.data == NULL) {
+        lab.data = LAB_DATA_OF_MODEL;
+        lab_find_data(&lab);
+        lab.remark = "the chains of this model began with a Gaussian for each class, fitted to "
+                     "its training images: say where these are with --data KIND, or begin with "
+                     "noise, --set start.kind=uniform, from which they may not become pictures";
+    }
     must_jem(jem_sampler_fit_start(s->sampler, lab_dataset(&lab, lab.data, "train")));
+    lab.remark = NULL;
 }
 
 static void set_up(struct sampling *s)

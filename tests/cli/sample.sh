@@ -38,7 +38,12 @@ expect "more per class than the buffer has" 0 "class 0" sample --from-buffer "$t
     --out "$tmp/f" --steps 0 --count 0 --per-class 201 --quiet
 expect "a model has no buffer" 1 "holds no replay buffer" sample --from-buffer "$model" --out "$tmp/g"
 expect "settings from --set" 0 "sgld.noise_std = 0.5" sample --model "$model" --out "$tmp/h" "${small[@]}" --set sgld.noise_std=0.5
-expect "gaussian start without data" 2 "give the training images" sample --model "$model" --out "$tmp/i" --set start.kind=gaussian
+expect "gaussian start: of the images that the model knows" 0 "start.kind = gaussian" sample --model "$model" --out "$tmp/i" "${small[@]}" \
+    --set start.kind=gaussian
+cp "$fashion/t10k-images-idx3-ubyte.gz" "$tmp/x.gz" && cp "$fashion/t10k-labels-idx1-ubyte.gz" "$tmp/y.gz"
+train "${tiny[@]}" --stop-after 1 --set start.kind=gaussian --data "idx:$tmp/x.gz,$tmp/y.gz,test=0" --out "$tmp/gone" >/dev/null
+rm "$tmp/x.gz"
+expect "they are gone: where chains began" 1 "say where these are with --data" sample --model "$tmp/gone/best.safetensors" --out "$tmp/i2" "${small[@]}"
 expect "gaussian start" 0 "start.kind = gaussian" sample --model "$model" --out "$tmp/j" "${small[@]}" \
     --set start.kind=gaussian --data "idx:$fashion/t10k-images-idx3-ubyte.gz,$fashion/t10k-labels-idx1-ubyte.gz"
 expect "no such model" 1 "cannot open" sample --model "$tmp/none" --out "$tmp/k" "${small[@]}"

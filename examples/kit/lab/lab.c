@@ -134,7 +134,7 @@ int lab_check_data(const char *spec)
 }
 
 /* What --data model stands for. A file that does not say it is one of other programs, or older. */
-static void find_data(struct lab *l)
+void lab_find_data(struct lab *l)
 {
     char *spec = NULL;
 
@@ -171,7 +171,7 @@ void lab_open(struct lab *l)
     lab_set_shape(l, shape);
     note_model(l);
     read_class_names(l);
-    find_data(l);
+    lab_find_data(l);
 }
 
 void lab_set_shape(struct lab *l, const int64_t shape[4])

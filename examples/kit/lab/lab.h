@@ -123,6 +123,10 @@ void lab_begin(struct lab *l, const struct cli *cli, int argc, char **argv);
  * asked for. */
 void lab_open(struct lab *l);
 
+/* Where `data` is LAB_DATA_OF_MODEL, put what the model's file says in its place; lab_open() has done
+ * so, unless the program asks for it later. */
+void lab_find_data(struct lab *l);
+
 /* For a program that makes its models: their shape. */
 void lab_set_shape(struct lab *l, const int64_t shape[4]);
 
