@@ -5,6 +5,7 @@
 #include "paper_keep.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kit/base/json_log.h"
 
@@ -12,11 +13,15 @@
 static json_t *read_object(const char *folder, const char *name)
 {
     char path[FILE_PATH_BYTES];
+    uint8_t *text;
+    size_t length;
     json_t *object;
 
-    if (file_join(path, folder, name) != EXIT_OK)
+    if (file_join(path, folder, name) != EXIT_OK || !file_exists(path) ||
+        file_read(path, &text, &length) != EXIT_OK)
         return NULL;
-    object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    object = json_read_text((const char *)text, length, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
     if (json_is_object(object))
         return object;
     json_decref(object);
