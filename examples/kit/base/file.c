@@ -23,6 +23,8 @@ static int gz_failed(gzFile file, const char *path)
 
     if (code == Z_ERRNO)
         return report_failed("cannot read %s: %s", path, strerror(errno));
+    if (code == Z_MEM_ERROR)
+        return report_no_memory();
     if (code == Z_BUF_ERROR)
         return report_failed("%s: the gzip file is cut short; copy or download it again", path);
     return report_failed("%s: not a sound gzip file: %s", path, text);
