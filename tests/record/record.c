@@ -102,7 +102,7 @@ static char *text_of(int (*write)(struct record *r, FILE *out), struct record *r
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
     const int rc = write(r, out);
 
     fclose(out);

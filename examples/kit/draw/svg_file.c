@@ -20,7 +20,7 @@ int svg_open(struct svg_file *s, const char *folder, const char *name)
     s->file = fopen(s->path, "w");
     if (s->file == NULL)
         return report_failed("cannot write %s: %s", s->path, strerror(errno));
-    s->out = open_memstream(&s->drawn, &s->drawn_bytes);
+    s->out = file_open_memory(&s->drawn, &s->drawn_bytes);
     if (s->out != NULL)
         return EXIT_OK;
     fclose(s->file);

@@ -67,7 +67,7 @@ char *record_cell_text(const struct record_table *t, int64_t row, int c)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
 
     if (out == NULL)
         return NULL;
