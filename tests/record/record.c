@@ -300,7 +300,7 @@ static struct record *make_pictures(const char *place)
             record_hide(t);
     }
     verdict("text: a table as a file of its own is written",
-            record_write_text(t, path_of("a.txt")) == EXIT_OK);
+            record_write_text(r, t, path_of("a.txt")) == EXIT_OK);
     return r;
 }
 

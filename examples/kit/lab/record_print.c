@@ -162,10 +162,10 @@ int record_print(struct record *r, FILE *out)
     return rc;
 }
 
-int record_write_text(const struct record_table *t, const char *path)
+int record_write_text(const struct record *r, const struct record_table *t, const char *path)
 {
     struct file_writer w;
-    int rc = t == NULL ? EXIT_FAILED : record_check(t->record);
+    int rc = record_check(r); /* and t is not NULL */
 
     if (rc == EXIT_OK)
         rc = file_writer_open(&w, path);
