@@ -30,7 +30,7 @@ $(BUILD)/tests/tsan_threads: $(OBJECTS) $(BUILD)/obj/tests/threads/tsan_threads.
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(LIBS)
 
 # What the tests of the programs ask of the kit.
-$(foreach t,images inception attacks record draw cli,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
+$(foreach t,images inception attacks record draw cli faults,$(BUILD)/obj/tests/$(t)/%.o): TEST_CFLAGS += -Iexamples
 $(BUILD)/tests/cut_images: $(BUILD)/obj/tests/images/cut_images.o
 $(BUILD)/tests/inception: $(BUILD)/obj/tests/inception/inception.o
 $(BUILD)/tests/inception: $(BUILD)/libjemkit-features.a
@@ -40,7 +40,8 @@ $(BUILD)/tests/npy_tool: $(BUILD)/obj/tests/cli/npy_tool.o
 $(BUILD)/tests/writer_tool: $(BUILD)/obj/tests/cli/writer_tool.o
 $(BUILD)/tests/record: $(BUILD)/obj/tests/record/record.o
 $(BUILD)/tests/draw: $(BUILD)/obj/tests/draw/draw.o
-$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool writer_tool record draw): $(BUILD)/libjemkit.a | lib
+$(BUILD)/tests/pages: $(BUILD)/obj/tests/faults/pages.o
+$(addprefix $(BUILD)/tests/,cut_images inception attacks npy_tool writer_tool record draw pages): $(BUILD)/libjemkit.a | lib
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter %.o,$^) -o $@ $(LDFLAGS) $(EXTRA) $(LINK_KIT)
@@ -54,10 +55,11 @@ $(BUILD)/tests/dlopen_only: $(BUILD)/obj/tests/ffi/dlopen_only.o
 	$(Q)$(CC) $(CFLAGS) $< -o $@ $(LDFLAGS) -ldl
 
 # Faults on purpose (tests/faults/inject.h). Without builtins, or calls of memory functions vanish.
-$(BUILD)/tests/inject.so: tests/faults/inject.c tests/faults/inject.h $(BUILD)/flags
+INJECT := tests/faults/inject.c tests/faults/inject_files.c
+$(BUILD)/tests/inject.so: $(INJECT) $(wildcard tests/faults/inject*.h) $(BUILD)/flags
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 -fPIC -shared -fno-builtin -O1 $(WARN) -Wno-pedantic $< -o $@ -ldl
+	$(Q)$(CC) -std=c11 -fPIC -shared -fno-builtin -O1 $(WARN) -Wno-pedantic $(INJECT) -o $@ -ldl
 
 $(BUILD)/tests/scenarios: $(BUILD)/obj/tests/faults/scenarios.o | lib
 	$(call say,LD,$@)
@@ -82,7 +84,7 @@ TRACED := -O1 -g -fno-inline -fno-optimize-sibling-calls
 check-long: check-pages ## all faults of memory, files and threads, kills, pages in Chromium; in minutes
 	@tests/gates/deps.sh check
 	+@$(SUBMAKE) BUILD=$(BUILD)/faults CFLAGS='$(TRACED)' all \
-	    $(addprefix $(BUILD)/faults/tests/,inject.so scenarios attacks record)
+	    $(addprefix $(BUILD)/faults/tests/,inject.so scenarios pages inception)
 	@/usr/bin/python3 -B tests/faults/faults.py $(BUILD)/faults
 
 # The same unit tests with other eyes: clang's code, its sanitizers, gcc's thread sanitizer.

@@ -46,7 +46,7 @@ static int draw(const char *folder, const struct hard *h)
                    h->x1, low, high));
     plot_line(&p, h->x, h->y, h->n, 0, "a curve");
     TRY(svg_end_plot(&file, &p));
-    return svg_close(&file);
+    return svg_close(&file, 1);
 }
 
 int main(int argc, char **argv)

@@ -2,19 +2,26 @@
 # SPDX-License-Identifier: MIT
 """Make memory, files and threads fail under the library and under whole programs.
 
-    faults.py BUILD [--quick]          all of it, or a share of a minute
-    faults.py BUILD --once LIFE KIND:N one fault in one program, its folder kept
+    faults.py BUILD [--quick]          all of it, or a share of some seconds
+    faults.py BUILD --calls            one fault of each call
+    faults.py BUILD --only LIFE,...    these lives (lives.py; "library": scenarios.c)
+    faults.py BUILD --once LIFE KIND:N one fault in one program, with what it says
 
 BUILD holds tests/inject.so, tests/scenarios (inject.h, scenarios.c) and programs. Of a program each
-event that inject.so counts fails in a run of its own. Exit code 0 must go with exactly the files of an
-undisturbed run, 1 with a reason on stderr; nothing else is allowed, nor are torn files and temporary ones
-left behind. Killed (SIGKILL) before a write, rename and so on, a program must leave whole files,
-and the same command again, or --resume, must work.
+event that inject.so counts fails in a run of its own, or, where there are many, a share of them. Exit
+code 0 must go with exactly the files of an undisturbed run, 1 with a reason on stderr; nothing else is
+allowed, nor are torn files and temporary ones left behind. Killed (SIGKILL) before a write, rename and so
+on, a program must leave whole files, and the same command again, or --resume, comes to the files of an
+undisturbed run.
 
-A build with -g also says at which calls in libjem/ and examples/kit/ something failed. Every call must
-have failed once; calls that cannot, and why, stand in unreached.txt. An entry there that is wrong fails."""
+A build with -g also says at which calls in libjem/ and examples/kit/ something failed (sites.py). Every
+call must have failed once, so that events are chosen first by the calls that they come from; calls that
+cannot fail, and why, stand in unreached.txt. An entry there that is wrong fails, and so does a function
+that is called and that functions.py does not know."""
 
 import concurrent.futures
+import csv
+import itertools
 import json
 import os
 import pathlib
@@ -24,104 +31,51 @@ import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-UNREACHED = pathlib.Path(__file__).with_name("unreached.txt")
-TINY = "model.arch=mlp model.layers=2 model.hidden=5 train.batch=8 sgld.steps=2 pcd.capacity=16 train.crop_pad=1 " \
-       "train.decay_epochs=90,100,110".split()
-SETTINGS = [word for setting in TINY for word in ("--set", setting)]
+import functions
+import lives
+import sites
+
 VOLATILE = re.compile(r"second|time|date|started|finished|per_s|eta|version|hours|host", re.I)
 QUICK = {"alloc": 30, "io": 30, "thread": 2, "short": 8, "kill": 8}
-FULL = {"alloc": 200, "io": 200, "thread": 10, "short": 25, "kill": 80}
-
-# --- Data -----------------------------------------------------------------------------------------
-
-
-def npy(path, kind, shape, data):
-    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
-    text += " " * (-(len(text) + 11) % 64) + "\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data)
-
-
-def png(path, width, height, value):
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    rows = b"".join(b"\0" + bytes((value * 7 + x * y) % 256 for x in range(width)) for y in range(height))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) +
-                     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-
-
-def make_data(folder):
-    n = 40
-    pixels = bytes((i * 37 + i // 64 * 11) % 256 for i in range(n * 64))
-    npy(folder / "images.npy", "|u1", (n, 1, 8, 8), pixels)
-    npy(folder / "labels.npy", "<i8", (n,), struct.pack(f"<{n}q", *(i % 4 for i in range(n))))
-    (folder / "cifar").mkdir()
-    for name in ["data_batch_%d.bin" % i for i in range(1, 6)] + ["test_batch.bin"]:
-        (folder / "cifar" / name).write_bytes(b"".join(bytes([i % 10]) + bytes((i * 5 + j) % 256 for j in range(3072))
-                                                       for i in range(10)))
-    for k in range(4):
-        (folder / "pictures" / f"class{k}").mkdir(parents=True)
-        for i in range(4):
-            png(folder / "pictures" / f"class{k}" / f"{i}.png", 8, 8, 4 * k + i)
-
-
-# What runs, in a copy of the folder `start` of its own. "{data}" are the files above.
-LIVES = {
-    "train": ["jem-train", "--data", "npy:{data}/images.npy,{data}/labels.npy", "--out", "out", "--steps", "5", "--stop-after", "3",
-              "--validation", "8", "--validate-every", "2", "--threads", "2", "--quiet", *SETTINGS],
-    "resume": ["jem-train", "--resume", "run/last.safetensors", "--stop-after", "2", "--quiet"],
-    "score": ["jem-score", "--model", "run/best.safetensors", "--input", "{data}/images.npy",
-              "--out", "out", "--grad", "--features"],
-    "pictures": ["jem-score", "--model", "run/best.safetensors", "--input", "{data}/pictures/class1/2.png",
-                 "{data}/pictures/class2/1.png", "--out", "out"],
-    "info": ["jem-data", "info", "folder:{data}/pictures", "--json", "info.json"],
-    "cifar": ["jem-data", "export", "cifar10:{data}/cifar", "--out", "out", "--quiet"],
-    "grid": ["jem-data", "grid", "folder:{data}/pictures", "--out", "linked.png", "--quiet"],
-    "sample": ["jem-sample", "--model", "run/best.safetensors", "--steps", "2", "--count", "8", "--per-class", "1",
-               "--quiet", "--out", "out"],
-    "demo": ["jem-demo", "--model", "run/best.safetensors", "--run", "run", "--data",
-             "npy:{data}/images.npy,{data}/labels.npy", "--out", "out", "--quiet"],
+FULL = {"alloc": 60, "io": 60, "thread": 10, "short": 12, "kill": 40}
+OWN = {  # seconds for each run; no end to go on to
+    "inception": {"alloc": 6, "io": 6, "thread": 1, "short": 2, "kill": 2},
+    "unfinished": {"alloc": 60, "io": 60},
 }
-
-DATA = ["--data", "npy:{data}/images.npy,{data}/labels.npy"]
-MODEL = ["--model", "run/best.safetensors", *DATA, "--quiet"]
-JSON = ["--json", "o.json", "--csv", "o.csv", "--out", "out"]
-
-# Only in the long run.
-MORE = {
-    **{name: ["jem-robustness", *MODEL, "--count", "3", "--attack", name, "--eps", "0.03", "--steps", "2", "--queries", "40",
-              "--restarts", "2", "--noises", "2", "--norm", "l2" if name == "pointwise" else "linf", "--json", "o.json"]
-       for name in ("pgd", "pgd-min", "apgd", "square", "hopskipjump", "pointwise", "noise")},
-    "refined": ["jem-robustness", *MODEL, "--count", "3", "--attack", "pgd", "--eps", "0.03", "--steps", "2", "--refine",
-                "1", *JSON],
-    "transfer": ["jem-robustness", *MODEL, "--count", "3", "--attack", "transfer", "--source", "run/last.safetensors",
-                 "--eps", "0.03", "--steps", "2"],
-    "ood": ["jem-ood", *MODEL, "--ood", "noise", "--ood", "interp", "--ood", "constant", "--bootstrap", "5", *JSON],
-    "calibration": ["jem-calibration", *MODEL, "--fit-data", "folder:{data}/pictures", *JSON],
-    "distal": ["jem-distal", *MODEL, "--count", "1", "--steps", "2", *JSON],
-    "likely": ["jem-likely", *MODEL, "--samples", "run/last.safetensors", *JSON],
-    "semisup": ["jem-semisup", *DATA, "--quiet", "--labels", "2", "--seeds", "1", "--test", "folder:{data}/pictures",
-                "--validation", "8", "--steps", "2",
-                *SETTINGS, *JSON],
-}
+TRIES = 2  # to let a call fail
+# Lives whose words are their result.
+PRINTED = ("kinds", "man", "man-notes", "bash", "zsh", "help", "help-long", "options", "dry-run", "frechet",
+           "inception-score")
+TRAININGS = ("train", "resume", "odd-train", "odd-resume", "unfinished")
+GROWING = ("log.jsonl", "live.html")  # they also tell that a training was cut off
 
 
 class Program:
-    def __init__(self, build, work, name):
+    def __init__(self, build, work, name, words=None):
         self.build, self.work, self.name = build, work, name
-        words = [word.replace("{data}", str(work / "data")) for word in {**LIVES, **MORE}[name]]
-        self.command = [str(build / "bin" / words[0]), *words[1:]]
+        words = words or {**lives.LIVES, **lives.MORE}[name]
+        self.command = self.words(words)
         self.number = 0
+
+    def words(self, words):
+        places = {"{data}": str(self.work / "data"), "{files}": str(lives.ROOT / "tests/images/files")}
+        for place, path in places.items():
+            words = [word.replace(place, path) for word in words]
+        return [str((self.build / "bin" / words[0]).resolve()), *words[1:]]
+
+    @property
+    def module(self):
+        return os.path.relpath(self.command[0], self.build)
 
     def folder(self):
         self.number += 1
-        folder = self.work / f"{self.name}-{self.number}"
+        folder = self.work / f"{self.name}-{self.number:05}"  # names of one length, as they stand in files
         shutil.copytree(self.work / "start", folder, symlinks=True)
         return folder
 
     def run(self, folder, inject, command=None):
+        """How it ended, and the events, of which those with names failed."""
         out = self.work / f"{folder.name}.events"
         env = {**os.environ, "LD_PRELOAD": str(self.build / "tests" / "inject.so"), "INJECT_OUT": str(out), "TZ": "UTC"}
         env.pop("INJECT", None)
@@ -131,7 +85,7 @@ class Program:
                               capture_output=True, timeout=300, check=False)
         events = out.read_text() if out.exists() else ""
         out.unlink(missing_ok=True)
-        return done, events
+        return done, events.replace("main+", f"{self.module}+")
 
 
 # --- Files ----------------------------------------------------------------------------------------
@@ -144,8 +98,19 @@ def plain(value):
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
-def content(path):
-    data = path.read_bytes()
+def plain_table(text):
+    """A file of tables, CSV, without columns that differ from run to run. A head begins with "table"."""
+    head, rows = [], []
+    for row in csv.reader(text.splitlines()):
+        head = row if row[:1] == ["table"] else head
+        rows.append([cell for cell, name in itertools.zip_longest(row, head, fillvalue="") if not VOLATILE.search(name)])
+    return rows
+
+
+def content(path, folder):
+    data = path.read_bytes().replace(str(folder).encode(), b"FOLDER")
+    if path.suffix == ".csv":
+        return plain_table(data.decode())
     if path.suffix == ".json":
         return plain(json.loads(data))
     if path.suffix == ".jsonl":
@@ -153,15 +118,27 @@ def content(path):
     return data
 
 
+def files_of(folder):
+    return [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != lives.LEFT]
+
+
 def contents(folder):
-    return {str(p.relative_to(folder)): ("link to " + os.readlink(p) if p.is_symlink() else "", content(p))
-            for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {str(p.relative_to(folder)): ("link to " + os.readlink(p) if p.is_symlink() else "", content(p, folder))
+            for p in files_of(folder) if ".tmp-" not in p.name}
+
+
+def differences(folder, expected, but=()):
+    """The names of files that are not as in an undisturbed run."""
+    try:
+        got = contents(folder)
+    except ValueError as error:
+        return [str(error)]
+    return [name for name in sorted(set(got) | set(expected))
+            if got.get(name) != expected.get(name) and pathlib.Path(name).name not in but]
 
 
 def torn(path):
     data = path.read_bytes()
-    if ".tmp-" in path.name:
-        return "a temporary file"
     if path.suffix == ".safetensors":
         size = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
         try:
@@ -177,6 +154,8 @@ def torn(path):
             return "torn"
     if path.suffix == ".png":
         return "" if data.endswith(b"IEND\xaeB`\x82") else "torn"
+    if path.suffix in (".svg", ".html") and path.name not in GROWING:
+        return "" if data.endswith(b"</svg>\n" if path.suffix == ".svg" else b"</html>\n") else "torn"
     if path.suffix == ".npy":
         size = 10 + struct.unpack("<H", data[8:10])[0] if len(data) > 10 else 0
         shape = re.search(rb"'descr': '.(..)'.*'shape': \(([0-9, ]*)\)", data[:size] if size else b"")
@@ -192,215 +171,228 @@ def torn(path):
 # --- One fault ------------------------------------------------------------------------------------
 
 
-def judge(program, inject, expected):
+def go_on(program, folder, expected):
+    """What is wrong with a folder in which a program was killed. The same command does its work there, or a
+    training that has saved something goes on; both come to the end of one that nobody disturbed."""
+    resume = lives.RESUME.get(program.name)
+    done, _ = program.run(folder, "")
+    if done.returncode != 0 and resume and (folder / resume[2]).exists():
+        done, _ = program.run(folder, "", program.words(resume))
+    if done.returncode != (program.name in lives.REFUSED):
+        return ["the next run: " + done.stderr.decode(errors="replace")[:200]]
+    return [f"after the next run, {name} is not as undisturbed"
+            for name in differences(folder, expected, GROWING if program.name in TRAININGS else ())]
+
+
+def judge_end(program, kind, done, folder, expected):
+    """What is wrong with a program that came to an end, and with its files."""
+    said = done.stderr.decode(errors="replace")
+    if done.returncode == 0:
+        # A training goes on without a line of its log, a page or a best model, and says so.
+        goes_on = program.name in TRAININGS and re.search("the training (goes on|needs no)", said)
+        wrong = [f"exit code 0, but {name} is not as undisturbed" for name in differences(folder, expected[0])
+                 if not (goes_on and (folder / name).exists())]
+        if program.name in PRINTED and done.stdout != expected[1]:
+            wrong.append("exit code 0, but it does not say what it says undisturbed")
+        return wrong
+    if done.returncode != 1 or (kind in ("short", "thread") and program.name not in lives.REFUSED):
+        return [f"exit code {done.returncode}: {said[:200]}"]
+    if not said.strip():
+        return ["exit code 1 without a word"]
+    if kind == "alloc" and program.name not in lives.REFUSED and not re.search("out of memory|JEM_E_NOMEM|allocate memory", said, re.I):
+        return [f"no memory, but: {said[:200]}"]
+    return []
+
+
+def judge(program, inject, expected, tell=None):
     """Run with one fault; what is wrong with what came of it, and the events that failed."""
     folder = program.folder()
     kind = inject.split(":")[0]
     done, events = program.run(folder, inject)
-    said = done.stderr.decode(errors="replace")
-    wrong = []
-    files = [p for p in folder.rglob("*") if p.is_file()]
-    if kind == "kill":
-        if done.returncode == -9:
-            again = program.command
-            if program.name == "train" and (folder / "out/last.safetensors").exists():
-                again = [*again, "--overwrite"]
-            files = [p for p in files if ".tmp-" not in p.name]
-            wrong += [f"{p.relative_to(folder)}: torn" for p in files if torn(p)]
-            retry, _ = program.run(folder, "", again)
-            if retry.returncode != 0 and not (program.name == "train" and b"--overwrite" in retry.stderr):
-                wrong.append("the next run: " + retry.stderr.decode(errors="replace")[:200])
-        elif done.returncode != 0:
-            wrong.append(f"exit code {done.returncode}: {said[:200]}")
-    else:
-        wrong += [f"{p.relative_to(folder)}: {torn(p)}" for p in files if torn(p)]
-        if done.returncode == 0:
-            try:
-                got = contents(folder)
-            except ValueError as error:
-                got = {"": str(error)}
-            # A training goes on without a line of its log, a page or a best model, and says so.
-            goes_on = program.name in ("train", "resume") and re.search("the training (goes on|needs no)", said)
-            for name in sorted(set(got) | set(expected)):
-                if got.get(name) != expected.get(name) and not (goes_on and name in got):
-                    wrong.append(f"exit code 0, but {name} is not as undisturbed")
-        elif done.returncode != 1 or kind in ("short", "thread"):
-            wrong.append(f"exit code {done.returncode}: {said[:200]}")
-        elif not said.strip():
-            wrong.append("exit code 1 without a word")
-        elif kind == "alloc" and not re.search("out of memory|JEM_E_NOMEM|allocate memory", said, re.I):
-            wrong.append(f"no memory, but: {said[:200]}")
+    killed = kind == "kill" and done.returncode == -9
+    wrong = [f"{p.relative_to(folder)}: {'a temporary file' if '.tmp-' in p.name else 'torn'}" for p in files_of(folder)
+             if (not killed if ".tmp-" in p.name else torn(p))]
+    if killed:
+        wrong += go_on(program, folder, expected[0])
+    elif kind == "kill" and done.returncode != (program.name in lives.REFUSED):
+        wrong.append(f"exit code {done.returncode}: {done.stderr.decode(errors='replace')[:200]}")
+    elif kind != "kill":
+        wrong += judge_end(program, kind, done, folder, expected)
+    if tell:
+        tell(f"exit code {done.returncode}\n{(done.stdout + done.stderr).decode(errors='replace')}")
     shutil.rmtree(folder, ignore_errors=True)
     return [f"{program.name} {inject}: {w}" for w in wrong], events
 
 
+# --- A life ---------------------------------------------------------------------------------------
+
+
 def choose(count, most):
     """Event numbers: all, or so many, evenly spaced."""
-    return range(1, count + 1) if count <= most else sorted({1 + i * (count - 1) // (most - 1) for i in range(most)})
+    return range(1, count + 1) if count <= most else [1] if most < 2 else sorted({1 + i * (count - 1) // (most - 1) for i in range(most)})
 
 
-def programs(build, work, lives, limits, failed):
-    totals, wrong = {}, []
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name in lives:
-            if not (build / "bin" / lives[name][0]).exists():
-                wrong.append(f"{lives[name][0]} is not built")
-                continue
-            program = Program(build, work, name)
-            folder = program.folder()
-            done, events = program.run(folder, "alloc:0")
-            if done.returncode != 0:
-                wrong.append(f"{name} undisturbed: {done.stderr.decode(errors='replace')[:300]}")
-                continue
-            expected = contents(folder)
-            shutil.rmtree(folder)
-            counts = dict(re.findall(r"^count (\w+) (\d+)$", events, re.M))
-            jobs = [f"{kind}:{n}{tail}" for kind, most in limits.items()
-                    for n in chosen(events, kind, int(counts[kind]), most)
-                    for tail in (("", "+") if kind in ("alloc", "io") and n % 4 == 1 else ("",))]
-            bad = 0
-            for inject, (found, seen) in zip(jobs, pool.map(lambda j: judge(program, j, expected), jobs)):
-                kind = inject.split(":")[0]
-                totals[kind] = totals.get(kind, 0) + 1
-                wrong += found
-                bad += bool(found)
-                for line in found:
-                    print("FAIL", line, flush=True)
-                failed += [line.replace("main+", f"bin/{lives[name][0]}+") for line in seen.splitlines()
-                           if not line.startswith("count ")]
-            print(f"{name}: {len(jobs)} faults, {bad} wrong; events", ", ".join(f"{k} {v}" for k, v in counts.items()),
-                  flush=True)
-    return totals, wrong
+class Life:
+    """A program, its undisturbed run, and the faults that it gets."""
+
+    def __init__(self, build, work, name, places):
+        self.program = Program(build, work, name)
+        folder = self.program.folder()
+        done, events = self.program.run(folder, "alloc:0")
+        self.error = done.stderr.decode(errors="replace")[:300] if done.returncode != (name in lives.REFUSED) else ""
+        self.expected = contents(folder), done.stdout
+        shutil.rmtree(folder)
+        self.counts = {kind: int(n) for kind, n in re.findall(r"^count (\w+) (\d+)$", events, re.M)}
+        self.events = {kind: [line.split()[2:] for line in events.splitlines() if line.startswith(kind + " ")]
+                       for kind in FULL}
+        self.places, self.tried = places, set()
+
+    def share(self, limits):
+        """Some of all events; of a share in seconds the first of each chain of callers."""
+        for kind, most in limits.items():
+            first = {}
+            for number, frames in enumerate(self.events[kind], 1):
+                first.setdefault(tuple(frames), number)
+            picked = sorted(first.values())
+            if len(picked) > most:
+                picked = [picked[i - 1] for i in choose(len(picked), most)]
+            if limits is not QUICK:
+                picked = sorted({*picked, *choose(self.counts[kind], most)})
+            for n in picked:
+                yield from (f"{kind}:{n}{tail}" for tail in (("", "+") if kind in ("alloc", "io") and n % 4 == 1 else ("",)))
+
+    def needed(self, reached):
+        """An event of each call that has not failed yet, by its caller: numbers differ from run to run."""
+        for kind in ("alloc", "io", "thread"):
+            for frame in dict.fromkeys(f for frames in self.events[kind] for f in frames):
+                inject = f"{kind}:@{frame.replace(self.program.module + '+', 'main+')}"
+                if frame in self.places and self.places[frame] not in reached and inject not in self.tried:
+                    reached.add(self.places[frame])
+                    self.tried.add(inject)
+                    yield inject
+                    if kind == "io":  # what comes after a failure fails too
+                        yield inject + "+"
 
 
-def chosen(events, kind, count, most):
-    """The first event of each chain of callers, and others evenly spaced."""
-    first = {}
-    for number, line in enumerate((x for x in events.splitlines() if x.startswith(kind + " ")), 1):
-        first.setdefault(line, number)
-    picked = sorted(first.values())
-    if len(picked) > most:
-        picked = [picked[i] for i in (n - 1 for n in choose(len(picked), most))]
-    return sorted({*picked, *choose(count, most)} if most > 100 else set(picked))
+class Faults:
+    """All faults in programs, and what came of them."""
+
+    def __init__(self, build, work, limits, failed):
+        self.build, self.work, self.limits = build, work, limits
+        quick = self.quick = limits is QUICK
+        self.totals, self.wrong, self.failed = {}, [], failed
+        self.sites, self.places = ({} if quick else sites.call_sites()), {}
+        self.pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+
+    def place(self, frames):
+        """Note the calls that frames come from."""
+        new = [frame for frame in frames if frame not in self.places]
+        for frame, line in sites.lines_of(self.build, new).items():
+            found = sites.reached_by(self.sites, [line])
+            if found:
+                self.places[frame] = found.pop()
+
+    def reached(self):
+        return {self.places[f] for f in self.failed if f in self.places}
+
+    def let_fail(self, life, jobs):
+        bad = 0
+        for inject, (found, seen) in zip(jobs, self.pool.map(lambda j: judge(life.program, j, life.expected), jobs)):
+            kind = inject.split(":")[0]
+            self.totals[kind] = self.totals.get(kind, 0) + 1
+            self.wrong += found
+            bad += bool(found)
+            for line in found:
+                print("FAIL", line, flush=True)
+            self.failed |= {frame for line in seen.splitlines() if not line.startswith("count ") for frame in line.split()[2:]}
+        return bad
+
+    def live(self, name):
+        program = Program(self.build, self.work, name).command[0]
+        if not os.path.exists(program):
+            self.wrong.append(f"{program} is not built")
+            return
+        life = Life(self.build, self.work, name, self.places)
+        if life.error:
+            self.wrong.append(f"{name} undisturbed: {life.error}")
+            return
+        jobs, done, bad = list(life.share(OWN.get(name, FULL) if self.limits is FULL else self.limits)), 0, 0
+        for _ in range(1 if self.quick else 1 + TRIES):
+            bad += self.let_fail(life, jobs)
+            done += len(jobs)
+            if not self.quick:
+                self.place(self.failed | {f for chains in life.events.values() for frames in chains for f in frames})
+                jobs = list(life.needed(self.reached()))
+        print(f"{name}: {done} faults, {bad} wrong; events", ", ".join(f"{k} {v}" for k, v in life.counts.items()),
+              flush=True)
 
 
-# --- Call sites -----------------------------------------------------------------------------------
-
-ALLOCATE = "jem__alloc jem__alloc_raw jem__strdup aligned_alloc malloc calloc realloc posix_memalign strdup strndup".split()
-INPUT = ("open openat read pread write fstat stat lstat fsync rename mkdir flock fchmod fchown unlinkat readlink "
-         "getrandom opendir readdir fopen fdopen fread fwrite fputs fputc putc fflush fclose fseeko ftello "
-         "fprintf").split()
-CALL = re.compile(r"(?<![\w.>])(" + "|".join(ALLOCATE + INPUT + ["pthread_create"]) + r")\(")
-
-
-def call_sites():
-    """(file, line): the function called there, the text of the line."""
-    sites = {}
-    for path in [*ROOT.glob("libjem/**/*.c"), *ROOT.glob("examples/kit/**/*.c")]:
-        name = str(path.relative_to(ROOT))
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            code = re.sub(r'"(\\.|[^"\\])*"|/\*.*?\*/|^ *[/ ]\*.*', '""', line)
-            if line[:1].isspace():
-                for call in CALL.findall(code):
-                    sites[name, number] = call, line.strip()
-    return sites
+def library(build, work, stride):
+    """scenarios.c: what is wrong, how many faults, the callers of those."""
+    env = {**os.environ, "LD_PRELOAD": str(build / "tests/inject.so"), "INJECT_OUT": str(work / "events")}
+    done = subprocess.run([str(build / "tests/scenarios"), str(work / "library"), stride], env=env,
+                          capture_output=True, text=True, check=False)
+    wrong = re.findall("^WRONG (.*)$", done.stdout, re.M)
+    last = done.stdout.splitlines()[-1] if done.stdout else ""
+    totals = {k: int(n) for k, n in re.findall(r"(alloc|io|thread|short) (\d+)", last)} if done.returncode in (0, 1) else {}
+    if not totals:
+        wrong.append(f"scenarios: exit code {done.returncode} {done.stderr[:300]}")
+    print("library:", last, flush=True)
+    events = (work / "events").read_text() if (work / "events").exists() else ""
+    return totals, wrong, {frame.replace("main+", "tests/scenarios+") for line in events.splitlines()
+                           if not line.startswith("count ") for frame in line.split()[2:]}
 
 
-def places_of(build, failed):
-    """The lines of all callers of events that failed."""
-    wanted = {}
-    for frame in {frame for line in failed for frame in line.split()[2:]}:
-        module, offset = frame.split("+")
-        wanted.setdefault("libjem.so" if module == "libjem" else module, []).append(hex(int(offset, 16) - 1))
-    places = set()
-    for module, offsets in wanted.items():
-        text = subprocess.run(["addr2line", "-e", str(build / module)], input="\n".join(offsets), capture_output=True,
-                              check=True, text=True).stdout
-        for file, line in re.findall(r"^(.*):(\d+)", text, re.M):
-            file = re.sub(r"^.*/((libjem|examples)/)", r"\1", file)
-            places.add((file, int(line)))
-    return places
+def prepare(build, work):
+    for name in ("data", "start", "library"):
+        (work / name).mkdir()
+    lives.make_data(work / "data")
+    lives.make_start(work / "start")
+    for words in (lives.START, lives.START_ODD):
+        done = subprocess.run(Program(build, work, "start", words).command, cwd=work / "start", capture_output=True,
+                              check=False)
+        if done.returncode != 0:
+            sys.exit(done.stderr.decode())
 
 
-def check_sites(build, failed):
-    """Calls that never failed and are not excused, excuses that do not hold. A caller's line is that of
-    the call or, where the call spans lines, of one a little below or above."""
-    sites, places = call_sites(), places_of(build, failed)
-    if not any(file.startswith("libjem/") for file, _ in places):
-        return ["no line of a caller is known: was the build made with -g?"]
-    reached = set()
-    for file, line in places:
-        near = [n for f, n in sites if f == file and line - 4 <= n <= line + 1]
-        exact = line if (file, line) in sites else None
-        if exact or near:
-            reached.add((file, exact or min(near, key=lambda n: abs(n - line))))
-    excuses = {}
-    for line in UNREACHED.read_text().splitlines():
-        if line and not line.startswith("#"):
-            file, text, reason = (part.strip() for part in line.split(" | "))
-            excuses[file, text] = reason
-    wrong, used = [], set()
-    for (file, number), (call, text) in sorted(sites.items()):
-        excuse = next((e for e in excuses if e[0] == file and e[1] in text), None)
-        if excuse and (file, number) not in reached:
-            used.add(excuse)
-        elif (file, number) not in reached:
-            wrong.append(f"never failed: {file}:{number}: {text}")
-    wrong += [f"unreached.txt: {file} | {text}: it did fail, or there is no such call"
-              for file, text in sorted(set(excuses) - used)]
-    print(f"call sites: {len(sites)}, failed {len(reached)}, excused {len(used)}")
-    return wrong
+def once(build, work, name, inject):
+    life = Life(build, work, name, {})
+    found, events = judge(life.program, inject, life.expected, print)
+    print(*found, events, sep="\n")
+    return bool(found)
 
 
 def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    quick = "--quick" in sys.argv
+    build, words = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
+    quick = "--quick" in words
+    names = list(lives.LIVES if quick else {**lives.LIVES, **lives.MORE})
+    only = words[words.index("--only") + 1].split(",") if "--only" in words else ["library", *names]
     shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    totals, wrong, failed = {}, [], set()
     with tempfile.TemporaryDirectory(dir=shm) as folder:
         work = pathlib.Path(folder)
-        for name in ("data", "start", "library"):
-            (work / name).mkdir()
-        make_data(work / "data")
-        first = Program(build, work, "train")
-        done = subprocess.run([*first.command[:3], first.command[3], *first.command[4:], "--out", "run"],
-                              cwd=work / "start", capture_output=True, check=False)
-        if done.returncode != 0:
-            sys.exit(done.stderr.decode())
-        png(work / "start" / "old.png", 8, 8, 1)
-        (work / "start" / "linked.png").symlink_to("old.png")
-        if "--once" in sys.argv:
-            _, life, inject = sys.argv[-3:]
-            program = Program(build, work, life)
-            clean = program.folder()
-            program.run(clean, "")
-            found, events = judge(program, inject, contents(clean))
-            print(*found, events, sep="\n")
-            return bool(found)
-        env = {**os.environ, "LD_PRELOAD": str(build / "tests/inject.so"), "INJECT_OUT": str(work / "events")}
-        done = subprocess.run([str(build / "tests/scenarios"), str(work / "library"), "29" if quick else "1"], env=env,
-                              capture_output=True, text=True, check=False)
-        wrong = re.findall("^WRONG (.*)$", done.stdout, re.M)
-        totals = {k: int(n) for k, n in re.findall(r"(alloc|io|thread|short) (\d+)", done.stdout.splitlines()[-1])} \
-            if done.returncode in (0, 1) else {}
-        if not totals:
-            wrong.append(f"scenarios: exit code {done.returncode} {done.stderr[:300]}")
-        print("library:", done.stdout.splitlines()[-1] if done.stdout else "", flush=True)
-        failed = [x.replace("main+", "tests/scenarios+") for x in (work / "events").read_text().splitlines() if not x.startswith("count ")] \
-            if (work / "events").exists() else []
-        more, bad = programs(build, work, LIVES if quick else {**LIVES, **MORE},
-                             QUICK if quick else FULL, failed)
-        for kind, n in more.items():
-            totals[kind] = totals.get(kind, 0) + n
-        wrong += bad
-        told = {line for line in bad if re.match(r"[\w-]+ \w+:\d", line)}
+        prepare(build, work)
+        if "--once" in words:
+            return once(build, work, *words[-2:])
+        if "library" in only:
+            totals, wrong, failed = library(build, work, "29" if quick else "1")
+        faults = Faults(build, work, QUICK if quick else {} if "--calls" in words else FULL, failed)
+        for name in names:
+            if name in only:
+                faults.live(name)
+    for kind, n in faults.totals.items():
+        totals[kind] = totals.get(kind, 0) + n
+    late = []
     if not quick:
-        wrong += check_sites(build, failed)
-    for line in wrong:
-        if line not in told:
-            print("FAIL", line)
+        late = functions.unknown(build)
+        if "--only" not in words:
+            late += sites.check(build, faults.failed)
+    for line in wrong + late + [w for w in faults.wrong if not re.match(r"[\w-]+ \w+:[\d@]", w)]:
+        print("FAIL", line)
+    bad = len(wrong) + len(late) + len(faults.wrong)
     print("faults:", ", ".join(f"{kind} {n}" for kind, n in totals.items()))
-    print(f"{sum(totals.values()) - len(wrong)} passed, {len(wrong)} failed")
-    return bool(wrong)
+    print(f"{sum(totals.values()) - bad} passed, {bad} failed")
+    return bool(bad)
 
 
 if __name__ == "__main__":

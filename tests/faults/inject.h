@@ -10,7 +10,8 @@
  *
  *     INJECT=KIND:N     KIND: alloc, io, thread; kill: an I/O event that changes files, SIGKILL
  *                       instead of it; short: a read or write of half as much. N: which, from 1 on;
- *                       "N+": all from the Nth on; 0: none, count only
+ *                       "N+": all from the Nth on; 0: none, count only; "@MODULE+OFFSET": the
+ *                       first one with this caller
  *     INJECT_OUT=FILE   what happened: `count KIND N`, and a line for each failed event, or for each
  *                       event when N is 0: `KIND NAME MODULE+OFFSET ...`, callers from inside out */
 

@@ -37,6 +37,7 @@ struct life {
     int all;    /* no second try */
     long wrong; /* things that must not be */
     long at;    /* for messages */
+    int reader; /* of the named pipe */
     const char *name;
     uint64_t digest;
 };
@@ -203,8 +204,9 @@ static void life_model(struct life *l)
     jem_context *ctx = NULL;
     jem_options *opts = NULL;
     jem_model *model = NULL, *loaded = NULL;
-    char path[PATH_BYTES], pipe[PATH_BYTES];
+    char path[PATH_BYTES], pipe[PATH_BYTES], descriptor[64];
 
+    snprintf(descriptor, sizeof descriptor, "/dev/fd/%d", l->reader);
     in_folder(path, "model.safetensors");
     in_folder(pipe, PIPE);
     step(jem_context_create(l->backend, &ctx));
@@ -220,6 +222,7 @@ static void life_model(struct life *l)
     step(jem_model_load(ctx, path, &loaded));
     digest_model(l, loaded);
     step(jem_model_save(loaded, path));
+    step(jem_model_save(loaded, descriptor));
     step(jem_model_save(loaded, pipe));
 end:
     jem_model_free(loaded);
@@ -421,6 +424,7 @@ static void live_once(struct life *l, size_t which)
     in_folder(pipe, PIPE);
     in_folder(left, LEFT);
     const int reader = open_pipe(pipe);
+    l->reader = reader;
     if (!spill_empty(left) || reader < 0)
         wrong(l, "preparation", "no pipe or no file");
     inject_arm(l->kind, l->at, l->all);

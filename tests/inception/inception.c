@@ -6,6 +6,7 @@
  *     inception resize BYTES OUT               N x H x W x C bytes by TensorFlow 1's bilinear
  *     inception run WEIGHTS THREADS BYTES DIR  N x H x W x C bytes: features.npy, logits.npy, and
  *                                              NAME.npy for each layer of `taps` (the last images)
+ *     inception look WEIGHTS BYTES OUT         N x C x H x W bytes: features, as jem-hybrid takes them
  *     inception frechet A B                    two arrays of N x D floats
  *     inception score LOGITS SPLITS SEED       mean and standard deviation */
 
@@ -15,8 +16,10 @@
 #include <string.h>
 
 #include "kit/base/file.h"
+#include "kit/base/json_log.h"
 #include "kit/base/progress.h"
 #include "kit/base/report.h"
+#include "kit/features/features.h"
 #include "kit/features/frechet.h"
 #include "kit/features/inception.h"
 #include "kit/features/inception_score.h"
@@ -121,6 +124,39 @@ static int run(const char *weights, int threads, const char *images, const char 
     return rc;
 }
 
+static int look(const char *weights, const char *images, const char *out)
+{
+    struct npy_array a;
+    struct features f;
+    struct feature_set set = {0};
+    struct progress quiet;
+    jem_context *ctx = NULL;
+    float *x = NULL;
+    int rc = read_array(images, 'u', 4, &a);
+
+    progress_start(&quiet, 1);
+    if (rc == EXIT_OK && (x = malloc((size_t)(a.count + 1) * sizeof *x)) == NULL)
+        rc = report_no_memory();
+    for (int64_t i = 0; rc == EXIT_OK && i < a.count; i++)
+        x[i] = (float)a.values[i] / 127.5f - 1.0f;
+    if (rc == EXIT_OK)
+        rc = report_jem(jem_context_create("cpu", &ctx));
+    if (rc == EXIT_OK)
+        rc = features_open(ctx, weights, NULL,
+                           (int64_t[]){a.shape[1], a.shape[2], a.shape[3], 0}, &quiet, &f);
+    if (rc == EXIT_OK) {
+        rc = features_of_images(&f, "images", x, a.shape[0], &set);
+        features_close(&f);
+    }
+    if (rc == EXIT_OK)
+        rc = npy_write_f32(out, set.features, 2, (int64_t[]){set.n, INCEPTION_FEATURES});
+    feature_set_free(&set);
+    jem_context_free(ctx);
+    free(x);
+    npy_free(&a);
+    return rc;
+}
+
 static int frechet(const char *first, const char *second)
 {
     const char *const paths[2] = {first, second};
@@ -176,10 +212,13 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
 
     report_program("inception");
+    json_start();
     if (argc == 4 && strcmp(what, "resize") == 0)
         return report_flush(resize(argv[2], argv[3]));
     if (argc == 6 && strcmp(what, "run") == 0)
         return report_flush(run(argv[2], (int)strtol(argv[3], NULL, 10), argv[4], argv[5]));
+    if (argc == 5 && strcmp(what, "look") == 0)
+        return report_flush(look(argv[2], argv[3], argv[4]));
     if (argc == 4 && strcmp(what, "frechet") == 0)
         return report_flush(frechet(argv[2], argv[3]));
     if (argc == 5 && strcmp(what, "score") == 0)

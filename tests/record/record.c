@@ -102,7 +102,7 @@ static char *text_of(int (*write)(struct record *r, FILE *out), struct record *r
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
     const int rc = write(r, out);
 
     fclose(out);
@@ -300,7 +300,7 @@ static struct record *make_pictures(const char *place)
             record_hide(t);
     }
     verdict("text: a table as a file of its own is written",
-            record_write_text(t, path_of("a.txt")) == EXIT_OK);
+            record_write_text(r, t, path_of("a.txt")) == EXIT_OK);
     return r;
 }
 

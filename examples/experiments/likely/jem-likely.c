@@ -308,7 +308,7 @@ int main(int argc, char **argv)
     if (samples != NULL)
         draw_all(t, &set[1], no_classes == NULL);
     must(file_join(path, lab.out, "captions.txt"));
-    must(record_write_text(t, path));
+    must(record_write_text(lab.record, t, path));
     record_say(lab.record, "\npictures   %s/*.png, with all captions in captions.txt\n",
                lab.out);
     say_protocol(test->n, no_classes);

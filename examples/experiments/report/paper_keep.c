@@ -8,6 +8,7 @@
 
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kit/base/digest.h"
@@ -51,11 +52,15 @@ json_t *paper_key(const struct paper_plan *plan, const char *program)
 static json_t *read_object(const char *folder, const char *name)
 {
     char path[FILE_PATH_BYTES];
+    uint8_t *text;
+    size_t length;
     json_t *object;
 
-    if (file_join(path, folder, name) != EXIT_OK)
+    if (file_join(path, folder, name) != EXIT_OK || !file_exists(path) ||
+        file_read(path, &text, &length) != EXIT_OK)
         return NULL;
-    object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    object = json_read_text((const char *)text, length, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
     if (json_is_object(object))
         return object;
     json_decref(object);

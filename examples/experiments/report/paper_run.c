@@ -181,7 +181,7 @@ static char *shell_text(const struct paper_step *s, const struct words *w)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
 
     if (out == NULL)
         return NULL;

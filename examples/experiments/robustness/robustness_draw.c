@@ -64,7 +64,7 @@ static void draw_attack(struct lab *lab, const struct robustness *r, const char 
             colour++;
         }
     must(svg_end_plot(&svg, &p));
-    must(svg_close(&svg));
+    must(svg_close(&svg, 1));
 }
 
 void robustness_draw(struct lab *lab, const struct robustness *r)

@@ -173,7 +173,7 @@ const char *robustness_describe(const struct study *s)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
 
     if (out == NULL)
         must(report_no_memory());

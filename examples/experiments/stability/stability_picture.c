@@ -89,5 +89,5 @@ void stability_draw(const struct stability *s)
                 draw_run(&p, &s->run[v * s->seeds + i], (int)i);
         must(svg_end_plot(&file, &p));
     }
-    must(svg_close(&file));
+    must(svg_close(&file, 1));
 }

@@ -3,6 +3,8 @@
 /* Files and their names. zlib reads plain files as they are, so .gz or not makes no
  * difference to a caller. */
 
+#define _GNU_SOURCE /* fopencookie */
+
 #include "kit/base/file.h"
 
 #include <errno.h>
@@ -23,6 +25,8 @@ static int gz_failed(gzFile file, const char *path)
 
     if (code == Z_ERRNO)
         return report_failed("cannot read %s: %s", path, strerror(errno));
+    if (code == Z_MEM_ERROR)
+        return report_no_memory();
     if (code == Z_BUF_ERROR)
         return report_failed("%s: the gzip file is cut short; copy or download it again", path);
     return report_failed("%s: not a sound gzip file: %s", path, text);
@@ -133,11 +137,61 @@ int file_same(const char *a, const char *b, int *same)
     return EXIT_OK;
 }
 
+/* A stream that is written to memory. */
+struct memory {
+    char **text;
+    size_t *length, space; /* with the zero at the end */
+};
+
+static ssize_t keep(void *cookie, const char *bytes, size_t count)
+{
+    struct memory *m = cookie;
+
+    if (count >= m->space - *m->length) {
+        const size_t space = 2 * (m->space + count);
+        char *larger = realloc(*m->text, space);
+
+        if (larger == NULL)
+            return 0; /* an error, which the stream does not forget */
+        *m->text = larger;
+        m->space = space;
+    }
+    memcpy(*m->text + *m->length, bytes, count);
+    *m->length += count;
+    (*m->text)[*m->length] = '\0';
+    return (ssize_t)count;
+}
+
+static int forget(void *cookie)
+{
+    free(cookie);
+    return 0;
+}
+
+FILE *file_open_memory(char **text, size_t *length)
+{
+    struct memory *m = malloc(sizeof *m);
+    FILE *out = NULL;
+
+    *length = 0;
+    *text = calloc(1, 1);
+    if (m != NULL && *text != NULL) {
+        *m = (struct memory){text, length, 1};
+        out = fopencookie(m, "w", (cookie_io_functions_t){.write = keep, .close = forget});
+    }
+    if (out != NULL)
+        return out;
+    free(m);
+    free(*text);
+    *text = NULL;
+    return NULL;
+}
+
 int file_close_memory(FILE *out, char **text)
 {
     const int whole = !ferror(out);
 
-    if (fclose(out) == 0 && whole && *text != NULL)
+    if (fclose(out) == 0 && whole)
         return 1;
     free(*text);
     *text = NULL;

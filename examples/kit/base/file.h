@@ -24,8 +24,11 @@ int file_look(const char *path, int *there);
 /* Do two names lead to the same file or folder? */
 int file_same(const char *a, const char *b, int *same);
 
-/* Close a stream of open_memstream(). Memory may have run out before, which only ferror() tells, or at
- * the end, which nothing but a text of NULL tells: returns 0 then, and *text is NULL. */
+/* A stream whose text is in memory once it is closed; NULL: no memory. A stream of open_memstream()
+ * that cannot grow leaves out what does not fit and may not say so. */
+FILE *file_open_memory(char **text, size_t *length);
+
+/* Close it. Where memory ran out in between: returns 0, and *text is NULL. */
 int file_close_memory(FILE *out, char **text);
 
 /* Make a folder and its parents. */

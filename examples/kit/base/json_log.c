@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -25,13 +26,19 @@
 #define FILE_DIGITS JSON_REAL_PRECISION(12) /* enough to check a figure, no rounding dust */
 
 static int lost;
+static jmp_buf
+    *reading; /* where to go when memory runs out while a text is read; NULL: nowhere */
 
 static void *noting_malloc(size_t size)
 {
     void *block = malloc(size);
 
-    lost |= block == NULL;
-    return block;
+    if (block != NULL)
+        return block;
+    lost = 1;
+    if (reading != NULL)
+        longjmp(*reading, 1);
+    return NULL;
 }
 
 void json_start(void)
@@ -157,11 +164,28 @@ int json_write_file(const char *path, json_t *object)
     return rc;
 }
 
+/* A parser of jansson (2.14) that cannot keep a character goes on without it, and then reads and frees
+ * what is not its own. So it is left at once; what it has until then is lost, in a program that ends. */
+json_t *json_read_text(const char *text, size_t length, size_t flags, json_error_t *error)
+{
+    jmp_buf here;
+    json_t *value;
+
+    if (setjmp(here) != 0) {
+        reading = NULL;
+        return NULL;
+    }
+    reading = &here;
+    value = json_loadb(text, length, flags, error);
+    reading = NULL;
+    return value;
+}
+
 int json_parse(const char *what, const char *text, size_t length, json_t **out)
 {
-    json_error_t error;
+    json_error_t error = {0};
 
-    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    *out = json_read_text(text, length, JSON_REJECT_DUPLICATES, &error);
     if (lost) {
         json_decref(*out);
         *out = NULL;

@@ -41,6 +41,9 @@ char *json_get_text(const json_t *object, const char *name);
 /* One object in a file, indented; gives the object back. Written to a temporary file first. */
 int json_write_file(const char *path, json_t *object);
 
+/* What json_loadb() does, and without harm where memory runs out: NULL, and json_sound() says so. */
+json_t *json_read_text(const char *text, size_t length, size_t flags, json_error_t *error);
+
 /* A value from a text; `what` names it in messages. */
 int json_parse(const char *what, const char *text, size_t length, json_t **out);
 

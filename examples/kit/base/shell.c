@@ -37,7 +37,7 @@ char *shell_quoted(const char *word)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
 
     if (out == NULL)
         return NULL;

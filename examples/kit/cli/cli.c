@@ -255,13 +255,15 @@ static int print_page(const struct cli *cli, char **argv)
 /* --help, --version, --list-options. */
 static int answer(const struct cli *cli, int which)
 {
+    int rc = EXIT_OK;
+
     if (which == HELP)
         print_help(cli);
     else if (which == VERSION)
         printf("%s (libjem %s)\n", cli->program, jem_version_string());
     else
-        settings_print_all();
-    return report_flush(EXIT_OK);
+        rc = settings_print_all();
+    return report_flush(rc);
 }
 
 static int parse_words(const struct cli *cli, const struct option *table, int argc, char **argv,

@@ -78,7 +78,7 @@ int settings_apply(jem_options *opts, const struct cli_list *presets,
     return EXIT_OK;
 }
 
-void settings_print_all(void)
+int settings_print_all(void)
 {
     static const char *const headings[] = {"name",    "type",    "default",
                                            "allowed", "meaning", NULL};
@@ -86,9 +86,10 @@ void settings_print_all(void)
     struct table *options = table_create(headings);
     struct table *presets = table_create(preset_headings);
     const char *name, *type, *fallback, *allowed, *help;
+    int rc;
 
     if (options == NULL || presets == NULL) {
-        report_no_memory();
+        rc = report_no_memory();
     } else {
         for (int64_t i = 0;
              jem_options_info(i, &name, &type, &fallback, &allowed, &help) == JEM_OK; i++) {
@@ -102,12 +103,14 @@ void settings_print_all(void)
             table_cell(presets, "%s", name);
             table_cell(presets, "%s", help);
         }
-        table_print(options, stdout);
+        rc = table_print(options, stdout);
         putchar('\n');
-        table_print(presets, stdout);
+        if (rc == EXIT_OK)
+            rc = table_print(presets, stdout);
     }
     table_free(options);
     table_free(presets);
+    return rc;
 }
 
 int settings_text(const jem_options *opts, const char *name, char out[64])

@@ -31,7 +31,7 @@ int settings_set(jem_options *opts, const char *option, const char *text);
 int settings_take_shape(jem_options *opts, const int64_t shape[4]);
 
 /* The table of --list-options, on stdout. */
-void settings_print_all(void);
+int settings_print_all(void);
 
 /* An option as a number, as text, or as JSON of all of them. */
 double settings_number(const jem_options *opts, const char *name);

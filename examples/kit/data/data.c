@@ -175,14 +175,14 @@ int data_absolute(const char *spec, char **out)
     int rc = EXIT_OK;
 
     *out = NULL;
-    stream = open_memstream(out, &length);
+    stream = file_open_memory(out, &length);
     if (stream == NULL)
         return report_no_memory();
     fwrite(spec, 1, colon == NULL ? strlen(spec) : (size_t)(colon + 1 - spec), stream);
     if (kind != NULL && colon != NULL)
         rc = write_absolute(stream, kind, colon + 1);
-    if (fclose(stream) != 0 && rc == EXIT_OK)
-        rc = report_no_memory();
+    if (!file_close_memory(stream, out))
+        return rc == EXIT_OK ? report_no_memory() : rc;
     if (rc != EXIT_OK) {
         free(*out);
         *out = NULL;

@@ -89,6 +89,6 @@ int histogram_write(const char *folder, const char *name, const char *title, con
     rc = draw(&p, s.out, title, axis, sets, count);
     if (rc == EXIT_OK)
         rc = svg_end_plot(&s, &p);
-    closed = svg_close(&s);
+    closed = svg_close(&s, rc == EXIT_OK);
     return rc == EXIT_OK ? closed : rc;
 }

@@ -242,7 +242,7 @@ int plot_begin(plot *p, FILE *out, const char *title, const char *x_label, const
                 .top = 30.0,
                 .bottom = PLOT_HEIGHT - 42.0};
     snprintf(p->title, sizeof p->title, "%s", title);
-    p->out = open_memstream(&p->drawn, &p->drawn_bytes);
+    p->out = file_open_memory(&p->drawn, &p->drawn_bytes);
     if (p->out == NULL)
         return report_no_memory();
     x_axis(p);

@@ -107,6 +107,6 @@ int reliability_write(const char *folder, const char *name, const struct reliabi
 
     TRY(svg_open(&s, folder, name));
     rc = draw_both(&s, r, title);
-    closed = svg_close(&s);
+    closed = svg_close(&s, rc == EXIT_OK);
     return rc == EXIT_OK ? closed : rc;
 }

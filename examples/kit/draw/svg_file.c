@@ -4,10 +4,9 @@
 
 #include "kit/draw/svg_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "kit/base/file_writer.h"
 #include "kit/base/report.h"
 #include "kit/draw/plot.h"
 
@@ -17,14 +16,8 @@ int svg_open(struct svg_file *s, const char *folder, const char *name)
 {
     *s = (struct svg_file){0};
     TRY(file_join(s->path, folder, name));
-    s->file = fopen(s->path, "w");
-    if (s->file == NULL)
-        return report_failed("cannot write %s: %s", s->path, strerror(errno));
-    s->out = open_memstream(&s->drawn, &s->drawn_bytes);
-    if (s->out != NULL)
-        return EXIT_OK;
-    fclose(s->file);
-    return report_no_memory();
+    s->out = file_open_memory(&s->drawn, &s->drawn_bytes);
+    return s->out != NULL ? EXIT_OK : report_no_memory();
 }
 
 void svg_begin_plot(struct svg_file *s)
@@ -40,20 +33,29 @@ int svg_end_plot(struct svg_file *s, plot *p)
     return EXIT_OK;
 }
 
-int svg_close(struct svg_file *s)
+static void write_picture(const struct svg_file *s, FILE *out)
 {
-    int sound = file_close_memory(s->out, &s->drawn);
-
-    fprintf(s->file,
+    fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
             "height=\"%d\" role=\"img\">\n<style>\n%s</style>\n"
             "<rect class=\"paper\" width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
             PLOT_WIDTH, s->height, SHOWN_WIDTH, s->height * SHOWN_WIDTH / PLOT_WIDTH,
             plot_style, PLOT_WIDTH, s->height);
-    sound = sound && fwrite(s->drawn, 1, s->drawn_bytes, s->file) == s->drawn_bytes;
+    fwrite(s->drawn, 1, s->drawn_bytes, out);
+    fputs("</svg>\n", out);
+}
+
+int svg_close(struct svg_file *s, int sound)
+{
+    struct file_writer w;
+    int rc = file_close_memory(s->out, &s->drawn) ? EXIT_OK : report_no_memory();
+
+    if (rc == EXIT_OK && sound)
+        rc = file_writer_open(&w, s->path);
+    if (rc == EXIT_OK && sound) {
+        write_picture(s, w.stream);
+        rc = file_writer_close(&w, 1);
+    }
     free(s->drawn);
-    fputs("</svg>\n", s->file);
-    sound = !ferror(s->file) && sound;
-    sound = fclose(s->file) == 0 && sound;
-    return sound ? EXIT_OK : report_failed("cannot write %s: %s", s->path, strerror(errno));
+    return rc;
 }

@@ -12,7 +12,6 @@
 struct svg_file {
     FILE *out; /* where plot_begin() draws to */
     char path[FILE_PATH_BYTES];
-    FILE *file;
     char *drawn;
     size_t drawn_bytes;
     int height; /* so far */
@@ -25,6 +24,7 @@ int svg_open(struct svg_file *s, const char *folder, const char *name);
 void svg_begin_plot(struct svg_file *s);
 int svg_end_plot(struct svg_file *s, plot *p);
 
-int svg_close(struct svg_file *s);
+/* Write it; `sound` 0: it is of no use, so that a file stays as it was. */
+int svg_close(struct svg_file *s, int sound);
 
 #endif

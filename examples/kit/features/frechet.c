@@ -64,6 +64,12 @@ static void find_covariance(const float *x, const struct frechet_gaussian *g, do
     }
 }
 
+/* LAPACKE takes memory of its own. */
+static int is_no_memory(lapack_int code)
+{
+    return code == LAPACK_WORK_MEMORY_ERROR || code == LAPACK_TRANSPOSE_MEMORY_ERROR;
+}
+
 /* From the covariance to its factor, in place: eigenvectors times roots of eigenvalues, without
  * the eigenvalues that are only rounding. */
 static int find_factor(const char *what, struct frechet_gaussian *g)
@@ -71,14 +77,18 @@ static int find_factor(const char *what, struct frechet_gaussian *g)
     double *eigenvalues = malloc((size_t)g->d * sizeof *eigenvalues);
     int64_t none = 0;
     double smallest;
+    lapack_int code;
 
     if (eigenvalues == NULL)
         return report_no_memory();
     for (int64_t j = 0; j < g->d; j++)
         g->trace += g->factor[j * g->d + j];
-    if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)g->d, g->factor,
-                       (lapack_int)g->d, eigenvalues) != 0) {
+    code = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)g->d, g->factor,
+                          (lapack_int)g->d, eigenvalues);
+    if (code != 0) {
         free(eigenvalues);
+        if (is_no_memory(code))
+            return report_no_memory();
         return report_failed("%s: no eigenvalues of the covariance of %" PRId64
                              " features: LAPACK's dsyevd failed",
                              what, g->d);
@@ -137,13 +147,17 @@ static int singular_values(const struct frechet_gaussian *a, const struct freche
 {
     const int d = (int)a->d, rows = (int)a->rank, columns = (int)b->rank;
     double none[1];
+    lapack_int code;
 
     if (product == NULL || values == NULL)
         return report_no_memory();
     cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, rows, columns, d, 1.0, a->factor, d,
                 b->factor, d, 0.0, product, rows);
-    if (LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', rows, columns, product, rows, values, none, 1,
-                       none, 1) != 0)
+    code = LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'N', rows, columns, product, rows, values, none, 1,
+                          none, 1);
+    if (is_no_memory(code))
+        return report_no_memory();
+    if (code != 0)
         return report_failed("Frechet distance: no singular values of %d x %d numbers: "
                              "LAPACK's dgesdd failed",
                              rows, columns);

@@ -97,6 +97,8 @@ static int unpack(struct mat_file *f)
         code = inflate(&f->z, Z_NO_FLUSH);
         if (code == Z_STREAM_END)
             f->ended = 1;
+        else if (code == Z_MEM_ERROR)
+            return report_no_memory();
         else if (code == Z_BUF_ERROR && f->z.avail_in == 0 && f->in_file == 0)
             return damaged(f, "the packed array is cut short");
         else if (code != Z_OK && code != Z_BUF_ERROR)

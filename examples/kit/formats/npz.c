@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include <zip.h>
+#include <zlib.h>
 
 #include "kit/base/file.h"
 #include "kit/base/report.h"
@@ -21,12 +22,21 @@
 
 /* --- Opening --------------------------------------------------------------------------------- */
 
+static int is_no_memory(const zip_error_t *error)
+{
+    const int code = zip_error_code_zip(error);
+
+    return code == ZIP_ER_MEMORY ||
+           (code == ZIP_ER_ZLIB && zip_error_code_system(error) == Z_MEM_ERROR);
+}
+
 static int bad_zip(const struct npz *z, zip_error_t *error)
 {
     char other[96];
     const char *what = other;
 
     switch (zip_error_code_zip(error)) {
+    case ZIP_ER_OK: /* so libzip 1.7.3 says that a part of the directory found no memory */
     case ZIP_ER_MEMORY:
         return report_no_memory();
     case ZIP_ER_EXISTS:
@@ -196,7 +206,7 @@ static int unpack_all(zip_file_t *file, const struct npz *z, const char *name, u
         zip_error_t *error = zip_file_get_error(file);
         const int code = zip_error_code_zip(error);
 
-        if (code == ZIP_ER_MEMORY)
+        if (is_no_memory(error))
             return report_no_memory();
         return bad_member(z, name, "%s",
                           code == ZIP_ER_CRC ? "its bytes do not agree with its CRC"
@@ -212,6 +222,8 @@ int npz_unpack(const struct npz *z, const struct npz_member *m, uint8_t *out, si
     zip_file_t *file = zip_fopen_index(z->archive, m->index, 0);
     int rc;
 
+    if (file == NULL && is_no_memory(zip_get_error(z->archive)))
+        return report_no_memory();
     if (file == NULL)
         return bad_member(z, m->name, "%s", zip_strerror(z->archive));
     rc = unpack_all(file, z, m->name, out, n, m->size);

@@ -13,6 +13,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 #include "kit/base/report.h"
 
 /* A progressive file needs all its coefficients in memory, and each of its scans goes through all
@@ -36,7 +38,10 @@ static void give_up(j_common_ptr jpeg)
     char text[JMSG_LENGTH_MAX];
 
     jpeg->err->format_message(jpeg, text);
-    report_failed("%s: not a sound JPEG file: %s", r->name, text);
+    if (jpeg->err->msg_code == JERR_OUT_OF_MEMORY)
+        report_no_memory();
+    else
+        report_failed("%s: not a sound JPEG file: %s", r->name, text);
     longjmp(r->failed, 1);
 }
 

@@ -147,8 +147,8 @@ int record_write_csv(const struct record *r, const char *path);
 
 int record_write_json(const struct record *r, const char *path);
 
-/* One table as text, with the rows that are for files alone. */
-int record_write_text(const struct record_table *t, const char *path);
+/* One table of a record as text, with the rows that are for files alone. */
+int record_write_text(const struct record *r, const struct record_table *t, const char *path);
 
 /* --- Reading them back --- */
 

@@ -62,25 +62,30 @@ static json_t *member(const json_t *of, const char *name)
                                        : json_object_get(of, name);
 }
 
-/* The object at "a.b", made where it is not there; NULL: no memory. */
-static json_t *object_at(json_t *file, const char *place)
+/* The object at "a.b", made where it is not there; NULL: an array on the way has no such number. */
+static int object_at(json_t *file, const char *place, json_t **out)
 {
+    *out = NULL;
     while (*place != '\0' && strcmp(place, WHOLE_FILE) != 0) {
         const size_t length = strcspn(place, ".");
         char *name = strndup(place, length);
-        json_t *next = name == NULL ? NULL : member(file, name);
+        json_t *next;
 
-        if (name != NULL && !json_is_object(next) && !json_is_array(next)) {
+        if (name == NULL)
+            return report_no_memory();
+        next = member(file, name);
+        if (!json_is_object(next) && !json_is_array(next)) {
             json_object_set_new(file, name, json_object());
-            next = json_object_get(file, name); /* NULL in an array that has no such number */
+            next = json_object_get(file, name);
         }
         free(name);
         if (next == NULL)
-            return NULL;
+            return json_sound();
         file = next;
         place += length + (place[length] == '.');
     }
-    return file;
+    *out = file;
+    return EXIT_OK;
 }
 
 /* Put `value` at "a.b". */
@@ -88,12 +93,14 @@ static int put_at(json_t *file, const char *place, json_t *value)
 {
     const char *dot = strrchr(place, '.');
     char *above = dot == NULL ? strdup("") : strndup(place, (size_t)(dot - place));
-    json_t *object = above == NULL ? NULL : object_at(file, above);
-    const int bad =
-        object == NULL || json_object_set_new(object, dot == NULL ? place : dot + 1, value);
+    json_t *object = NULL;
+    int rc = above == NULL ? report_no_memory() : object_at(file, above, &object);
 
+    if (json_object_set_new(object, dot == NULL ? place : dot + 1, value) != 0 && rc == EXIT_OK)
+        rc = json_sound() != EXIT_OK ? EXIT_FAILED
+                                     : report_failed("there is no place \"%s\"", place);
     free(above);
-    return bad ? report_no_memory() : EXIT_OK;
+    return rc;
 }
 
 /* The members of a row into an object; returns how many. */
@@ -119,35 +126,43 @@ static size_t array_length(const char *place)
     return length > mark && strcmp(place + length - mark, JOINS_ARRAY) == 0 ? length - mark : 0;
 }
 
-/* The array that a row with a place joins; NULL: none. */
-static json_t *array_at(json_t *file, const char *place)
+/* Give an object to the array at "a.b[]". */
+static int append_at(json_t *file, const char *place, json_t *object)
 {
     char *array = strndup(place, array_length(place));
-    json_t *found = array == NULL || *array == '\0' ? NULL : object_at(file, array);
+    json_t *found = NULL;
+    int rc = array == NULL ? report_no_memory() : EXIT_OK;
 
+    if (rc == EXIT_OK)
+        rc = object_at(file, array, &found);
+    if (json_array_append_new(found, object) != 0 && rc == EXIT_OK)
+        rc = json_sound() != EXIT_OK ? EXIT_FAILED
+                                     : report_failed("there is no array \"%s\"", place);
     free(array);
-    return found;
+    return rc;
 }
 
 /* A row with a place of its own. */
 static int put_placed(const struct record_table *t, const struct record_row *row, json_t *file)
 {
-    json_t *object = json_object();
-    int rc = EXIT_OK;
+    json_t *object = json_object(), *there = NULL;
+    int rc;
 
     if (object == NULL)
         return report_no_memory();
     if (array_length(row->place) > 0) {
         put_row(t, row, object);
-        return json_array_append_new(array_at(file, row->place), object) == 0
-                   ? EXIT_OK
-                   : report_failed("there is no array \"%s\"", row->place);
+        return append_at(file, row->place, object);
     }
-    if (put_row(t, row, object) == 0 && strcmp(row->place, WHOLE_FILE) != 0)
+    if (put_row(t, row, object) == 0 && strcmp(row->place, WHOLE_FILE) != 0) {
         rc = put_at(file, row->place, json_null());
-    else if (object_at(file, row->place) == NULL ||
-             json_object_update(object_at(file, row->place), object) != 0)
-        rc = report_no_memory();
+    } else {
+        rc = object_at(file, row->place, &there);
+        if (json_object_update(there, object) != 0 && rc == EXIT_OK)
+            rc = json_sound() != EXIT_OK
+                     ? EXIT_FAILED
+                     : report_failed("there is no place \"%s\"", row->place);
+    }
     json_decref(object);
     return rc;
 }

@@ -118,12 +118,17 @@ static int is_shown(const struct page *p, int c)
 
 /* --- Values that become columns ----------------------------------------------------------- */
 
-/* Column c's text in a row; "" where memory ran out. */
+/* Column c's text in a row; NULL where memory ran out, which makes the page incomplete. */
 static char *text_of(const struct page *p, int c, const struct record_table *t, int64_t row)
 {
     const int k = same_column(p, c, t);
+    char *text = k < 0 ? strdup("-") : record_cell_text(t, row, k);
 
-    return k < 0 ? strdup("-") : record_cell_text(t, row, k);
+    if (text == NULL) {
+        (void)report_no_memory();
+        report_incomplete();
+    }
+    return text;
 }
 
 static int is_text(const struct page *p, int c, const struct record_table *t, int64_t row,
@@ -132,10 +137,6 @@ static int is_text(const struct page *p, int c, const struct record_table *t, in
     char *text = text_of(p, c, t, row);
     const int same = text != NULL && strcmp(text, wanted) == 0;
 
-    if (text == NULL) {
-        (void)report_no_memory();
-        report_incomplete();
-    }
     free(text);
     return same;
 }
@@ -154,9 +155,24 @@ static int add_headings(struct page *p, const struct record_table *t)
             return report_failed("a table on the page has more than %d columns", MOST_ACROSS);
         p->heading[p->headings] = text_of(p, p->across, t, i);
         if (p->heading[p->headings++] == NULL)
-            return report_no_memory();
+            return EXIT_FAILED;
     }
     return EXIT_OK;
+}
+
+/* Have two rows the same text in a column? In one that is not on the page they have. */
+static int is_same(const struct page *p, int c, const struct record_table *t, int64_t a,
+                   int64_t b)
+{
+    char *text;
+    int same;
+
+    if (!is_shown(p, c))
+        return 1;
+    text = text_of(p, c, t, a);
+    same = text != NULL && is_text(p, c, t, b, text);
+    free(text);
+    return same;
 }
 
 /* The row behind the last that stands on one line of the page with row i: all before the
@@ -168,14 +184,9 @@ static int64_t end_of_line(const struct page *p, const struct record_table *t, i
     if (p->across < 0)
         return end;
     for (; end < t->rows && !t->row[end].run; end++)
-        for (int c = 0; c < p->across; c++) {
-            char *text = is_shown(p, c) ? text_of(p, c, t, i) : NULL;
-            const int same = text == NULL || is_text(p, c, t, end, text);
-
-            free(text);
-            if (!same)
+        for (int c = 0; c < p->across; c++)
+            if (!is_same(p, c, t, i, end))
                 return end;
-        }
     return end;
 }
 

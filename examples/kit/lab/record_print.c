@@ -68,7 +68,7 @@ char *record_cell_text(const struct record_table *t, int64_t row, int c)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    FILE *out = file_open_memory(&text, &length);
 
     if (out == NULL)
         return NULL;
@@ -163,10 +163,10 @@ int record_print(struct record *r, FILE *out)
     return rc;
 }
 
-int record_write_text(const struct record_table *t, const char *path)
+int record_write_text(const struct record *r, const struct record_table *t, const char *path)
 {
     struct file_writer w;
-    int rc = t == NULL ? EXIT_FAILED : record_check(t->record);
+    int rc = record_check(r); /* and t is not NULL */
 
     if (rc == EXIT_OK)
         rc = file_writer_open(&w, path);

@@ -67,7 +67,7 @@ static int curves_read(struct curves *c, const char *run)
     code = file_read(path, &bytes, &length);
     for (size_t i = 0; code == EXIT_OK && i < length; i++)
         if (bytes[i] == '\n') {
-            json_t *line = json_loadb((const char *)bytes + start, i - start, 0, NULL);
+            json_t *line = json_read_text((const char *)bytes + start, i - start, 0, NULL);
             if (line != NULL)
                 curves_add(c, line);
             json_decref(line);

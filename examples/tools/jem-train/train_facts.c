@@ -120,6 +120,7 @@ void train_recall_best(struct run *r)
 {
     jem_model *model = NULL;
     const char *accuracy, *auc;
+    jem_status status;
     int there;
     int64_t step;
 
@@ -128,7 +129,11 @@ void train_recall_best(struct run *r)
         r->best_step = 0;
         return;
     }
-    if (jem_model_load(r->lab->ctx, r->best, &model) != JEM_OK) {
+    status = jem_model_load(r->lab->ctx, r->best, &model);
+    if (status == JEM_E_NOMEM ||
+        status == JEM_E_IO) /* it may be sound: nothing takes its place */
+        must_jem(status);
+    if (status != JEM_OK) {
         report_note("%s; the next model that is validated takes its place", report_reason());
         r->best_accuracy = (double)NAN;
         r->best_step = 0;

@@ -70,14 +70,14 @@ int live_read(struct live *l, const char *path)
     TRY(file_read(path, &bytes, &length));
     for (size_t i = 0; i < length; i++)
         if (bytes[i] == '\n') {
-            json_t *line = json_loadb((const char *)bytes + start, i - start, 0, NULL);
+            json_t *line = json_read_text((const char *)bytes + start, i - start, 0, NULL);
 
             live_add(l, line); /* a line that a crash cut short is none */
             json_decref(line);
             start = i + 1;
         }
     free(bytes);
-    return EXIT_OK;
+    return json_sound();
 }
 
 double live_last(const struct live_series *s, int field)

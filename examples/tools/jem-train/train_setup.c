@@ -337,6 +337,9 @@ static void plan(struct run *r)
 {
     must(train_planned_steps(r->trainer, r->opts, &r->total));
     r->first_step = r->step = r->validated_step = (int64_t)train_metric(r, "step");
+    /* Killed after the last save, it may lack the last validation. */
+    if (r->arg->resume != NULL && r->best_step != r->step)
+        r->validated_step = -1;
     r->limit = r->total;
     if (r->arg->stop_after > 0 && r->arg->stop_after < r->total - r->step)
         r->limit = r->step + r->arg->stop_after;
