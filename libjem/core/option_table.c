@@ -106,6 +106,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
     INTEGER("train.warmup_steps", 0, 0, 1000000000,
             "Steps over which the learning rate rises linearly from 0; the official command "
             "line uses 1000."),
+    INTEGER("train.hold_steps", 0, 0, 1000000000,
+            "Steps at the beginning with a learning rate of 0, in which only the chains move; the "
+            "warm-up follows. For weights that come from another training."),
     TEXT("train.schedule", "milestones", "milestones, cosine, constant",
          "Learning rate after the warm-up: falling at train.decay_epochs, along a half cosine "
          "to 0, or constant."),

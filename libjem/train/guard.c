@@ -319,7 +319,8 @@ jem_status jem__guard_look(jem_trainer *t)
     jem__guard *g = &t->guard;
     const double auc = t->metrics.running_auc;
 
-    if (g->mode == JEM__GUARD_OFF || isnan(auc))
+    /* While the weights are held the chains come to the model; nothing is to be slowed. */
+    if (g->mode == JEM__GUARD_OFF || isnan(auc) || t->step <= t->schedule.hold)
         return JEM_OK;
     if (auc <= g->high)
         g->now.was_inside = 1.0;

@@ -4,7 +4,7 @@
  * As in the official code the warm-up overrides everything else: step s of `warmup` has the
  * rate lr * s / warmup, hence 0 in the very first step; milestones count epochs of the data
  * from 0. The cosine (Loshchilov and Hutter 2017, one period) runs from the end of the warm-up
- * to the end of the training and stays at 0 after it. */
+ * to the end of the training and stays at 0 after it. Steps that hold come before the warm-up. */
 
 #include "train/schedule.h"
 
@@ -39,6 +39,7 @@ jem_status jem__schedule_create(const jem_options *opts, int64_t batches_per_epo
                                                 : JEM__SCHEDULE_MILESTONES;
     out->lr = jem__option_f64(opts, "train.lr");
     out->decay_rate = jem__option_f64(opts, "train.decay_rate");
+    out->hold = jem__option_i64(opts, "train.hold_steps");
     out->warmup = jem__option_i64(opts, "train.warmup_steps");
     out->batches_per_epoch = batches_per_epoch;
     out->total = jem__option_i64(opts, "train.steps");
@@ -56,8 +57,12 @@ jem_status jem__schedule_create(const jem_options *opts, int64_t batches_per_epo
 
 double jem__schedule_lr(const jem__schedule *s, int64_t step)
 {
-    if (step < s->warmup)
-        return s->lr * ((double)step / (double)s->warmup);
+    const int64_t start = s->hold + s->warmup;
+
+    if (step < s->hold)
+        return 0.0;
+    if (step < start)
+        return s->lr * ((double)(step - s->hold) / (double)s->warmup);
     double lr = s->lr;
     switch (s->kind) {
     case JEM__SCHEDULE_MILESTONES:
@@ -69,8 +74,7 @@ double jem__schedule_lr(const jem__schedule *s, int64_t step)
     case JEM__SCHEDULE_COSINE:
         if (step >= s->total)
             return 0.0;
-        lr *=
-            0.5 * (1.0 + cos(PI * (double)(step - s->warmup) / (double)(s->total - s->warmup)));
+        lr *= 0.5 * (1.0 + cos(PI * (double)(step - start) / (double)(s->total - start)));
         break;
     case JEM__SCHEDULE_CONSTANT:
         break;

@@ -18,7 +18,7 @@ enum jem__schedule_kind {
 typedef struct jem__schedule {
     enum jem__schedule_kind kind;
     double lr, decay_rate;
-    int64_t warmup, total, batches_per_epoch; /* in steps */
+    int64_t hold, warmup, total, batches_per_epoch; /* in steps */
     int32_t n_milestones;
     int64_t milestones[JEM__MAX_MILESTONES]; /* epochs, increasing */
 } jem__schedule;

@@ -184,6 +184,22 @@ static void check_rate(const jem__schedule *s, int64_t step, double expected)
     ck_assert_double_eq_tol(jem__schedule_lr(s, step), expected, 1e-15);
 }
 
+START_TEST(schedule_holds_first)
+{
+    const jem__schedule s =
+        make_schedule("train.lr=0.1 train.hold_steps=5 train.warmup_steps=4 "
+                      "train.schedule=cosine train.steps=29",
+                      10);
+    check_rate(&s, 0, 0.0);
+    check_rate(&s, 4, 0.0);
+    check_rate(&s, 5, 0.0);
+    check_rate(&s, 6, 0.025);
+    check_rate(&s, 9, 0.1);
+    check_rate(&s, 19, 0.05);
+    check_rate(&s, 29, 0.0);
+}
+END_TEST
+
 START_TEST(schedule_milestones)
 {
     const jem__schedule s = make_schedule(
@@ -385,6 +401,7 @@ Suite *jem_train_suite(void)
 {
     Suite *suite = suite_create("train");
     TCase *c = train_case(suite, "schedule");
+    tcase_add_test(c, schedule_holds_first);
     tcase_add_test(c, schedule_milestones);
     tcase_add_test(c, schedule_cosine);
     tcase_add_test(c, schedule_constant_and_total);

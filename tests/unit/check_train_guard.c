@@ -147,6 +147,18 @@ START_TEST(knobs_follow_the_area)
 }
 END_TEST
 
+START_TEST(held_weights_turn_no_knob)
+{
+    struct world w = open_guarded(ACT "train.hold_steps=20");
+    w.t->guard.high = -1.0;
+    jem_check_ok(jem_trainer_step(w.t, 20));
+    ck_assert_double_eq(train_metric(w.t, "energy_l2"), 0.05);
+    jem_check_ok(jem_trainer_step(w.t, 5));
+    ck_assert_double_gt(train_metric(w.t, "energy_l2"), 0.05);
+    train_close(&w);
+}
+END_TEST
+
 START_TEST(penalty_has_bounds)
 {
     struct world w = open_guarded("guard.mode=act guard.energy_l2_max=0.02");
@@ -350,6 +362,7 @@ void jem_train_add_guard(Suite *suite)
     tcase_add_test(c, lost_too_early_to_go_back);
     tcase_add_test(c, a_failed_step_goes_back);
     tcase_add_test(c, knobs_follow_the_area);
+    tcase_add_test(c, held_weights_turn_no_knob);
     tcase_add_test(c, penalty_has_bounds);
     tcase_add_loop_test(c, aims_are_ends_of_one_scale, 0, 4);
     tcase_add_loop_test(c, resumed_like_undisturbed, 0, 5);
