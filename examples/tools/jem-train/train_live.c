@@ -99,7 +99,7 @@ static int draw_auc(FILE *out, const struct live *l)
         return EXIT_OK;
     fputs("<figure>\n", out);
     TRY(plot_begin(&p, out, "Do the chains keep up?", "training step",
-                   "AUC of log p(x), data against samples", 0, last, 0, 1));
+                   "AUC, data against samples", 0, last, 0, 1));
     plot_guide(&p, 0, 0.5, last, 0.5);
     plot_guide(&p, 0, TRAIN_LOST, last, TRAIN_LOST);
     for (int i = 0; i < 2; i++)
