@@ -57,7 +57,7 @@ NEITHER = {
         dnnl_stream_destroy""",
     "of other libraries what works on memory that is there": """
         MD5Data SHA256End SHA256Init SHA256Update gzbuffer gzerror jpeg_mem_src jpeg_read_scanlines jpeg_std_error
-        json_array_get json_array_size json_equal json_false json_integer_value json_null json_number_value
+        dl_iterate_phdr json_array_clear json_array_get json_array_size json_equal json_false json_integer_value json_null json_number_value
         json_object_get json_object_iter json_object_iter_key json_object_iter_next json_object_iter_value
         json_object_key_to_iter json_set_alloc_funcs json_string_value json_true
         png_error png_get_channels png_get_error_ptr png_get_image_height png_get_image_width png_get_io_ptr

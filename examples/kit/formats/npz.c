@@ -2,6 +2,7 @@
 
 #include "kit/formats/npz.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@ static int bad_zip(const struct npz *z, zip_error_t *error)
     char other[96];
     const char *what = other;
 
+    /* libzip says of some allocations that the directory is broken. */
+    if (errno == ENOMEM)
+        return report_no_memory();
     switch (zip_error_code_zip(error)) {
     case ZIP_ER_OK: /* so libzip 1.7.3 says that a part of the directory found no memory */
     case ZIP_ER_MEMORY:
@@ -142,6 +146,7 @@ int npz_parse(const uint8_t *bytes, size_t length, const char *path, struct npz 
 
     *out = (struct npz){.path = path};
     zip_error_init(&error);
+    errno = 0;
     source = zip_source_buffer_create(bytes, length, 0, &error);
     if (source != NULL)
         out->archive = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
