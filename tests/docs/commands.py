@@ -125,6 +125,9 @@ def carry_out(how, command, folder, environment):
     elif how == "dry":
         command += " --dry-run"
     elif program in SHORT and not re.search(r"--(help|version|kinds|list-options)\b", command):
+        # Without a preset --set would mean the paper's network, which takes a minute for a step.
+        if program == "jem-train" and not re.search("--(preset|resume|status)", command):
+            command += " --preset demo"
         command += " " + SHORT.get(" ".join(command.split()[:2]), SHORT[program])
     return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=240)

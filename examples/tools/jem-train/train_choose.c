@@ -141,7 +141,8 @@ void train_choose(struct run *r)
 
 /* ---- a schedule that fits the time ---- */
 
-#define TIMED_STEPS 12  /* the first makes ready, and the median of the others counts */
+#define TIMED_STEPS 12  /* the first makes ready, and the median of the others counts ... */
+#define TIMED_FOR   2.0 /* ... or of fewer, but two, once so many seconds have gone into them */
 #define SHARE       0.9 /* of the budget: validation and a guard's rollbacks need time too */
 
 static int by_size(const void *a, const void *b)
@@ -154,16 +155,18 @@ static int by_size(const void *a, const void *b)
 /* Seconds of a training step, by steps of a training that is thrown away afterwards. */
 static double time_step(struct run *r)
 {
-    double took[TIMED_STEPS];
+    double took[TIMED_STEPS], all = 0;
+    int n = 0;
 
-    for (int i = 0; i < TIMED_STEPS; i++) {
+    for (; n < TIMED_STEPS && (n < 2 || all < TIMED_FOR); n++) {
         const double began = progress_clock();
 
         must_jem(jem_trainer_step(r->trainer, 1));
-        took[i] = progress_clock() - began;
+        took[n] = progress_clock() - began;
+        all += took[n];
     }
-    qsort(took + 1, TIMED_STEPS - 1, sizeof took[0], by_size);
-    return took[TIMED_STEPS / 2];
+    qsort(took + 1, (size_t)(n - 1), sizeof took[0], by_size);
+    return took[1 + (n - 1) / 2];
 }
 
 int train_fit_budget(struct run *r)
