@@ -125,6 +125,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "Weight of the term for log p(x); 1 in the paper."),
     REAL("train.weight_py_x", 1, 0, 1e6,
          "Weight of the cross entropy, the term for log p(y|x); 1 in the paper."),
+    REAL("train.label_smoothing", 0, 0, 0.999999,
+         "Share s of each label that is spread evenly over all classes in the cross entropy; 0 in "
+         "the paper."),
     REAL("train.weight_pxy", 0, 0, 1e6,
          "Weight of the term for log p(x, y); 0 in the paper's main results."),
     TEXT("train.contrast", "cd", "cd, logistic",

@@ -87,6 +87,7 @@ static void read_options(jem_trainer *t)
     t->weights.py_x = jem__option_f64(t->opts, "train.weight_py_x");
     t->weights.pxy = jem__option_f64(t->opts, "train.weight_pxy");
     t->weights.energy_l2 = jem__option_f64(t->opts, "train.energy_l2");
+    t->weights.label_smoothing = jem__option_f64(t->opts, "train.label_smoothing");
     t->weights.logistic = strcmp(jem__option_str(t->opts, "train.contrast"), "logistic") == 0;
     t->max_loss = jem__option_f64(t->opts, "train.max_loss");
     t->grad_clip = jem__option_f64(t->opts, "train.grad_clip");

@@ -30,7 +30,9 @@ jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t r
     }
     if ((roles & JEM__ROLE_LABELLED) != 0) {
         what.alpha += weights->py_x / (double)n->l;
-        what.beta -= (weights->py_x + weights->pxy) / (double)n->l;
+        what.beta -=
+            ((1.0 - weights->label_smoothing) * weights->py_x + weights->pxy) / (double)n->l;
+        what.mu -= weights->label_smoothing * weights->py_x / (double)n->l;
     }
     if ((roles & JEM__ROLE_SAMPLE) != 0) {
         *contrast += weights->px / (double)n->q;
@@ -89,6 +91,7 @@ void jem__loss_add_sums(jem__loss_sums *sums, const jem__loss_sums *other)
     sums->ce_l += other->ce_l;
     sums->fy_l += other->fy_l;
     sums->fy_q += other->fy_q;
+    sums->mean_l += other->mean_l;
     sums->correct += other->correct;
 }
 
@@ -119,6 +122,9 @@ void jem__loss_terms(const jem__loss_weights *weights, const jem__loss_counts *n
     }
     if (weights->py_x > 0.0 && n->l > 0) {
         m->loss_py_x = weights->py_x * mean(sums->ce_l, n->l);
+        if (weights->label_smoothing > 0.0)
+            m->loss_py_x += weights->py_x * weights->label_smoothing *
+                            (mean(sums->fy_l, n->l) - mean(sums->mean_l, n->l));
         m->loss += m->loss_py_x;
     }
     if (weights->pxy > 0.0 && n->l + n->q > 0) {
