@@ -142,6 +142,8 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  * A number about the last completed step or about the training as a whole.
  *
  *     "step" "epoch" "learning_rate" "batches_per_epoch"
+ *     "weight_px"                                          train.weight_px as it was in the step
+ *                                                          (train.weight_px_ramp)
  *     "loss" "loss_px" "loss_py_x" "loss_pxy" "loss_l2"    the terms, with their weights
  *     "log_px_data" "log_px_sample"                        mean F(x_d), mean F(x_q)
  *     "energy_gap"                                         their difference, data - sample

@@ -123,6 +123,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "at 1e8."),
     REAL("train.weight_px", 1, 0, 1e6,
          "Weight of the term for log p(x); 1 in the paper."),
+    INTEGER("train.weight_px_ramp", 0, 0, 1000000000,
+            "Steps over which the weight of the term for log p(x) rises linearly from 0 to "
+            "train.weight_px; 0: it is there from the first step, as in the paper."),
     REAL("train.weight_py_x", 1, 0, 1e6,
          "Weight of the cross entropy, the term for log p(y|x); 1 in the paper."),
     REAL("train.label_smoothing", 0, 0, 0.999999,

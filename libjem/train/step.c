@@ -22,17 +22,19 @@ jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor
                               const jem__tensor *grads)
 {
     const jem__loss_counts n = jem__loss_count(step->batches, step->count);
+    jem__loss_weights weights = t->weights;
     jem__loss_sums sums = {0};
 
+    weights.px_share = jem__schedule_px_share(&t->schedule, t->step);
     JEM__TRY(jem__telemetry_watch(&t->telemetry, step->batches, step->count));
     JEM__TRY(t->ctx->backend->fill(t->queue, grads, 0.0F));
     for (int32_t i = 0; i < step->count; i++) {
         const jem__batch *batch = &step->batches[i];
-        const jem__density what = jem__loss_coefficients(&t->weights, batch->roles, &n);
+        const jem__density what = jem__loss_coefficients(&weights, batch->roles, &n);
         if (batch->roles != 0)
             JEM__TRY(jem__gradient_add(&t->gradient, params, batch, &what, grads, &sums));
     }
-    jem__loss_terms(&t->weights, &n, &sums, &step->metrics);
+    jem__loss_terms(&weights, &n, &sums, &step->metrics);
     return jem__telemetry_read(&t->telemetry, &n, &step->metrics);
 }
 

@@ -228,6 +228,24 @@ START_TEST(schedule_constant_and_total)
 }
 END_TEST
 
+static void check_share(const jem__schedule *s, int64_t step, double expected)
+{
+    ck_assert_double_eq_tol(jem__schedule_px_share(s, step), expected, 1e-15);
+}
+
+START_TEST(schedule_px_ramp)
+{
+    const jem__schedule s = make_schedule("train.weight_px_ramp=8 train.weight_px=5", 7);
+    check_share(&s, 0, 0.0);
+    check_share(&s, 1, 0.125);
+    check_share(&s, 7, 0.875);
+    check_share(&s, 8, 1.0);
+    check_share(&s, 1000000000000, 1.0);
+    const jem__schedule none = make_schedule("", 7);
+    check_share(&none, 0, 1.0);
+}
+END_TEST
+
 /* --- Batches ----------------------------------------------------------------------------- */
 
 /* n images, each of one value: its number; labels by `labelled`. */
@@ -388,6 +406,7 @@ Suite *jem_train_suite(void)
     tcase_add_test(c, schedule_milestones);
     tcase_add_test(c, schedule_cosine);
     tcase_add_test(c, schedule_constant_and_total);
+    tcase_add_test(c, schedule_px_ramp);
 
     c = train_case(suite, "batches");
     tcase_add_test(c, epoch_has_each_image_once);

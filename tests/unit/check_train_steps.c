@@ -170,6 +170,39 @@ static void check_same_metric(const struct world *w, const struct world *v, cons
     ck_assert_msg((isnan(a) && isnan(b)) || fabs(a - b) < 1e-5, "%s: %g, %g", name, a, b);
 }
 
+/* Loss and gradient of each step of a ramp are those with the weight that the step has. */
+START_TEST(ramp_of_the_weight_of_px)
+{
+    static const char *const forms[] = {"train.lr=0 train.energy_l2=0.1",
+                                        "train.lr=0 train.contrast=logistic"};
+    char text[96];
+    snprintf(text, sizeof text, "%s train.weight_px=0.8 train.weight_px_ramp=4", forms[_i]);
+    struct world w = train_open("reference", 0, text);
+    const struct batches b = train_make_batches();
+    float got[MAX_WEIGHTS], expected[MAX_WEIGHTS];
+    ck_assert_double_nan(train_metric(w.t, "weight_px"));
+    for (int32_t s = 0; s < 6; s++) {
+        const double weight = s < 4 ? 0.8 * s / 4.0 : 0.8;
+        train_step_on(w.t, &b);
+        ck_assert_double_eq_tol(train_metric(w.t, "weight_px"), weight, 1e-15);
+        snprintf(text, sizeof text, "%s train.weight_px=%.17g", forms[_i], weight);
+        struct world v = train_open("reference", 0, text);
+        train_step_on(v.t, &b);
+        ck_assert_double_eq_tol(train_metric(v.t, "weight_px"), weight, 1e-15);
+        ck_assert_double_eq_tol(train_metric(w.t, "loss"), train_metric(v.t, "loss"), 1e-12);
+        if (s == 0)
+            ck_assert_double_eq(train_metric(w.t, "loss_px"), 0.0);
+        else
+            check_same_metric(&w, &v, "loss_px");
+        const int64_t total = train_gradient(w.t, got);
+        train_gradient(v.t, expected);
+        jem_check_close(got, expected, total, 1e-6, 1e-7);
+        train_close(&v);
+    }
+    train_close(&w);
+}
+END_TEST
+
 /* One shared pass with both coefficients equals two passes. */
 START_TEST(shared_batch)
 {
@@ -436,6 +469,7 @@ void jem_train_add_steps(Suite *suite)
     tcase_add_test(c, empty_batches_are_left_out);
     tcase_add_loop_test(c, gradient_is_that_of_the_loss, 0, 6);
     tcase_add_loop_test(c, shared_batch, 0, 2);
+    tcase_add_loop_test(c, ramp_of_the_weight_of_px, 0, 2);
 
     c = train_case(suite, "steps");
     tcase_add_test(c, sgd_clip_decay_and_average_by_hand);

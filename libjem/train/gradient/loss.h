@@ -12,7 +12,7 @@
  *                                                                     -s weight_py_x / n_l
  *     x_q   weight_px / n_q    energy_l2 / n_q  weight_pxy / n_q
  *
- * with s = label_smoothing, since cross entropy is F - f_y, and F - (1-s) f_y - s mean f against
+ * with s = label_smoothing and weight_px as it is in the step (train.weight_px_ramp), since cross entropy is F - f_y, and F - (1-s) f_y - s mean f against
  * smoothed labels. An image that is in x_d and in x_l has the sum of both rows and goes through
  * the network once.
  *
@@ -37,6 +37,7 @@ typedef struct jem__batch {
 
 typedef struct jem__loss_weights {
     double px, py_x, pxy, energy_l2, label_smoothing;
+    double px_share;  /* of px that is in force: train.weight_px_ramp */
     int32_t logistic; /* train.contrast */
 } jem__loss_weights;
 
