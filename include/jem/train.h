@@ -18,7 +18,8 @@
  *
  * x_d and x_l are independently shuffled batches of the data (one batch serves as both with
  * "train.share_batch" = 1), x_q come from SGLD chains in the replay buffer and carry no
- * gradient. Weights 0 / 1 / 0 and energy_l2 0 make it an ordinary classifier, and no chain is
+ * gradient. x_d and x_q may have a size of their own, "train.batch_px", and x_d images that are
+ * neither cropped nor mirrored, "train.augment_px" = 0. Weights 0 / 1 / 0 and energy_l2 0 make it an ordinary classifier, and no chain is
  * run.
  *
  * With "guard.mode" = "act" a guard watches every step and keeps the chains from being left

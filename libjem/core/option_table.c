@@ -85,6 +85,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
      .help = "Seed of initial weights, shuffling, augmentation, noise and chains."},
     INTEGER("train.batch", 64, 1, 65536,
             "Images in each of the batches x_d, x_l and x_q of a step; the paper uses 64."),
+    INTEGER("train.batch_px", 0, 0, 65536,
+            "Images in each of the batches x_d and x_q, where the term for log p(x) has batches of "
+            "its own size; 0: as train.batch. Epochs count batches of train.batch."),
     TEXT("train.optimizer", "adam", "adam, sgd",
          "Rule that changes the weights; the paper uses adam."),
     REAL("train.lr", 0.0001, 0, 1000,
@@ -146,6 +149,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
             "official code uses 4."),
     INTEGER("train.flip", 1, 0, 1,
             "1: mirror half of the training images, as the official code does except on SVHN."),
+    INTEGER("train.augment_px", 1, 0, 1,
+            "0: images of x_d are neither cropped nor mirrored, only those of x_l; noise is "
+            "added as train.input_noise says."),
     INTEGER("train.share_batch", 0, 0, 1,
             "1: one batch of data serves as x_d and x_l; the official code draws two."),
     REAL("train.ema", 0, 0, 0.999999,
