@@ -18,7 +18,8 @@
  *
  * x_d and x_l are independently shuffled batches of the data (one batch serves as both with
  * "train.share_batch" = 1), x_q come from SGLD chains in the replay buffer and carry no
- * gradient. Weights 0 / 1 / 0 and energy_l2 0 make it an ordinary classifier, and no chain is
+ * gradient. x_d and x_q may have a size of their own, "train.batch_px", and x_d images that are
+ * neither cropped nor mirrored, "train.augment_px" = 0. Weights 0 / 1 / 0 and energy_l2 0 make it an ordinary classifier, and no chain is
  * run.
  *
  * With "guard.mode" = "act" a guard watches every step and keeps the chains from being left
@@ -142,6 +143,8 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  * A number about the last completed step or about the training as a whole.
  *
  *     "step" "epoch" "learning_rate" "batches_per_epoch"
+ *     "weight_px"                                          train.weight_px as it was in the step
+ *                                                          (train.weight_px_ramp)
  *     "loss" "loss_px" "loss_py_x" "loss_pxy" "loss_l2"    the terms, with their weights
  *     "log_px_data" "log_px_sample"                        mean F(x_d), mean F(x_q)
  *     "energy_gap"                                         their difference, data - sample

@@ -91,14 +91,15 @@ typedef struct jem__sgd {
  * F = logsumexp f(x_i), f_y = f(x_i)[y_i], softplus v = log(1 + e^v), sigmoid its derivative and
  * s the sign of gamma:
  *
- *     loss_i = alpha * F + lambda * F^2 + beta * f_y + |gamma| * softplus(s F)
+ *     loss_i = alpha * F + lambda * F^2 + beta * f_y + |gamma| * softplus(s F) + mu * mean f
  *     grad_logits_i = scale * d loss_i / d f
- *                   = scale * ((alpha + 2 lambda F + gamma sigmoid(s F)) softmax f + beta onehot y)
+ *                   = scale * ((alpha + 2 lambda F + gamma sigmoid(s F)) softmax f + beta onehot y
+ *                              + mu / classes)
  *
  * alpha = 1 alone: log p(x), and grad_logits = softmax. beta = 1 alone: log p(x|y). alpha = 1,
  * beta = -1: cross entropy. */
 typedef struct jem__density {
-    double alpha, lambda, beta, gamma, scale;
+    double alpha, lambda, beta, gamma, mu, scale;
 } jem__density;
 
 /* --- Operations -----------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The learning rate as a function of the step.
+/* The learning rate and a weight as functions of the step.
  *
  * As in the official code the warm-up overrides everything else: step s of `warmup` has the
  * rate lr * s / warmup, hence 0 in the very first step; milestones count epochs of the data
@@ -41,6 +41,7 @@ jem_status jem__schedule_create(const jem_options *opts, int64_t batches_per_epo
     out->decay_rate = jem__option_f64(opts, "train.decay_rate");
     out->hold = jem__option_i64(opts, "train.hold_steps");
     out->warmup = jem__option_i64(opts, "train.warmup_steps");
+    out->px_ramp = jem__option_i64(opts, "train.weight_px_ramp");
     out->batches_per_epoch = batches_per_epoch;
     out->total = jem__option_i64(opts, "train.steps");
     if (out->total == 0) {
@@ -80,4 +81,9 @@ double jem__schedule_lr(const jem__schedule *s, int64_t step)
         break;
     }
     return lr;
+}
+
+double jem__schedule_px_share(const jem__schedule *s, int64_t step)
+{
+    return step < s->px_ramp ? (double)step / (double)s->px_ramp : 1.0;
 }

@@ -22,17 +22,19 @@ jem_status jem__step_gradient(jem_trainer *t, jem__step *step, const jem__tensor
                               const jem__tensor *grads)
 {
     const jem__loss_counts n = jem__loss_count(step->batches, step->count);
+    jem__loss_weights weights = t->weights;
     jem__loss_sums sums = {0};
 
+    weights.px_share = jem__schedule_px_share(&t->schedule, t->step);
     JEM__TRY(jem__telemetry_watch(&t->telemetry, step->batches, step->count));
     JEM__TRY(t->ctx->backend->fill(t->queue, grads, 0.0F));
     for (int32_t i = 0; i < step->count; i++) {
         const jem__batch *batch = &step->batches[i];
-        const jem__density what = jem__loss_coefficients(&t->weights, batch->roles, &n);
+        const jem__density what = jem__loss_coefficients(&weights, batch->roles, &n);
         if (batch->roles != 0)
             JEM__TRY(jem__gradient_add(&t->gradient, params, batch, &what, grads, &sums));
     }
-    jem__loss_terms(&t->weights, &n, &sums, &step->metrics);
+    jem__loss_terms(&weights, &n, &sums, &step->metrics);
     return jem__telemetry_read(&t->telemetry, &n, &step->metrics);
 }
 
@@ -143,7 +145,7 @@ static jem_status run_chains(jem_trainer *t, const char *caller)
     const int32_t *y = NULL;
 
     if (t->climb_class || t->buffer->class_parts) {
-        for (int64_t i = 0; i < t->batch; i++) {
+        for (int64_t i = 0; i < t->batch_px; i++) {
             const jem__rng rng = {t->sampler->key, JEM__RNG_SAMPLE_CLASS, 0,
                                   t->buffer->next_draw + (uint64_t)i};
             uint32_t words[2];
@@ -152,10 +154,10 @@ static jem_status run_chains(jem_trainer *t, const char *caller)
         }
         y = t->y_q;
     }
-    JEM__TRY(jem__buffer_draw(t->buffer, caller, y, t->batch, t->x_q, t->slots, t->ages));
+    JEM__TRY(jem__buffer_draw(t->buffer, caller, y, t->batch_px, t->x_q, t->slots, t->ages));
     memcpy(t->x_0, t->x_q,
-           (size_t)(t->batch * jem__model_image_size(t->model)) * sizeof *t->x_0);
-    return jem__sampler_run(t->sampler, caller, t->x_q, t->climb_class ? y : NULL, t->batch,
+           (size_t)(t->batch_px * jem__model_image_size(t->model)) * sizeof *t->x_0);
+    return jem__sampler_run(t->sampler, caller, t->x_q, t->climb_class ? y : NULL, t->batch_px,
                             -1);
 }
 
@@ -188,25 +190,25 @@ static void draw_data(jem_trainer *t, int64_t number, jem__step *step)
 static jem_status draw_samples(jem_trainer *t, jem__step *step)
 {
     const int32_t *y = t->weights.pxy > 0.0 ? t->y_q : NULL;
-    const int64_t values = t->batch * jem__model_image_size(t->model);
+    const int64_t values = t->batch_px * jem__model_image_size(t->model);
     double age = 0.0;
 
     JEM__TRY(run_chains(t, step->caller));
-    for (int64_t i = 0; i < t->batch; i++) {
+    for (int64_t i = 0; i < t->batch_px; i++) {
         t->ages[i] += t->sampler->steps;
         age += (double)t->ages[i];
     }
-    add_batch(step, (jem__batch){t->x_q, y, t->batch, JEM__ROLE_SAMPLE, NULL});
+    add_batch(step, (jem__batch){t->x_q, y, t->batch_px, JEM__ROLE_SAMPLE, NULL});
     step->metrics.sample_saturation = saturation(t->x_q, values);
     step->metrics.sample_displacement = displacement(t->x_0, t->x_q, values);
-    step->metrics.sample_age = age / (double)t->batch;
+    step->metrics.sample_age = age / (double)t->batch_px;
     return JEM_OK;
 }
 
 static jem_status store_samples(jem_trainer *t, const jem__step *step)
 {
-    JEM__TRY(jem__buffer_store(t->buffer, step->caller, t->slots, t->batch, t->x_q));
-    jem__buffer_set_ages(t->buffer, t->slots, t->batch, t->ages);
+    JEM__TRY(jem__buffer_store(t->buffer, step->caller, t->slots, t->batch_px, t->x_q));
+    jem__buffer_set_ages(t->buffer, t->slots, t->batch_px, t->ages);
     return JEM_OK;
 }
 

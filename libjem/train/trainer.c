@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/arithmetic.h"
 #include "core/context.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -56,6 +57,32 @@ static jem_status copy_options(jem_trainer *t, const jem_options *opts)
     return JEM_OK;
 }
 
+/* A shared batch is one: its images cannot be more in x_d than in x_l, or other ones. */
+static jem_status check_shared(const char *caller, const jem_options *opts)
+{
+    const int64_t batch = jem__option_i64(opts, "train.batch");
+    const int64_t batch_px = jem__option_i64(opts, "train.batch_px");
+    const int64_t pad = jem__option_i64(opts, "train.crop_pad");
+    const int64_t flip = jem__option_i64(opts, "train.flip");
+
+    if (jem__option_i64(opts, "train.share_batch") == 0)
+        return JEM_OK;
+    if (batch_px != 0 && batch_px != batch)
+        return jem__fail(JEM_E_ARGUMENT,
+                         "%s: train.batch_px = %" PRId64 ", but with train.share_batch = 1 x_d "
+                         "is the batch x_l of train.batch = %" PRId64
+                         "; set train.share_batch or train.batch_px to 0",
+                         caller, batch_px, batch);
+    if (jem__option_i64(opts, "train.augment_px") == 0 && (pad != 0 || flip != 0))
+        return jem__fail(JEM_E_ARGUMENT,
+                         "%s: train.augment_px = 0, but with train.share_batch = 1 x_d is the "
+                         "batch x_l, which train.crop_pad = %" PRId64
+                         " and train.flip = %" PRId64
+                         " change; set train.share_batch to 0, or train.augment_px to 1",
+                         caller, pad, flip);
+    return JEM_OK;
+}
+
 static jem_status check_options(const char *caller, const jem_options *opts,
                                 const jem_dataset *data)
 {
@@ -67,6 +94,7 @@ static jem_status check_options(const char *caller, const jem_options *opts,
                          "%s: train.crop_pad = %" PRId64 ", must be at most %" PRId64
                          " for images of %" PRId64 " x %" PRId64,
                          caller, pad, side - 1, data->h, data->w);
+    JEM__TRY(check_shared(caller, opts));
     if ((jem__trainer_roles(opts) & JEM__ROLE_LABELLED) == 0)
         return JEM_OK;
     for (int64_t i = 0; i < data->n; i++) {
@@ -87,6 +115,7 @@ static void read_options(jem_trainer *t)
     t->weights.py_x = jem__option_f64(t->opts, "train.weight_py_x");
     t->weights.pxy = jem__option_f64(t->opts, "train.weight_pxy");
     t->weights.energy_l2 = jem__option_f64(t->opts, "train.energy_l2");
+    t->weights.label_smoothing = jem__option_f64(t->opts, "train.label_smoothing");
     t->weights.logistic = strcmp(jem__option_str(t->opts, "train.contrast"), "logistic") == 0;
     t->max_loss = jem__option_f64(t->opts, "train.max_loss");
     t->grad_clip = jem__option_f64(t->opts, "train.grad_clip");
@@ -94,6 +123,8 @@ static void read_options(jem_trainer *t)
     t->share_batch = (int32_t)jem__option_i64(t->opts, "train.share_batch");
     t->climb_class = jem__option_i64(t->opts, "sgld.class_cond") != 0 || t->weights.pxy > 0.0;
     t->batch = jem__option_i64(t->opts, "train.batch");
+    t->batch_px = jem__option_i64(t->opts, "train.batch_px");
+    t->batch_px = t->batch_px > 0 ? t->batch_px : t->batch;
     t->roles = jem__trainer_roles(t->opts);
     t->optimizer = jem__optimizer_find(jem__option_str(t->opts, "train.optimizer"));
     t->metrics = jem__no_metrics();
@@ -110,17 +141,23 @@ static float *image_array(const jem_trainer *t, int64_t n)
 }
 
 /* The streams of x_d and x_l and where they are drawn to. x_d is there even if no term asks
- * for it: its length defines an epoch. */
+ * for it. */
 static jem_status build_batches(jem_trainer *t)
 {
     const jem__key key = jem__rng_key(jem__option_i64(t->opts, "train.seed"), 0);
+    const int32_t augment_px = jem__option_i64(t->opts, "train.augment_px") != 0;
     jem__augment augment = {.crop_pad = jem__option_i64(t->opts, "train.crop_pad"),
                             .flip = (int32_t)jem__option_i64(t->opts, "train.flip"),
                             .noise_std = (float)jem__option_f64(t->opts, "train.input_noise"),
-                            .place = JEM__RNG_AUGMENT_PX,
-                            .noise = JEM__RNG_NOISE_PX};
+                            .place = JEM__RNG_AUGMENT_PYX,
+                            .noise = JEM__RNG_NOISE_PYX};
+    jem__augment augment_d = augment;
 
-    JEM__TRY(jem__batches_create(t->data, t->ctx, 0, t->batch, &augment, key,
+    augment_d.crop_pad = augment_px ? augment.crop_pad : 0;
+    augment_d.flip = augment_px ? augment.flip : 0;
+    augment_d.place = JEM__RNG_AUGMENT_PX;
+    augment_d.noise = JEM__RNG_NOISE_PX;
+    JEM__TRY(jem__batches_create(t->data, t->ctx, 0, t->batch_px, &augment_d, key,
                                  JEM__RNG_SHUFFLE_PX, &t->batches_d));
     const int64_t n_d = t->batches_d.batch;
     t->x_d = image_array(t, n_d);
@@ -129,8 +166,6 @@ static jem_status build_batches(jem_trainer *t)
         return JEM_E_NOMEM;
     if (t->share_batch || (t->roles & JEM__ROLE_LABELLED) == 0)
         return JEM_OK;
-    augment.place = JEM__RNG_AUGMENT_PYX;
-    augment.noise = JEM__RNG_NOISE_PYX;
     JEM__TRY(jem__batches_create(t->data, t->ctx, 1, t->batch, &augment, key,
                                  JEM__RNG_SHUFFLE_PYX, &t->batches_l));
     t->x_l = image_array(t, t->batches_l.batch);
@@ -152,7 +187,8 @@ static jem_status build_network(jem_trainer *t)
     const jem__backend *backend = t->ctx->backend;
 
     JEM__TRY(backend->queue_create(t->ctx, 0, &t->queue));
-    JEM__TRY(jem__gradient_create(t->model, t->queue, t->batch, &t->gradient));
+    JEM__TRY(jem__gradient_create(t->model, t->queue, jem__max(t->batch, t->batch_px),
+                                  &t->gradient));
     JEM__TRY(build_block(t, &t->grads));
     for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++) {
         if (t->optimizer->blocks[i].prefix != NULL)
@@ -167,15 +203,15 @@ static jem_status build_network(jem_trainer *t)
 
 static jem_status build_sampler(jem_trainer *t)
 {
-    t->x_q = image_array(t, t->batch);
-    t->x_0 = image_array(t, t->batch);
-    t->y_q = jem__alloc(t->ctx, t->batch, sizeof *t->y_q);
-    t->slots = jem__alloc(t->ctx, t->batch, sizeof *t->slots);
-    t->ages = jem__alloc(t->ctx, t->batch, sizeof *t->ages);
+    t->x_q = image_array(t, t->batch_px);
+    t->x_0 = image_array(t, t->batch_px);
+    t->y_q = jem__alloc(t->ctx, t->batch_px, sizeof *t->y_q);
+    t->slots = jem__alloc(t->ctx, t->batch_px, sizeof *t->slots);
+    t->ages = jem__alloc(t->ctx, t->batch_px, sizeof *t->ages);
     if (t->x_q == NULL || t->x_0 == NULL || t->y_q == NULL || t->slots == NULL ||
         t->ages == NULL)
         return JEM_E_NOMEM;
-    JEM__TRY(jem__head_create(t->model, t->batch, &t->head));
+    JEM__TRY(jem__head_create(t->model, t->batch_px, &t->head));
     JEM__TRY(jem__sampler_create(t->head, t->opts, &t->sampler));
     jem__sampler_seed(t->sampler, jem__option_i64(t->opts, "train.seed"), 1);
     return JEM_OK;
@@ -187,7 +223,9 @@ static jem_status build(const char *caller, jem_trainer *t, const jem_options *o
     JEM__TRY(check_options(caller, t->opts, t->data));
     read_options(t);
     JEM__TRY(build_batches(t));
-    JEM__TRY(jem__schedule_create(t->opts, t->batches_d.per_epoch, &t->schedule));
+    /* An epoch, whatever the size of x_d. */
+    JEM__TRY(jem__schedule_create(t->opts, t->data->n / jem__min(t->batch, t->data->n),
+                                  &t->schedule));
     JEM__TRY(build_network(t));
     if ((t->roles & JEM__ROLE_SAMPLE) != 0)
         JEM__TRY(build_sampler(t));
@@ -239,11 +277,12 @@ jem_status jem__trainer_create(jem_model *model, jem_dataset *data, const jem_op
         return status;
     }
     t->fingerprint = jem__fingerprint(data);
-    if (data->n < t->batch)
+    const int64_t longest = jem__max(t->batch, t->batch_px);
+    if (data->n < longest)
         jem__log(t->ctx, JEM_LOG_WARNING,
-                 "jem_trainer_create: the data has %" PRId64 " images, train.batch = %" PRId64
+                 "jem_trainer_create: the data has %" PRId64 " images, %s = %" PRId64
                  ": every batch holds all of them",
-                 data->n, t->batch);
+                 data->n, longest > t->batch ? "train.batch_px" : "train.batch", longest);
     *out = t;
     return JEM_OK;
 }
@@ -282,7 +321,7 @@ jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *o
 {
     if (jem__step_metric(&t->metrics, name, out))
         return JEM_OK;
-    const int64_t per_epoch = t->batches_d.per_epoch, epoch = t->step / per_epoch;
+    const int64_t per_epoch = t->schedule.batches_per_epoch, epoch = t->step / per_epoch;
     if (strcmp(name, "step") == 0)
         *out = (double)t->step;
     else if (strcmp(name, "epoch") == 0)

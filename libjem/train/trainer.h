@@ -44,8 +44,8 @@ struct jem_trainer {
     uint64_t fingerprint; /* of the data */
 
     jem__batches batches_d, batches_l; /* the latter only without share_batch */
-    int64_t batch;                     /* "train.batch": images of x_d, x_l; chains */
-    float *x_d, *x_l, *x_q;            /* batch images each; NULL where not needed */
+    int64_t batch, batch_px;           /* images of x_l; of x_d and x_q, so chains */
+    float *x_d, *x_l, *x_q;            /* NULL where not needed */
     int32_t *y_d, *y_l, *y_q;
     int64_t *slots, *ages; /* of x_q in the replay buffer */
     float *x_0;            /* where the chains that led to x_q began */

@@ -17,6 +17,7 @@ verdict "train.json" "$(cat "$tmp/a/train.json")" test "$(json "$tmp/a/train.jso
 verdict "every line of the log is JSON" "$(cat "$tmp/a/log.jsonl")" \
     "$python" -c 'import json, sys; [json.loads(l) for l in open(sys.argv[1])]' "$tmp/a/log.jsonl"
 verdict "the log begins with the settings" "no" grep -q '^{"type":"start".*"sgld.steps":"2"' "$tmp/a/log.jsonl"
+verdict "the log says the weight of log p(x)" "no" grep -q '"weight_px":[0-9]' "$tmp/a/log.jsonl"
 verdict "three validations" "$(grep -c validation "$tmp/a/log.jsonl")" \
     [ "$(grep -c '^{"type":"validation"' "$tmp/a/log.jsonl")" -eq 3 ]
 

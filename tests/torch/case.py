@@ -17,9 +17,10 @@ OPTIMIZERS = {
     "SGD": {**RATES, "train.optimizer": "sgd", "train.lr": 1e-3, "train.weight_decay": 4e-4,
             "train.momentum": 0.9},
 }
-LOSSES = {"paper's terms": oracle.PAPER, "all terms": oracle.ALL_TERMS}
+LOSSES = {"paper's terms": oracle.PAPER, "all terms": oracle.ALL_TERMS,
+          "smoothed labels": oracle.SMOOTHED}
 WEIGHTS = {"px": "train.weight_px", "py_x": "train.weight_py_x", "pxy": "train.weight_pxy",
-           "l2": "train.energy_l2"}
+           "l2": "train.energy_l2", "smoothing": "train.label_smoothing"}
 LOSS_METRICS = ("loss_px", "loss_py_x", "loss_pxy", "loss_l2", "loss")
 
 CHAINS = {"chain": f"{STEPS} SGLD steps on log p(x)",

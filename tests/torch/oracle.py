@@ -17,6 +17,7 @@ from record import LEAK, Leaky, WideResNet, gradient_in_x, log_px, log_pxy, sing
 
 PAPER = {"px": 1, "py_x": 1, "pxy": 0, "l2": 0}
 ALL_TERMS = {"px": 1, "py_x": 0.7, "pxy": 0.3, "l2": 0.1}
+SMOOTHED = {**ALL_TERMS, "smoothing": 0.1}
 GAIN = 1.8  # makes logits of a fresh network differ, and gradients larger than a chain's noise
 MARGIN = 1e-4  # of a layer's spread: how far LeakyReLU inputs are kept from zero
 
@@ -110,9 +111,10 @@ def loss_terms(net, b, weights):
     f_d, f_l, f_q = net(b["x_d"]), net(b["x_l"]), net(b["x_q"])
     energies_d, energies_q = log_px(f_d), log_px(f_q)
     gap_pxy = log_pxy(f_q, b["y_q"]).mean() - log_pxy(f_l, b["y_l"]).mean()
+    smoothing = weights.get("smoothing", 0)
     return torch.stack((
         weights["px"] * (energies_q.mean() - energies_d.mean()),
-        weights["py_x"] * nnf.cross_entropy(f_l, b["y_l"]),
+        weights["py_x"] * nnf.cross_entropy(f_l, b["y_l"], label_smoothing=smoothing),
         weights["pxy"] * gap_pxy,
         weights["l2"] * ((energies_d**2).mean() + (energies_q**2).mean()),
     ))

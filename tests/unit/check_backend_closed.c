@@ -446,18 +446,26 @@ END_TEST
 static double density_loss(jem_lab *lab, const jem__density *what, const jem__tensor *f,
                            const int32_t *y)
 {
-    double log_px, log_pxy;
+    const double *logits = jem__reference_numbers(f->mem) + f->at;
+    double log_px, log_pxy, mean = 0;
 
+    for (int64_t k = 0; k < f->c; k++)
+        mean += logits[k] / (double)f->c;
     jem_check_ok(lab->backend->density(lab->queue, what, f, y, &log_px, &log_pxy, NULL));
     return what->scale *
            (what->alpha * log_px + what->lambda * log_px * log_px + what->beta * log_pxy +
-            fabs(what->gamma) * log(1 + exp(what->gamma > 0 ? log_px : -log_px)));
+            fabs(what->gamma) * log(1 + exp(what->gamma > 0 ? log_px : -log_px)) +
+            what->mu * mean);
 }
 
 START_TEST(reference_grad_logits_is_the_derivative)
 {
-    const jem__density what = {
-        .alpha = 0.7, .lambda = 0.3, .beta = -1.5, .gamma = _i == 0 ? 0.9 : -0.9, .scale = 2};
+    const jem__density what = {.alpha = 0.7,
+                               .lambda = 0.3,
+                               .beta = -1.5,
+                               .gamma = _i == 0 ? 0.9 : -0.9,
+                               .mu = 0.8,
+                               .scale = 2};
     const int32_t y[1] = {3};
     const double h = 1e-5;
     float f[6];

@@ -120,7 +120,7 @@ static void run_pointwise(const jem_lab_target *target, int64_t first, int64_t n
                           int32_t threads, const float *x, const float *f, const int32_t *y,
                           double *out)
 {
-    const jem__density what = {0.5, 0.25, 1, 0.75, 2};
+    const jem__density what = {0.5, 0.25, 1, 0.75, 0.5, 2};
     const jem__sgld_step step = {.step_size = 1,
                                  .noise_std = 0.1F,
                                  .clamp_x = 1,
@@ -236,7 +236,7 @@ static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
                       const jem__tensor *a, const jem__tensor *b, const jem__tensor *pooled,
                       const jem__tensor *grad)
 {
-    const jem__density what = {0.5, 0.25, 1, 0.75, 2};
+    const jem__density what = {0.5, 0.25, 1, 0.75, 0.5, 2};
     const jem__sgld_step step = {1, 0.1F, 0.5F, 1, jem__rng_key(1, 2), 3, 4};
     const jem__adam adam = {1e-3, 0.9, 0.999, 1e-8, 0.1, 1, 1};
     const jem__sgd sgd = {1e-3, 0.9, 0.1, 1, 1};

@@ -244,6 +244,24 @@ START_TEST(schedule_constant_and_total)
 }
 END_TEST
 
+static void check_share(const jem__schedule *s, int64_t step, double expected)
+{
+    ck_assert_double_eq_tol(jem__schedule_px_share(s, step), expected, 1e-15);
+}
+
+START_TEST(schedule_px_ramp)
+{
+    const jem__schedule s = make_schedule("train.weight_px_ramp=8 train.weight_px=5", 7);
+    check_share(&s, 0, 0.0);
+    check_share(&s, 1, 0.125);
+    check_share(&s, 7, 0.875);
+    check_share(&s, 8, 1.0);
+    check_share(&s, 1000000000000, 1.0);
+    const jem__schedule none = make_schedule("", 7);
+    check_share(&none, 0, 1.0);
+}
+END_TEST
+
 /* --- Batches ----------------------------------------------------------------------------- */
 
 /* n images, each of one value: its number; labels by `labelled`. */
@@ -397,6 +415,102 @@ START_TEST(fewer_images_than_a_batch)
 }
 END_TEST
 
+/* As they are drawn: image i of step 1 in a batch of n, changed as `augment` says. */
+static void check_drawn(const struct world *w, const jem__batches *b, int64_t n, const float *x,
+                        const jem__augment *augment)
+{
+    float scratch[SIZE], expected[SIZE];
+    ck_assert_int_eq(b->batch, n);
+    for (int64_t i = 0; i < n; i++) {
+        jem__augment_image(augment, w->data, b->index[i], jem__rng_key(5, 0), (uint64_t)(n + i),
+                           scratch, expected);
+        jem_check_same(x + i * SIZE, expected, SIZE);
+    }
+}
+
+#define OWN_PX "train.batch_px=6 train.augment_px=0 train.lr=0 train.energy_l2=0.1 "
+
+/* x_d and x_q have a size of their own, and x_d is neither cropped nor mirrored. */
+START_TEST(px_has_batches_of_its_own)
+{
+    static const float noises[] = {0.0f, 0.03f};
+    const float noise = noises[_i];
+    struct world w =
+        train_open("reference", 0, noise > 0.0f ? OWN_PX : OWN_PX "train.input_noise=0");
+    float raw[SIZE], one[MAX_WEIGHTS], two[MAX_WEIGHTS];
+    jem_check_ok(jem_trainer_step(w.t, 2));
+    check_drawn(&w, &w.t->batches_d, 6, w.t->x_d,
+                &(jem__augment){0, 0, noise, JEM__RNG_AUGMENT_PX, JEM__RNG_NOISE_PX});
+    check_drawn(&w, &w.t->batches_l, 4, w.t->x_l,
+                &(jem__augment){1, 1, noise, JEM__RNG_AUGMENT_PYX, JEM__RNG_NOISE_PYX});
+    for (int64_t i = 0; noise == 0.0f && i < 6; i++) {
+        jem_check_ok(jem_dataset_read(w.data, w.t->batches_d.index[i], 1, raw, NULL));
+        jem_check_same(w.t->x_d + i * SIZE, raw, SIZE);
+    }
+    ck_assert_uint_eq(w.t->sampler->next_chain, 12);
+    ck_assert_double_eq(train_metric(w.t, "batches_per_epoch"), 5.0);
+
+    /* Each mean is over its own batch. */
+    struct world v = train_open("reference", 0, "train.lr=0 train.energy_l2=0.1");
+    jem_check_ok(
+        jem_trainer_step_on(v.t, w.t->x_d, 6, w.t->x_l, w.t->y_l, 4, w.t->x_q, NULL, 6));
+    static const char *const names[] = {"loss_px", "loss_py_x", "loss_l2", "loss", "auc"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        ck_assert_double_eq_tol(train_metric(w.t, names[i]), train_metric(v.t, names[i]), 1e-9);
+    const int64_t total = train_gradient(w.t, one);
+    train_gradient(v.t, two);
+    jem_check_close(one, two, total, 1e-6, 1e-8);
+    train_close(&w);
+    train_close(&v);
+}
+END_TEST
+
+/* More than there are: x_d shrinks, chains keep their number, x_l its size. */
+START_TEST(fewer_images_than_a_batch_of_px)
+{
+    struct world w = train_open("reference", 0, "train.batch_px=32");
+    jem_check_ok(jem_trainer_step(w.t, 3));
+    ck_assert_int_eq(w.t->batches_d.batch, IMAGES);
+    ck_assert_int_eq(w.t->batches_l.batch, 4);
+    ck_assert_uint_eq(w.t->sampler->next_chain, 3 * 32);
+    ck_assert_double_eq(train_metric(w.t, "batches_per_epoch"), 5.0);
+    train_close(&w);
+}
+END_TEST
+
+static jem_status create_with(const char *settings)
+{
+    jem_context *ctx = train_context("reference", 1);
+    jem_options *opts = train_options(ctx, settings);
+    jem_dataset *data = train_data(ctx, IMAGES, 0);
+    jem_model *model;
+    jem_trainer *t;
+    jem_check_ok(jem_model_create(ctx, opts, &model));
+    const jem_status status = jem_trainer_create(model, data, opts, &t);
+    jem_trainer_free(t);
+    jem_model_free(model);
+    jem_dataset_free(data);
+    jem_options_free(opts);
+    jem_context_free(ctx);
+    return status;
+}
+
+START_TEST(shared_batch_is_one)
+{
+    jem_check_fails(
+        create_with("train.share_batch=1 train.batch_px=6"), JEM_E_ARGUMENT,
+        "train.batch_px = 6, but with train.share_batch = 1 x_d is the batch x_l of "
+        "train.batch = 4");
+    jem_check_fails(create_with("train.share_batch=1 train.augment_px=0 train.crop_pad=0"),
+                    JEM_E_ARGUMENT, "train.crop_pad = 0 and train.flip = 1 change");
+    jem_check_fails(create_with("train.share_batch=1 train.augment_px=0 train.flip=0"),
+                    JEM_E_ARGUMENT, "train.crop_pad = 1 and train.flip = 0 change");
+    jem_check_ok(create_with("train.share_batch=1 train.batch_px=4"));
+    jem_check_ok(
+        create_with("train.share_batch=1 train.augment_px=0 train.crop_pad=0 train.flip=0"));
+}
+END_TEST
+
 Suite *jem_train_suite(void)
 {
     Suite *suite = suite_create("train");
@@ -405,6 +519,7 @@ Suite *jem_train_suite(void)
     tcase_add_test(c, schedule_milestones);
     tcase_add_test(c, schedule_cosine);
     tcase_add_test(c, schedule_constant_and_total);
+    tcase_add_test(c, schedule_px_ramp);
 
     c = train_case(suite, "batches");
     tcase_add_test(c, epoch_has_each_image_once);
@@ -412,6 +527,9 @@ Suite *jem_train_suite(void)
     tcase_add_test(c, augmentation_follows_the_training_number);
     tcase_add_test(c, streams_are_independent);
     tcase_add_test(c, fewer_images_than_a_batch);
+    tcase_add_loop_test(c, px_has_batches_of_its_own, 0, 2);
+    tcase_add_test(c, fewer_images_than_a_batch_of_px);
+    tcase_add_test(c, shared_batch_is_one);
 
     jem_train_add_parts(suite);
     jem_train_add_steps(suite);

@@ -84,8 +84,9 @@ static const char *const resumed[] = {
     "train.optimizer=sgd train.lr=0.05",
     "train.ema=0.9 train.grad_clip=0.5 train.weight_decay=0.01",
     "start.kind=gaussian sgld.class_cond=1",
-    "train.share_batch=1 train.energy_l2=0.1",
-    "train.weight_pxy=0.5 pcd.class_parts=1",
+    "train.share_batch=1 train.energy_l2=0.1 train.label_smoothing=0.1",
+    "train.weight_pxy=0.5 pcd.class_parts=1 train.weight_px_ramp=10",
+    "train.batch_px=7 train.augment_px=0",
     "train.weight_px=0 train.schedule=cosine train.steps=20 train.warmup_steps=3",
 };
 #define RESUMED ((int)(sizeof resumed / sizeof resumed[0]))

@@ -174,7 +174,8 @@ static void free_bed(struct bed *b)
 /* Images first .. first + n - 1, as x_d and x_l at once. `out`: param_count numbers. */
 static jem__loss_sums gradient_of(struct bed *b, int64_t first, int64_t n, float *out)
 {
-    static const jem__density what = {.alpha = -0.7, .lambda = 0.01, .beta = 0.3, .scale = 1.0};
+    static const jem__density what = {
+        .alpha = -0.7, .lambda = 0.01, .beta = 0.3, .mu = 0.2, .scale = 1.0};
     const jem__batch batch = {b->x + first * SIZE, b->y + first, n,
                               JEM__ROLE_DATA | JEM__ROLE_LABELLED, NULL};
     const jem__backend *backend = b->ctx->backend;
@@ -192,7 +193,7 @@ START_TEST(gradient_is_the_tree_of_its_parts)
 {
     static struct bed b;
     const int64_t parts = 1 + (MANY - 1) / JEM__PART_IMAGES;
-    double scores[MOST_PARTS];
+    double scores[MOST_PARTS], means[MOST_PARTS];
     make_bed(&b, nets[_i], 2, 64);
     const int64_t count = b.model->net->param_count;
     ck_assert_int_eq(b.gradient.lanes.count, _i == 0 ? 2 : 1);
@@ -203,12 +204,16 @@ START_TEST(gradient_is_the_tree_of_its_parts)
     for (int64_t i = 0; i < parts; i++) {
         const int64_t first = i * JEM__PART_IMAGES, left = MANY - first;
         const int64_t n = left < JEM__PART_IMAGES ? left : JEM__PART_IMAGES;
-        scores[i] = gradient_of(&b, first, n, each + i * count).ce_l;
+        const jem__loss_sums part = gradient_of(&b, first, n, each + i * count);
+        scores[i] = part.ce_l;
+        means[i] = part.mean_l;
     }
     add_in_pairs(each, parts, count);
     add_doubles_in_pairs(scores, parts);
+    add_doubles_in_pairs(means, parts);
     jem_check_same(whole, each, count);
     ck_assert(sums.ce_l == scores[0]);
+    ck_assert(sums.mean_l == means[0] && means[0] != 0.0);
     free(whole);
     free(each);
     free_bed(&b);

@@ -4,6 +4,7 @@
 #include "check_train.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "test_support.h"
@@ -27,16 +28,35 @@ static double mean_softplus(const float *v, int64_t n, double sign)
     return sum / (double)n;
 }
 
+/* Against (1 - s) onehot(y) + s / classes, as - sum_k target_k log p_k. */
+static double mean_cross_entropy(const float *logits, const int32_t *y, double s)
+{
+    double loss = 0.0;
+    for (int64_t i = 0; i < N_L; i++) {
+        const float *f = logits + i * CLASSES;
+        double sum = 0.0;
+        for (int64_t k = 0; k < CLASSES; k++)
+            sum += exp((double)f[k]);
+        for (int64_t k = 0; k < CLASSES; k++) {
+            const double target = (k == y[i] ? 1.0 - s : 0.0) + s / CLASSES;
+            loss -= target * log(exp((double)f[k]) / sum);
+        }
+    }
+    return loss / N_L;
+}
+
 #define ALL_TERMS                                                                              \
     "train.batch=2 train.weight_px=0.9 train.weight_py_x=0.7 train.weight_pxy=0.3 "            \
     "train.energy_l2=0.05 train.lr=0"
 static const char all_terms[] = ALL_TERMS;
-static const char *const contrasts[] = {ALL_TERMS, ALL_TERMS " train.contrast=logistic"};
+static const char *const contrasts[] = {ALL_TERMS, ALL_TERMS " train.contrast=logistic",
+                                        ALL_TERMS " train.label_smoothing=0.3"};
 
 START_TEST(loss_terms_by_hand)
 {
     struct world w = train_open(train_backends[_i % 2], 0, contrasts[_i / 2]);
     const struct batches b = train_make_batches();
+    const double smoothing = _i / 2 == 2 ? 0.3 : 0.0;
     float f_d[N_D], f_l[N_L], f_q[N_Q], fy_l[N_L], fy_q[N_Q], logits[N_L * CLASSES];
     jem_head *head;
     jem_check_ok(jem_head_create(w.model, 8, &head));
@@ -51,9 +71,9 @@ START_TEST(loss_terms_by_hand)
 
     train_step_on(w.t, &b);
     const double loss_px =
-        0.9 * (_i / 2 == 0 ? mean_of(f_q, N_Q, 0) - mean_of(f_d, N_D, 0)
+        0.9 * (_i / 2 != 1 ? mean_of(f_q, N_Q, 0) - mean_of(f_d, N_D, 0)
                            : mean_softplus(f_q, N_Q, 1) + mean_softplus(f_d, N_D, -1));
-    const double loss_py_x = 0.7 * (mean_of(f_l, N_L, 0) - mean_of(fy_l, N_L, 0));
+    const double loss_py_x = 0.7 * mean_cross_entropy(logits, b.y_l, smoothing);
     const double loss_pxy = 0.3 * (mean_of(fy_q, N_Q, 0) - mean_of(fy_l, N_L, 0));
     const double loss_l2 = 0.05 * (mean_of(f_d, N_D, 1) + mean_of(f_q, N_Q, 1));
     const double loss = loss_px + loss_py_x + loss_pxy + loss_l2, tol = 2e-6;
@@ -144,15 +164,55 @@ START_TEST(gradient_is_that_of_the_loss)
 }
 END_TEST
 
+static void check_same_metric(const struct world *w, const struct world *v, const char *name)
+{
+    const double a = train_metric(w->t, name), b = train_metric(v->t, name);
+    ck_assert_msg((isnan(a) && isnan(b)) || fabs(a - b) < 1e-5, "%s: %g, %g", name, a, b);
+}
+
+/* Loss and gradient of each step of a ramp are those with the weight that the step has. */
+START_TEST(ramp_of_the_weight_of_px)
+{
+    static const char *const forms[] = {"train.lr=0 train.energy_l2=0.1",
+                                        "train.lr=0 train.contrast=logistic"};
+    char text[96];
+    snprintf(text, sizeof text, "%s train.weight_px=0.8 train.weight_px_ramp=4", forms[_i]);
+    struct world w = train_open("reference", 0, text);
+    const struct batches b = train_make_batches();
+    float got[MAX_WEIGHTS], expected[MAX_WEIGHTS];
+    ck_assert_double_nan(train_metric(w.t, "weight_px"));
+    for (int32_t s = 0; s < 6; s++) {
+        const double weight = s < 4 ? 0.8 * s / 4.0 : 0.8;
+        train_step_on(w.t, &b);
+        ck_assert_double_eq_tol(train_metric(w.t, "weight_px"), weight, 1e-15);
+        snprintf(text, sizeof text, "%s train.weight_px=%.17g", forms[_i], weight);
+        struct world v = train_open("reference", 0, text);
+        train_step_on(v.t, &b);
+        ck_assert_double_eq_tol(train_metric(v.t, "weight_px"), weight, 1e-15);
+        ck_assert_double_eq_tol(train_metric(w.t, "loss"), train_metric(v.t, "loss"), 1e-12);
+        if (s == 0)
+            ck_assert_double_eq(train_metric(w.t, "loss_px"), 0.0);
+        else
+            check_same_metric(&w, &v, "loss_px");
+        const int64_t total = train_gradient(w.t, got);
+        train_gradient(v.t, expected);
+        jem_check_close(got, expected, total, 1e-6, 1e-7);
+        train_close(&v);
+    }
+    train_close(&w);
+}
+END_TEST
+
 /* One shared pass with both coefficients equals two passes. */
 START_TEST(shared_batch)
 {
-    struct world w =
-        train_open("reference", 3,
-                   "train.share_batch=1 train.batch=8 train.energy_l2=0.1 train.lr=0 "
-                   "train.weight_pxy=0.4");
-    struct world v = train_open(
-        "reference", 3, "train.batch=8 train.energy_l2=0.1 train.lr=0 train.weight_pxy=0.4");
+    static const char *const settings[] = {
+        "train.batch=8 train.energy_l2=0.1 train.lr=0 train.weight_pxy=0.4",
+        "train.batch=8 train.lr=0 train.label_smoothing=0.2"};
+    char shared[128];
+    snprintf(shared, sizeof shared, "train.share_batch=1 %s", settings[_i]);
+    struct world w = train_open("reference", 3, shared);
+    struct world v = train_open("reference", 3, settings[_i]);
     float one[MAX_WEIGHTS], two[MAX_WEIGHTS];
     int64_t n_l = 0;
     ck_assert_ptr_null(w.t->x_l);
@@ -169,7 +229,7 @@ START_TEST(shared_batch)
                                         "accuracy",      "grad_norm",        "energy_gap",
                                         "log_px_sample", "sample_saturation"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        ck_assert_double_eq_tol(train_metric(w.t, names[i]), train_metric(v.t, names[i]), 1e-5);
+        check_same_metric(&w, &v, names[i]);
     const int64_t total = train_gradient(w.t, one);
     train_gradient(v.t, two);
     jem_check_close(one, two, total, 1e-4, 1e-6);
@@ -405,10 +465,11 @@ END_TEST
 void jem_train_add_steps(Suite *suite)
 {
     TCase *c = train_case(suite, "loss");
-    tcase_add_loop_test(c, loss_terms_by_hand, 0, 4);
+    tcase_add_loop_test(c, loss_terms_by_hand, 0, 6);
     tcase_add_test(c, empty_batches_are_left_out);
-    tcase_add_loop_test(c, gradient_is_that_of_the_loss, 0, 4);
-    tcase_add_test(c, shared_batch);
+    tcase_add_loop_test(c, gradient_is_that_of_the_loss, 0, 6);
+    tcase_add_loop_test(c, shared_batch, 0, 2);
+    tcase_add_loop_test(c, ramp_of_the_weight_of_px, 0, 2);
 
     c = train_case(suite, "steps");
     tcase_add_test(c, sgd_clip_decay_and_average_by_hand);

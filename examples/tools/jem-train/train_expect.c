@@ -116,14 +116,16 @@ void train_expect(struct run *r)
     const int64_t chain_steps =
         runs_chains ? (int64_t)settings_number(r->opts, "sgld.steps") : 0;
     const int64_t batches = batches_per_step(r, runs_chains);
+    const double batch = settings_number(r->opts, "train.batch");
+    const double own = settings_number(r->opts, "train.batch_px"), px = own > 0 ? own : batch;
     double pass, step, seconds;
     char whole[32];
 
     say_begin(r);
     if (r->limit <= r->step || (r->lab->quiet && is_agreed(r->arg)))
         return;
-    pass = time_pass(r, (int64_t)settings_number(r->opts, "train.batch"));
-    step = pass * ((double)chain_steps + LEARNING_COST * (double)batches);
+    pass = time_pass(r, (int64_t)px); /* of which x_l is a part, or more */
+    step = pass * ((double)chain_steps + LEARNING_COST * ((double)batches - 1 + batch / px));
     seconds = step * (double)(r->limit - r->step);
     if (r->arg->time_budget > 0 && r->arg->time_budget < seconds)
         seconds = r->arg->time_budget;

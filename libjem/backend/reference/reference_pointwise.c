@@ -74,7 +74,7 @@ jem_status jem__reference_pool_backward(jem__queue *queue, const jem__tensor *gy
  *
  *     F = M + log S,      softmax f[k] = exp(f[k] - M) / S,
  *     slope = alpha + 2 lambda F + gamma / (1 + exp(-s F)),      s the sign of gamma,
- *     grad_logits[k] = scale * (slope softmax f[k] + beta [k = y]). */
+ *     grad_logits[k] = scale * (slope softmax f[k] + beta [k = y] + mu / classes). */
 static double density_of(const jem__density *what, const double *f, int64_t classes, int64_t y,
                          double *grad_logits)
 {
@@ -90,7 +90,8 @@ static double density_of(const jem__density *what, const double *f, int64_t clas
     for (int64_t k = 0; grad_logits != NULL && k < classes; k++) {
         const double softmax = exp(f[k] - max) / sum;
 
-        grad_logits[k] = what->scale * (slope * softmax + (k == y ? what->beta : 0));
+        grad_logits[k] = what->scale * (slope * softmax + (k == y ? what->beta : 0) +
+                                        what->mu / (double)classes);
     }
     return log_px;
 }

@@ -57,6 +57,15 @@ void jem__gradient_free(jem__gradient *g)
     *g = (jem__gradient){.model = NULL};
 }
 
+static double sum_of_means(const float *logits, int64_t n, int64_t classes)
+{
+    double sum = 0.0;
+
+    for (int64_t i = 0; i < n * classes; i++)
+        sum += (double)logits[i];
+    return sum / (double)classes;
+}
+
 static int64_t count_correct(const float *logits, const int32_t *y, int64_t n, int64_t classes)
 {
     int64_t correct = 0;
@@ -111,6 +120,8 @@ static jem_status run_pass(const round_call *call, const jem__lane *lane, int64_
         float *host = g->logits + (lane - g->lanes.list) * JEM__PART_IMAGES * model->classes;
         JEM__TRY(backend->download(lane->queue, &logits, host));
         part->sums.correct += count_correct(host, y, n, model->classes);
+        if (call->coefficients->mu != 0.0)
+            part->sums.mean_l += sum_of_means(host, n, model->classes);
     }
     return jem__network_backward_w(lane->ws, lane->queue, call->params, &grads, n);
 }

@@ -22,18 +22,21 @@ jem__density jem__loss_coefficients(const jem__loss_weights *weights, uint32_t r
                                     const jem__loss_counts *n)
 {
     jem__density what = {.scale = 1.0}; /* the means divide below */
+    const double px = weights->px * weights->px_share;
     double *contrast = weights->logistic ? &what.gamma : &what.alpha;
 
     if ((roles & JEM__ROLE_DATA) != 0) {
-        *contrast -= weights->px / (double)n->d;
+        *contrast -= px / (double)n->d;
         what.lambda += weights->energy_l2 / (double)n->d;
     }
     if ((roles & JEM__ROLE_LABELLED) != 0) {
         what.alpha += weights->py_x / (double)n->l;
-        what.beta -= (weights->py_x + weights->pxy) / (double)n->l;
+        what.beta -=
+            ((1.0 - weights->label_smoothing) * weights->py_x + weights->pxy) / (double)n->l;
+        what.mu -= weights->label_smoothing * weights->py_x / (double)n->l;
     }
     if ((roles & JEM__ROLE_SAMPLE) != 0) {
-        *contrast += weights->px / (double)n->q;
+        *contrast += px / (double)n->q;
         what.lambda += weights->energy_l2 / (double)n->q;
         what.beta += weights->pxy / (double)n->q;
     }
@@ -89,6 +92,7 @@ void jem__loss_add_sums(jem__loss_sums *sums, const jem__loss_sums *other)
     sums->ce_l += other->ce_l;
     sums->fy_l += other->fy_l;
     sums->fy_q += other->fy_q;
+    sums->mean_l += other->mean_l;
     sums->correct += other->correct;
 }
 
@@ -97,11 +101,13 @@ static double mean(double sum, int64_t n)
     return n > 0 ? sum / (double)n : 0.0;
 }
 
-/* A term appears when its weight is not 0 and it has an image. */
+/* A term appears when its weight is not 0 and it has an image; that for log p(x) also where the
+ * ramp is at 0. */
 void jem__loss_terms(const jem__loss_weights *weights, const jem__loss_counts *n,
                      const jem__loss_sums *sums, jem__step_metrics *m)
 {
     m->loss = 0.0;
+    m->weight_px = weights->px * weights->px_share;
     if (n->d > 0)
         m->log_px_data = mean(sums->f_d, n->d);
     if (n->q > 0)
@@ -112,13 +118,16 @@ void jem__loss_terms(const jem__loss_weights *weights, const jem__loss_counts *n
         m->accuracy = mean((double)sums->correct, n->l);
     if (weights->px > 0.0 && n->d + n->q > 0) {
         m->loss_px =
-            weights->px * (weights->logistic
-                               ? mean(sums->softplus_q, n->q) + mean(sums->softplus_d, n->d)
-                               : mean(sums->f_q, n->q) - mean(sums->f_d, n->d));
+            m->weight_px * (weights->logistic
+                                ? mean(sums->softplus_q, n->q) + mean(sums->softplus_d, n->d)
+                                : mean(sums->f_q, n->q) - mean(sums->f_d, n->d));
         m->loss += m->loss_px;
     }
     if (weights->py_x > 0.0 && n->l > 0) {
         m->loss_py_x = weights->py_x * mean(sums->ce_l, n->l);
+        if (weights->label_smoothing > 0.0)
+            m->loss_py_x += weights->py_x * weights->label_smoothing *
+                            (mean(sums->fy_l, n->l) - mean(sums->mean_l, n->l));
         m->loss += m->loss_py_x;
     }
     if (weights->pxy > 0.0 && n->l + n->q > 0) {

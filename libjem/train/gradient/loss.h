@@ -4,15 +4,17 @@
 
 /* The loss of a step. With F = logsumexp f and n_d, n_l, n_q images,
  *
- *     loss = sum over images of   alpha F + lambda F^2 + beta f_y,
+ *     loss = sum over images of   alpha F + lambda F^2 + beta f_y + mu mean f,
  *
- *               alpha               lambda           beta
- *     x_d      -weight_px / n_d     energy_l2 / n_d
- *     x_l       weight_py_x / n_l                   -(weight_py_x + weight_pxy) / n_l
- *     x_q       weight_px / n_q     energy_l2 / n_q   weight_pxy / n_q
+ *           alpha              lambda           beta                           mu
+ *     x_d  -weight_px / n_d    energy_l2 / n_d
+ *     x_l   weight_py_x / n_l            -((1-s) weight_py_x + weight_pxy) / n_l
+ *                                                                     -s weight_py_x / n_l
+ *     x_q   weight_px / n_q    energy_l2 / n_q  weight_pxy / n_q
  *
- * since cross entropy is F - f_y. An image that is in x_d and in x_l has the sum of both rows
- * and goes through the network once.
+ * with s = label_smoothing and weight_px as it is in the step (train.weight_px_ramp), since cross entropy is F - f_y, and F - (1-s) f_y - s mean f against
+ * smoothed labels. An image that is in x_d and in x_l has the sum of both rows and goes through
+ * the network once.
  *
  * With train.contrast = logistic, -F and F in the first column become softplus(-F) of x_d and
  * softplus(F) of x_q: the numbers of that column go to gamma instead (backend.h). */
@@ -34,7 +36,8 @@ typedef struct jem__batch {
 } jem__batch;
 
 typedef struct jem__loss_weights {
-    double px, py_x, pxy, energy_l2;
+    double px, py_x, pxy, energy_l2, label_smoothing;
+    double px_share;  /* of px that is in force: train.weight_px_ramp */
     int32_t logistic; /* train.contrast */
 } jem__loss_weights;
 
@@ -44,9 +47,9 @@ typedef struct jem__loss_counts {
 } jem__loss_counts;
 
 /* Sums over images, by role: F, F^2, softplus(-F) of x_d and softplus(F) of x_q, cross entropy,
- * f_y, and how many images of x_l are classified as labelled. */
+ * f_y, mean f where labels are smoothed, and how many images of x_l are classified as labelled. */
 typedef struct jem__loss_sums {
-    double f_d, f2_d, f_q, f2_q, softplus_d, softplus_q, ce_l, fy_l, fy_q;
+    double f_d, f2_d, f_q, f2_q, softplus_d, softplus_q, ce_l, fy_l, fy_q, mean_l;
     int64_t correct;
 } jem__loss_sums;
 

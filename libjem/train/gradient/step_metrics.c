@@ -12,6 +12,7 @@ static const struct {
     size_t at;
 } table[] = {
     {"learning_rate", offsetof(jem__step_metrics, learning_rate)},
+    {"weight_px", offsetof(jem__step_metrics, weight_px)},
     {"loss", offsetof(jem__step_metrics, loss)},
     {"loss_px", offsetof(jem__step_metrics, loss_px)},
     {"loss_py_x", offsetof(jem__step_metrics, loss_py_x)},

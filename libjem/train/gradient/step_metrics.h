@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 typedef struct jem__step_metrics {
-    double learning_rate, loss, loss_px, loss_py_x, loss_pxy, loss_l2;
+    double learning_rate, weight_px, loss, loss_px, loss_py_x, loss_pxy, loss_l2;
     double log_px_data, log_px_sample, energy_gap, accuracy, grad_norm, sample_saturation;
     double log_px_data_std, log_px_sample_std, auc, running_auc; /* telemetry.h */
     double sample_displacement, sample_age;                      /* of the chains */

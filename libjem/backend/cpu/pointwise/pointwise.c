@@ -171,11 +171,14 @@ static void density_image(const density_job *job, int64_t i)
     if (job->grad_logits == NULL)
         return;
     const double slope = job->what.scale * loss_slope(&job->what, log_px);
+    const double even = job->what.scale * job->what.mu / (double)classes;
     float *grad_logits = job->grad_logits + i * classes;
     for (int64_t k = 0; k < classes; k++) {
         double value = slope * (exp((double)f[k] - largest) / sum);
         if (job->y != NULL && k == job->y[i])
             value += job->what.scale * job->what.beta;
+        if (even != 0.0) /* adding 0 would turn -0 into 0 */
+            value += even;
         grad_logits[k] = (float)value;
     }
 }
