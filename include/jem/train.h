@@ -38,7 +38,8 @@
  *
  * A step fails with JEM_E_NUMERIC before any weight is touched when its loss is NaN, infinite
  * or larger in magnitude than "train.max_loss", or when its gradient is NaN or, after clipping,
- * has a norm above 1e18: the model keeps the weights of the last completed step. The random
+ * has a norm above 1e18 (with "train.sam" also when that happens at the weights nearby): the model
+ * keeps the weights of the last completed step. The random
  * numbers of the failed step are used up, so calling again tries other samples. After any other
  * failure, such as JEM_E_NOMEM, calling again does the step as if it had not failed.
  */
@@ -146,7 +147,8 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  *     "log_px_data" "log_px_sample"                        mean F(x_d), mean F(x_q)
  *     "energy_gap"                                         their difference, data - sample
  *     "accuracy"                                           of the labelled batch, 0 to 1
- *     "grad_norm"                                          before clipping
+ *     "grad_norm"                                          before clipping; with "train.sam" of
+ *                                                          the gradient that the update uses
  *     "auc" "running_auc"                                  do the chains keep up? The chance that
  *                                                          an image of x_d scores above one of
  *                                                          x_q: 0.5 when they do, 1 when the
@@ -175,7 +177,8 @@ JEM_API jem_status jem_trainer_metric(const jem_trainer *t, const char *name, do
 
 /**
  * The gradient of the last step's loss with respect to a parameter, before clipping and
- * without weight decay.
+ * without weight decay. With "train.sam" it is the one that the update used, of the loss at
+ * weights nearby.
  *
  * @param t       the trainer; its last step was completed, and made since it was loaded
  * @param name    a parameter's name, see jem_model_param_info()

@@ -99,6 +99,12 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "Momentum of sgd."),
     REAL("train.weight_decay", 0, 0, 1000,
          "Factor of the weights added to their gradient (L2 penalty); the paper uses 0."),
+    TEXT("train.sam", "off", "off, sam, adaptive",
+         "Takes the gradient of an update not at the weights but where the loss is higher nearby "
+         "(sharpness-aware, as in SADA-JEM), for twice the passes: within a sphere (sam) or an "
+         "ellipsoid by the weights' sizes (adaptive)."),
+    REAL("train.sam_rho", 0.05, 0, 1000,
+         "How far away from the weights train.sam takes the gradient."),
     INTEGER("train.epochs", 200, 1, 1000000,
             "Passes over the data; the official code's default is 200."),
     INTEGER("train.steps", 0, 0, 1000000000000,

@@ -158,6 +158,9 @@ static jem_status build_network(jem_trainer *t)
         if (t->optimizer->blocks[i].prefix != NULL)
             JEM__TRY(build_block(t, &t->moments[i]));
     }
+    jem__sharpness_init(t->opts, &t->sharpness);
+    if (t->sharpness.rho > 0.0)
+        JEM__TRY(build_block(t, &t->sharpness.there));
     if (t->ema_decay > 0.0) {
         JEM__TRY(build_block(t, &t->ema));
         JEM__TRY(backend->copy(t->queue, &t->model->params, &t->ema));
@@ -261,6 +264,7 @@ void jem__trainer_free(jem_trainer *t)
     for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++)
         backend->mem_free(ctx, t->moments[i].mem);
     backend->mem_free(ctx, t->ema.mem);
+    backend->mem_free(ctx, t->sharpness.there.mem);
     jem__gradient_free(&t->gradient);
     jem__telemetry_free(&t->telemetry);
     jem__guard_free(&t->guard);

@@ -201,7 +201,8 @@ START_TEST(survives_no_memory)
 {
     char settings[128];
     snprintf(settings, sizeof settings,
-             "start.kind=gaussian train.ema=0.5 sgld.steps=1 pcd.capacity=4 train.batch=%d",
+             "start.kind=gaussian train.ema=0.5 train.sam=adaptive sgld.steps=1 pcd.capacity=4 "
+             "train.batch=%d",
              _i == 0 ? 4 : 4 * JEM__PART_IMAGES);
     const int64_t calls = jem_check_survives_no_memory(life, settings);
     ck_assert_int_gt(calls, 50);

@@ -87,6 +87,7 @@ static const char *const resumed[] = {
     "train.share_batch=1 train.energy_l2=0.1",
     "train.weight_pxy=0.5 pcd.class_parts=1",
     "train.weight_px=0 train.schedule=cosine train.steps=20 train.warmup_steps=3",
+    "train.sam=adaptive train.sam_rho=0.1 train.grad_clip=0.5",
 };
 #define RESUMED ((int)(sizeof resumed / sizeof resumed[0]))
 #define HALF    7 /* steps: more than an epoch of 5 */
