@@ -162,6 +162,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "The running AUC that the guard holds; 0: 0.55 to generate, 0.9 to detect."),
     REAL("guard.energy_l2_max", 10, 0, 1e6,
          "The guard raises train.energy_l2 to at most this."),
+    INTEGER("guard.chain_max", 0, 0, 100000,
+            "While the running AUC stays above the band, the guard makes chains longer, by a step "
+            "in 25, up to this many; below the band they fall back to sgld.steps. 0: never."),
     INTEGER("guard.states", 3, 1, 8,
             "Healthy states that the guard keeps, in memory and in files, to go back to."),
     INTEGER("guard.rollbacks", 10, 0, 1000,

@@ -61,12 +61,20 @@ static jem_status check_options(const char *caller, const jem_options *opts,
 {
     const int64_t pad = jem__option_i64(opts, "train.crop_pad");
     const int64_t side = data->h < data->w ? data->h : data->w;
+    const int64_t steps = jem__option_i64(opts, "sgld.steps");
+    const int64_t longest = jem__option_i64(opts, "guard.chain_max");
 
     if (pad > side - 1)
         return jem__fail(JEM_E_RANGE,
                          "%s: train.crop_pad = %" PRId64 ", must be at most %" PRId64
                          " for images of %" PRId64 " x %" PRId64,
                          caller, pad, side - 1, data->h, data->w);
+    if (longest > 0 && longest < steps)
+        return jem__fail(JEM_E_RANGE,
+                         "%s: guard.chain_max = %" PRId64
+                         ", must be 0 or at least sgld.steps = "
+                         "%" PRId64,
+                         caller, longest, steps);
     if ((jem__trainer_roles(opts) & JEM__ROLE_LABELLED) == 0)
         return JEM_OK;
     for (int64_t i = 0; i < data->n; i++) {
@@ -295,6 +303,8 @@ jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *o
         *out = t->weights.energy_l2;
     else if (strcmp(name, "step_size") == 0)
         *out = t->sampler != NULL ? (double)t->sampler->step_size : (double)NAN;
+    else if (strcmp(name, "chain_steps") == 0)
+        *out = t->sampler != NULL ? (double)t->sampler->steps : (double)NAN;
     else if (strcmp(name, "rollbacks") == 0)
         *out = t->guard.now.rollbacks;
     else if (strcmp(name, "batches_per_epoch") == 0)

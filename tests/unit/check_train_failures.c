@@ -315,6 +315,8 @@ START_TEST(bad_create)
     jem_check_fails(jem_trainer_create(w.model, w.data, NULL, &t), JEM_E_RANGE,
                     "train.crop_pad = 4, must be at most 3");
     check_create_fails(&w, w.data, "train.crop_pad=4", JEM_E_RANGE, "crop_pad");
+    check_create_fails(&w, w.data, "guard.chain_max=2", JEM_E_RANGE,
+                       "guard.chain_max = 2, must be 0 or at least sgld.steps = 3");
     check_create_fails(&w, w.data, "pcd.class_parts=1 pcd.capacity=2", JEM_E_RANGE,
                        "pcd.capacity = 2");
 

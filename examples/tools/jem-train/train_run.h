@@ -71,7 +71,7 @@ struct run {
 };
 
 /* Sums of the metrics over the steps since the last line of the log. */
-#define TRAIN_METRICS 22
+#define TRAIN_METRICS 23
 struct means {
     double sum[TRAIN_METRICS];
     int64_t steps;
@@ -114,7 +114,7 @@ const char *train_quoted(const struct run *r, const char *path); /* for a shell 
 #define TRAIN_LOST 0.8 /* a running AUC above: samples are no longer like data to the model */
 void train_set_guard(struct run *r);
 void train_watch_guard(struct run *r);
-void train_log_guard(struct run *r); /* after a step, what it did in it */
+void train_log_guard(struct run *r);   /* after a step, what it did in it */
 int train_guards(const struct run *r); /* does it act? */
 int train_is_lost(const struct run *r);
 void train_say_end(const struct run *r);
