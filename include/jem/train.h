@@ -25,7 +25,8 @@
  * With "guard.mode" = "act" a guard watches every step and keeps the chains from being left
  * behind, which is how a training loses its density without any number being wrong. It looks at
  * the metric "running_auc" and holds it in a band around "guard.auc": above it the energy
- * penalty rises and chains take larger steps, below it both fall back. Where that is not enough,
+ * penalty rises and chains take larger steps (and more of them, up to "guard.chain_max"), below
+ * it all fall back. Where that is not enough,
  * or a step fails for its numbers, the training goes back to one of the last "guard.states"
  * healthy states, which it keeps in memory and in its file, with other random numbers, 0.7 times
  * the learning rate and a stronger penalty; after "guard.rollbacks" of these jem_trainer_step()
@@ -39,9 +40,10 @@
  *
  * A step fails with JEM_E_NUMERIC before any weight is touched when its loss is NaN, infinite
  * or larger in magnitude than "train.max_loss", or when its gradient is NaN or, after clipping,
- * has a norm above 1e18: the model keeps the weights of the last completed step. The random
- * numbers of the failed step are used up, so calling again tries other samples. After any other
- * failure, such as JEM_E_NOMEM, calling again does the step as if it had not failed.
+ * has a norm above 1e18 (with "train.sam" also when that happens at the weights nearby): the model
+ * keeps the weights of the last completed step. The random numbers of the failed step are used up,
+ * so calling again tries other samples. After any other failure, such as JEM_E_NOMEM, calling again
+ * does the step as if it had not failed.
  */
 
 #include <jem/types.h>
@@ -55,7 +57,8 @@ extern "C" {
  *
  * @param user   as given to jem_trainer_on_guard()
  * @param step   completed steps, after the intervention
- * @param action "penalty raised", "penalty lowered", "rollback", "end", "lost"
+ * @param action "penalty raised", "penalty lowered", "chains longer", "chains shorter",
+ *               "rollback", "end", "lost"
  * @param reason with the figures; both texts live as long as the call
  */
 typedef void (*jem_guard_fn)(void *user, int64_t step, const char *action, const char *reason);
@@ -149,7 +152,8 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  *     "log_px_data" "log_px_sample"                        mean F(x_d), mean F(x_q)
  *     "energy_gap"                                         their difference, data - sample
  *     "accuracy"                                           of the labelled batch, 0 to 1
- *     "grad_norm"                                          before clipping
+ *     "grad_norm"                                          before clipping; with "train.sam" of
+ *                                                          the gradient that the update uses
  *     "auc" "running_auc"                                  do the chains keep up? The chance that
  *                                                          an image of x_d scores above one of
  *                                                          x_q: 0.5 when they do, 1 when the
@@ -164,6 +168,9 @@ JEM_API jem_status jem_trainer_step_on(jem_trainer *t, const float *x_d, int64_t
  *                                                          mean
  *     "energy_l2" "step_size"                              energy_l2 and sgld.step_size as the
  *                                                          guard has set them
+ *     "chain_steps"                                        SGLD steps of a chain, which are
+ *                                                          sgld.steps unless the guard has made
+ *                                                          chains longer ("guard.chain_max")
  *     "rollbacks"                                          how often it went back
  *
  * A number that the last step did not produce is NaN.
@@ -178,7 +185,8 @@ JEM_API jem_status jem_trainer_metric(const jem_trainer *t, const char *name, do
 
 /**
  * The gradient of the last step's loss with respect to a parameter, before clipping and
- * without weight decay.
+ * without weight decay. With "train.sam" it is the one that the update used, of the loss at
+ * weights nearby.
  *
  * @param t       the trainer; its last step was completed, and made since it was loaded
  * @param name    a parameter's name, see jem_model_param_info()

@@ -159,6 +159,11 @@ typedef jem_status jem__copy_fn(jem__queue *queue, const jem__tensor *src,
 typedef jem_status jem__add_fn(jem__queue *queue, const jem__tensor *src, const jem__tensor *x);
 typedef jem_status jem__lerp_fn(jem__queue *queue, double t, const jem__tensor *to,
                                 const jem__tensor *x);
+/* y = t a x + b over whole blocks, elementwise and in double; a NULL: 1, b NULL: 0. y may be any
+ * of them. */
+typedef jem_status jem__multiply_add_fn(jem__queue *queue, double t, const jem__tensor *a,
+                                        const jem__tensor *x, const jem__tensor *b,
+                                        const jem__tensor *y);
 /* The sum of x^2 in *out, of fixed chunks in order; a NaN or infinity anywhere makes it NaN or
  * infinite. */
 typedef jem_status jem__sum_squares_fn(jem__queue *queue, const jem__tensor *x, double *out);
@@ -186,6 +191,7 @@ typedef jem_status jem__sgd_step_fn(jem__queue *queue, const jem__sgd *what,
     X(copy)                                                                                    \
     X(add)                                                                                     \
     X(lerp)                                                                                    \
+    X(multiply_add)                                                                            \
     X(sum_squares)                                                                             \
     X(adam_step)                                                                               \
     X(sgd_step)

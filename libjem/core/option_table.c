@@ -102,6 +102,12 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "Momentum of sgd."),
     REAL("train.weight_decay", 0, 0, 1000,
          "Factor of the weights added to their gradient (L2 penalty); the paper uses 0."),
+    TEXT("train.sam", "off", "off, sam, adaptive",
+         "Takes the gradient of an update not at the weights but where the loss is higher nearby "
+         "(sharpness-aware, as in SADA-JEM), for twice the passes: within a sphere (sam) or an "
+         "ellipsoid by the weights' sizes (adaptive)."),
+    REAL("train.sam_rho", 0.05, 0, 1000,
+         "How far away from the weights train.sam takes the gradient."),
     INTEGER("train.epochs", 200, 1, 1000000,
             "Passes over the data; the official code's default is 200."),
     INTEGER("train.steps", 0, 0, 1000000000000,
@@ -171,6 +177,9 @@ const struct jem__option_row jem__option_rows[JEM__OPTION_COUNT] = {
          "The running AUC that the guard holds; 0: 0.55 to generate, 0.9 to detect."),
     REAL("guard.energy_l2_max", 2, 0, 1e6,
          "The guard raises train.energy_l2 to at most this."),
+    INTEGER("guard.chain_max", 0, 0, 100000,
+            "While the running AUC stays above the band, the guard makes chains longer, by a step "
+            "in 25, up to this many; below the band they fall back to sgld.steps. 0: never."),
     INTEGER("guard.states", 3, 1, 8,
             "Healthy states that the guard keeps, in memory and in files, to go back to."),
     INTEGER("guard.rollbacks", 10, 0, 1000,

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define JEM__OPTION_COUNT 59
+#define JEM__OPTION_COUNT 62
 #define JEM__TEXT_SIZE    64 /* bytes of a text value, end included */
 
 enum jem__option_type { JEM__OPTION_I64, JEM__OPTION_F64, JEM__OPTION_TEXT };

@@ -32,6 +32,8 @@
 #define MOST_REACH  2.0
 #define MILD        0.04 /* samples may score above the data by this much AUC below the band */
 
+#define LONGER_EVERY 25 /* steps above the band for a chain of one step more */
+
 /* At a rollback: factors of learning rate and penalty. */
 #define CALMER   0.7
 #define STRONGER 2.0
@@ -54,8 +56,10 @@ static void apply(jem_trainer *t)
     if (g->mode != JEM__GUARD_ACT)
         return;
     t->weights.energy_l2 = g->now.energy_l2;
-    if (t->sampler != NULL)
-        t->sampler->step_size = (float)(g->step_size * g->now.reach);
+    if (t->sampler == NULL)
+        return;
+    t->sampler->step_size = (float)(g->step_size * g->now.reach);
+    t->sampler->steps = (int64_t)g->now.steps;
 }
 
 void jem__guard_init(jem_trainer *t)
@@ -76,6 +80,8 @@ void jem__guard_init(jem_trainer *t)
     g->lost = fmin(g->high + BEYOND, 1.0);
     g->most = jem__option_f64(t->opts, "guard.energy_l2_max");
     g->step_size = jem__option_f64(t->opts, "sgld.step_size");
+    g->steps = (double)jem__option_i64(t->opts, "sgld.steps");
+    g->chain_max = (double)jem__option_i64(t->opts, "guard.chain_max");
     g->rollbacks = jem__option_i64(t->opts, "guard.rollbacks");
     g->states = (int32_t)jem__option_i64(t->opts, "guard.states");
     g->now.energy_l2 = jem__option_f64(t->opts, "train.energy_l2");
@@ -84,6 +90,7 @@ void jem__guard_init(jem_trainer *t)
     g->now.floor = g->now.said = g->now.energy_l2;
     g->now.reach = g->now.rate = 1.0;
     g->now.kept_at = -1.0;
+    g->now.steps = g->steps;
     apply(t);
 }
 
@@ -94,12 +101,14 @@ static int32_t is_within(double value, double low, double high)
 
 jem_status jem__guard_decide(jem_trainer *t, const jem__guard_state *d)
 {
-    const double huge = 1e15;
+    const double huge = 1e15, longest = fmax(t->guard.steps, t->guard.chain_max);
 
     if (!is_within(d->energy_l2, 0.0, 1e6) || !is_within(d->floor, 0.0, 1e6) ||
         !is_within(d->reach, LEAST_REACH, MOST_REACH) || !is_within(d->rate, 0.0, 1.0) ||
         !is_within(d->rollbacks, 0.0, huge) || !is_within(d->kept_at, -1.0, huge) ||
-        !is_within(d->was_inside, 0.0, 1.0) || !is_within(d->said, -1.0, 1e6))
+        !is_within(d->was_inside, 0.0, 1.0) || !is_within(d->said, -1.0, 1e6) ||
+        !is_within(d->steps, t->guard.steps, longest) || d->steps != floor(d->steps) ||
+        !is_within(d->above_from, 0.0, huge))
         return JEM_E_FORMAT;
     t->guard.now = *d;
     apply(t);
@@ -203,6 +212,24 @@ static void speak_of_penalty(jem_trainer *t, double auc)
         auc, g->low, g->high, before, now, g->step_size * g->now.reach);
 }
 
+/* A penalty acts within steps, a longer chain costs time in each: it comes where the penalty alone
+ * has not helped for a while. */
+static void set_chains(jem_trainer *t, double auc)
+{
+    jem__guard *g = &t->guard;
+    const double before = g->now.steps, step = (double)t->step;
+    const int32_t above = auc > g->high, below = auc < g->low;
+
+    if (g->chain_max == 0.0 || (above && step < g->now.above_from + LONGER_EVERY))
+        return;
+    g->now.above_from = step;
+    g->now.steps = fmax(fmin(before + above - below, g->chain_max), g->steps);
+    if (g->now.steps != before)
+        say(t, above ? "chains longer" : "chains shorter",
+            "running AUC %.2f, to be held in %.2f to %.2f: sgld.steps from %g to %g", auc,
+            g->low, g->high, before, g->now.steps);
+}
+
 static void control(jem_trainer *t, double auc)
 {
     jem__guard *g = &t->guard;
@@ -214,6 +241,7 @@ static void control(jem_trainer *t, double auc)
         set_penalty(g, g->now.energy_l2 / LOWER);
         set_reach(g, g->now.reach * exp(GAIN * fmin(auc - (g->low - MILD), 0.0)));
     }
+    set_chains(t, auc);
     apply(t);
     speak_of_penalty(t, auc);
 }
@@ -250,6 +278,7 @@ static jem_status go_back(jem_trainer *t, const char *why)
     set_penalty(g, g->now.energy_l2);
     set_reach(g, fmax(g->now.reach, 1.0));
     g->now.said = g->now.energy_l2;
+    g->now.above_from = (double)t->step;
     apply(t);
     say(t, "rollback",
         "%s at step %" PRId64 "; back to step %" PRId64 ", learning rate x %.3g, "

@@ -5,8 +5,9 @@
 /* Keeps a training from losing its chains (telemetry.h says what that is).
  *
  * After every step the guard looks at the running AUC and holds it in a band. Above the band the
- * energy penalty rises and chains take larger steps; below it the penalty falls back and, when
- * samples score far above the data, steps become smaller. Where the AUC runs away
+ * energy penalty rises and chains take larger steps and, with "guard.chain_max", one more from time
+ * to time; below it the penalty falls back, chains become shorter again and, when samples score far
+ * above the data, steps become smaller. Where the AUC runs away
  * all the same, or a step fails for its numbers, the training goes back to one of the last
  * healthy states, with other random numbers, a smaller learning rate and a stronger penalty.
  * After "guard.rollbacks" of these it ends in the last such state.
@@ -31,6 +32,8 @@ typedef struct jem__guard_state {
     double kept_at;    /* step at which the newest state was kept; -1: none */
     double was_inside; /* 1: the AUC has been in the band, or below */
     double said;       /* the penalty of which the log last spoke; when reporting, -1: lost */
+    double steps;      /* of a chain */
+    double above_from; /* step since when the AUC is above the band, at this length of chains */
 } jem__guard_state;
 
 #define JEM__GUARD_NUMBERS ((int64_t)(sizeof(jem__guard_state) / sizeof(double)))
@@ -41,6 +44,8 @@ typedef struct jem__guard {
     double lost;      /* above: gone */
     double most;      /* "guard.energy_l2_max" */
     double step_size; /* "sgld.step_size" */
+    double steps;     /* "sgld.steps" */
+    double chain_max; /* "guard.chain_max" */
     int64_t rollbacks;
     int32_t states; /* kept, at most */
     jem__guard_state now;

@@ -5,8 +5,8 @@
 /* The rules that change the weights. A rule is a row of the table: the choice by
  * "train.optimizer", the blocks that a trainer keeps, files and snapshots follow from it.
  *
- * A rule runs after the gradient of the step was judged. One that needs the gradient at other
- * weights as well asks jem__step_gradient() (trainer.h) for it. */
+ * A rule runs after the gradient of the step was judged; sharpness.h says at which weights it was
+ * taken. */
 
 #include <stdint.h>
 

@@ -85,5 +85,7 @@ double jem__schedule_lr(const jem__schedule *s, int64_t step)
 
 double jem__schedule_px_share(const jem__schedule *s, int64_t step)
 {
-    return step < s->px_ramp ? (double)step / (double)s->px_ramp : 1.0;
+    const int64_t since = step > s->hold ? step - s->hold : 0;
+
+    return since < s->px_ramp ? (double)since / (double)s->px_ramp : 1.0;
 }

@@ -11,7 +11,7 @@
  *     start.block.K     F32       mean and factor of class K, with a fitted start
  *     PREFIX.NAME   F32           like parameter NAME, for each prefix of the optimiser's blocks
  *                                 (optimizer.c) and, with an average, "ema"
- *     train.guard       F64 [8]   what the guard decided (guard.h), where there is one
+ *     train.guard       F64 [10]  what the guard decided (guard.h), where there is one
  *     ring.K.NAME                 of the states that it keeps, 0 the oldest: each tensor above
  *                                 but the starts, and "weights.PARAMETER"
  *     "data_fingerprint"          in the metadata, 16 hexadecimal digits

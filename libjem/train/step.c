@@ -98,6 +98,7 @@ static jem_status learn(jem_trainer *t, jem__step *step)
 {
     t->has_grads = 0;
     JEM__TRY(jem__step_gradient(t, step, &t->model->params, &t->grads));
+    JEM__TRY(jem__sharpness_gradient(t, step));
     JEM__TRY(measure(t, step));
     clip(t, step);
     JEM__TRY(judge(t, step));

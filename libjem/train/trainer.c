@@ -88,6 +88,8 @@ static jem_status check_options(const char *caller, const jem_options *opts,
 {
     const int64_t pad = jem__option_i64(opts, "train.crop_pad");
     const int64_t side = data->h < data->w ? data->h : data->w;
+    const int64_t steps = jem__option_i64(opts, "sgld.steps");
+    const int64_t longest = jem__option_i64(opts, "guard.chain_max");
 
     if (pad > side - 1)
         return jem__fail(JEM_E_RANGE,
@@ -95,6 +97,12 @@ static jem_status check_options(const char *caller, const jem_options *opts,
                          " for images of %" PRId64 " x %" PRId64,
                          caller, pad, side - 1, data->h, data->w);
     JEM__TRY(check_shared(caller, opts));
+    if (longest > 0 && longest < steps)
+        return jem__fail(JEM_E_RANGE,
+                         "%s: guard.chain_max = %" PRId64
+                         ", must be 0 or at least sgld.steps = "
+                         "%" PRId64,
+                         caller, longest, steps);
     if ((jem__trainer_roles(opts) & JEM__ROLE_LABELLED) == 0)
         return JEM_OK;
     for (int64_t i = 0; i < data->n; i++) {
@@ -194,6 +202,9 @@ static jem_status build_network(jem_trainer *t)
         if (t->optimizer->blocks[i].prefix != NULL)
             JEM__TRY(build_block(t, &t->moments[i]));
     }
+    jem__sharpness_init(t->opts, &t->sharpness);
+    if (t->sharpness.rho > 0.0)
+        JEM__TRY(build_block(t, &t->sharpness.there));
     if (t->ema_decay > 0.0) {
         JEM__TRY(build_block(t, &t->ema));
         JEM__TRY(backend->copy(t->queue, &t->model->params, &t->ema));
@@ -300,6 +311,7 @@ void jem__trainer_free(jem_trainer *t)
     for (int32_t i = 0; i < JEM__OPTIMIZER_BLOCKS; i++)
         backend->mem_free(ctx, t->moments[i].mem);
     backend->mem_free(ctx, t->ema.mem);
+    backend->mem_free(ctx, t->sharpness.there.mem);
     jem__gradient_free(&t->gradient);
     jem__telemetry_free(&t->telemetry);
     jem__guard_free(&t->guard);
@@ -330,6 +342,8 @@ jem_status jem__trainer_metric(const jem_trainer *t, const char *name, double *o
         *out = t->weights.energy_l2;
     else if (strcmp(name, "step_size") == 0)
         *out = t->sampler != NULL ? (double)t->sampler->step_size : (double)NAN;
+    else if (strcmp(name, "chain_steps") == 0)
+        *out = t->sampler != NULL ? (double)t->sampler->steps : (double)NAN;
     else if (strcmp(name, "rollbacks") == 0)
         *out = t->guard.now.rollbacks;
     else if (strcmp(name, "batches_per_epoch") == 0)

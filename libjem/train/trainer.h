@@ -17,6 +17,7 @@
 #include "train/guard.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/sharpness.h"
 #include "train/telemetry.h"
 
 /* A step under way. */
@@ -62,7 +63,8 @@ struct jem_trainer {
     jem__tensor grads;
     jem__tensor moments[JEM__OPTIMIZER_BLOCKS]; /* of the optimiser */
     jem__tensor ema;                            /* with "train.ema" only */
-    int32_t has_grads;                          /* grads belong to the last step */
+    jem__sharpness sharpness;
+    int32_t has_grads; /* grads belong to the last step */
     jem__telemetry telemetry;
     jem__guard guard;
     jem__step_metrics metrics; /* of the last completed step */

@@ -17,6 +17,7 @@ OPTIMIZERS = {
     "SGD": {**RATES, "train.optimizer": "sgd", "train.lr": 1e-3, "train.weight_decay": 4e-4,
             "train.momentum": 0.9},
 }
+SHARPNESS = {"sam": 0.05, "adaptive": 0.5}  # values of train.sam, and a rho for each
 LOSSES = {"paper's terms": oracle.PAPER, "all terms": oracle.ALL_TERMS,
           "smoothed labels": oracle.SMOOTHED}
 WEIGHTS = {"px": "train.weight_px", "py_x": "train.weight_py_x", "pxy": "train.weight_pxy",
@@ -113,6 +114,11 @@ class Case:
                 oracle.algorithm_1, net(), b, draws, number(self.noise_of_steps),
                 ALGORITHM_1_SETTINGS)
             found.update(self.trained(ALGORITHM_1, after))
+        if "sharpness" in self.parts:
+            for kind, rho in SHARPNESS.items():
+                found[f"its gradient, train.sam={kind}"], nearest = oracle.nearest_kink(
+                    oracle.sharp_gradient, net(), b, oracle.ALL_TERMS, kind, rho)
+                self.nearest = min(self.nearest, nearest)
         return oracle.as_numpy(found)
 
     def trained(self, text, after):
@@ -146,6 +152,10 @@ class Case:
         if "algorithm 1" in self.parts:
             after, found[f"{ALGORITHM_1}: the buffer"] = self.libjem_algorithm_1(jem)
             found.update(self.trained(ALGORITHM_1, after))
+        if "sharpness" in self.parts:
+            for kind, rho in SHARPNESS.items():
+                found[f"its gradient, train.sam={kind}"] = self.libjem_loss(
+                    jem, oracle.ALL_TERMS, {"train.sam": kind, "train.sam_rho": rho})[1]
         return found
 
     def model(self, jem):
@@ -183,9 +193,9 @@ class Case:
         y_l, y_q = (self.b["y_" + name].int().numpy() for name in "lq")
         jem.call("trainer_step_on", trainer, x_d, n_d, x_l, y_l, n_l, x_q, y_q, n_q)
 
-    def libjem_loss(self, jem, weights):
+    def libjem_loss(self, jem, weights, settings=None):
         model = self.model(jem)
-        trainer = self.trainer(jem, model, {"train.lr": 0}, weights)
+        trainer = self.trainer(jem, model, {"train.lr": 0, **(settings or {})}, weights)
         self.step_on(jem, trainer)
         terms = [jem.number("trainer_metric", trainer, name) for name in LOSS_METRICS]
         gradient = jem.weights(trainer, "trainer_param_grad", model)

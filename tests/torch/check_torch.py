@@ -36,7 +36,7 @@ CASES = (
     (Case(6, (28, 2), (1, 8, 8), 100, (1, 1, 1), SCORES), KERNELS),
     (Case(7, (28, 10), (3, 32, 32), 10, (1, 1, 1), ("scores", "chain")), ("cpu",)),
     (Case(8, (28, 10), (1, 16, 16), 100, (1, 1, 1), SCORES), ("cpu",)),
-    (Case(9, (10, 1), (1, 4, 4), 10, (4, 4, 4), ("algorithm 1",)), KERNELS),
+    (Case(9, (10, 1), (1, 4, 4), 10, (4, 4, 4), ("algorithm 1", "sharpness")), KERNELS),
     (Case(8, (10, 1), (3, 8, 8), 10, (2, 3, 2), MOVES), KERNELS),
     (Case(1, (16, 2), (1, 8, 8), 100, (1, 2, 2), MOVES), KERNELS),
     (Case(3, (28, 2), (3, 8, 8), 10, (1, 2, 1), MOVES), FAST),

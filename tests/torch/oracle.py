@@ -129,6 +129,18 @@ def loss(net, b, weights):
     return numbers, {name: p.grad.clone() for name, p in net.named_parameters()}
 
 
+def sharp_gradient(net, b, weights, kind, rho):
+    """The gradient of the loss at w + rho T^2 g / ||T g||, g that at w; T is 1, or |w| of the kind
+    "adaptive". Leaves the net there."""
+    w, g = dict(net.named_parameters()), loss(net, b, weights)[1]
+    size = {name: p.detach().abs() if kind == "adaptive" else torch.ones_like(p)
+            for name, p in w.items()}
+    norm = torch.cat([(size[name] * g[name]).flatten() for name in w]).norm()
+    for name, p in w.items():
+        p.data += rho * size[name]**2 * g[name] / norm
+    return loss(net, b, weights)[1]
+
+
 def chain(net, x, y, noise):
     """x after len(noise) SGLD steps with the given noise, on log p(x), or log p(x|y)."""
     for added in noise:

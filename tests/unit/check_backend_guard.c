@@ -257,6 +257,7 @@ static void call_rest(jem_lab *lab, const jem__tensor *x, const jem__tensor *g,
     jem_lab_note(lab, run->copy(lab->queue, a, b));
     jem_lab_note(lab, run->add(lab->queue, a, b));
     jem_lab_note(lab, run->lerp(lab->queue, 0.5, a, b));
+    jem_lab_note(lab, run->multiply_add(lab->queue, 0.5, a, b, g, b));
     jem_lab_note(lab, run->adam_step(lab->queue, &adam, g, a, b, x));
     jem_lab_note(lab, run->sgd_step(lab->queue, &sgd, g, a, x));
     jem_test_guard_release(y, n * 4 + 4, &memory);

@@ -10,22 +10,24 @@
 
 static const int64_t lengths[] = {0, 1, 3, 7, 8, 15, 16, 17, 33, 1000, 4095, 4097, 100003};
 #define LENGTHS 13
+#define BLOCKS  10 /* of an outcome */
 
 /* Five steps of everything on vectors of one length. */
 typedef struct outcome {
-    double *copied, *filled, *between, *sum, *adam, *adam_m, *adam_v, *sgd, *velocity;
+    double *copied, *filled, *between, *sum, *product, *adam, *adam_m, *adam_v, *sgd, *velocity;
     double squares;
     double *memory;
 } outcome;
 
 static void outcome_make(int64_t n, outcome *out)
 {
-    out->memory = calloc((size_t)(9 * n + 1), sizeof(double));
+    out->memory = calloc((size_t)(BLOCKS * n + 1), sizeof(double));
     out->copied = out->memory;
     out->filled = out->copied + n;
     out->between = out->filled + n;
     out->sum = out->between + n;
-    out->adam = out->sum + n;
+    out->product = out->sum + n;
+    out->adam = out->product + n;
     out->adam_m = out->adam + n;
     out->adam_v = out->adam_m + n;
     out->sgd = out->adam_v + n;
@@ -81,6 +83,9 @@ static void run_vectors(const jem_lab_target *target, int32_t threads, int64_t n
     jem_lab_fetch(&lab, &copied, out->between);
     jem_lab_note(&lab, lab.backend->add(lab.queue, &to, &filled));
     jem_lab_fetch(&lab, &filled, out->sum);
+    jem_lab_note(&lab,
+                 lab.backend->multiply_add(lab.queue, -0.3, &from, &to, &filled, &filled));
+    jem_lab_fetch(&lab, &filled, out->product);
     jem_lab_note(&lab, lab.backend->sum_squares(lab.queue, &from, &out->squares));
     run_optimizers(&lab, n, a, b, zero, out);
     jem_check_ok(lab.status);
@@ -104,6 +109,7 @@ START_TEST(vectors_agree_with_the_reference)
     jem_check_close_double(cpu.filled, exact.filled, n, 0, 0);
     jem_check_close_double(cpu.between, exact.between, n, 0, 1e-7);
     jem_check_close_double(cpu.sum, exact.sum, n, 1e-7, 1e-7);
+    jem_check_close_double(cpu.product, exact.product, n, 1e-7, 2e-7);
     jem_check_close_double(&cpu.squares, &exact.squares, 1, 1e-6, 0);
     jem_check_close_double(cpu.adam, exact.adam, n, 0, 5e-7);
     jem_check_close_double(cpu.adam_m, exact.adam_m, n, 0, 1e-6);
@@ -156,7 +162,7 @@ START_TEST(vectors_do_not_depend_on_threads)
     run_vectors(turn.target, 1, n, &alone);
     for (int32_t threads = 2; threads <= 3; threads++) {
         run_vectors(turn.target, threads, n, &together);
-        ck_assert_mem_eq(alone.memory, together.memory, (size_t)(8 * n) * sizeof(double));
+        ck_assert_mem_eq(alone.memory, together.memory, (size_t)(BLOCKS * n) * sizeof(double));
         ck_assert_mem_eq(&alone.squares, &together.squares, sizeof(double));
     }
     free(alone.memory);
@@ -195,6 +201,37 @@ START_TEST(sum_of_squares_shows_what_is_not_finite)
     values[5] = 1e25F; /* its square is no float, and no error either */
     ck_assert_double_eq_tol(squares_of(target, N, values) / 1e50, 1, 1e-6);
     free(values);
+}
+END_TEST
+
+/* By hand, with and without factor and term, and onto each of its tensors. A factor beyond float
+ * is no loss where the product is within it. */
+START_TEST(multiply_add_by_hand)
+{
+    static const float a0[5] = {2, -1, 0, 3, 1e-30F}, x0[5] = {1, 2, 3, -4, 1e-30F};
+    static const float b0[5] = {10, 20, 30, 40, 0};
+    static const double want[4][5] = {{11, 19, 30, 34, 5e-61},
+                                      {1, -1, 0, -6, 5e-61},
+                                      {10.5, 21, 31.5, 38, 5e-31},
+                                      {0.5, 1, 1.5, -2, 5e-31}};
+    for (int k = 0; k < 16; k++) {
+        jem_lab lab;
+        double y[5], huge[5];
+
+        jem_lab_open(&lab, jem_lab_all(_i).target, 1, NULL, NULL, NULL);
+        const jem__tensor a = vector(&lab, 5, a0), x = vector(&lab, 5, x0);
+        const jem__tensor b = vector(&lab, 5, b0), other = vector(&lab, 5, b0);
+        const jem__tensor *factor = k & 2 ? NULL : &a, *term = k & 1 ? NULL : &b;
+        const jem__tensor *onto[4] = {&other, &a, &x, &b};
+        jem_check_ok(lab.backend->multiply_add(lab.queue, 0.5, factor, &x, term, onto[k / 4]));
+        jem_lab_fetch(&lab, onto[k / 4], y);
+        jem_check_close_double(y, want[k % 4], 5, 1e-6, 1e-40);
+        const jem__tensor tiny = vector(&lab, 5, a0);
+        jem_check_ok(lab.backend->multiply_add(lab.queue, 1e59, &tiny, &tiny, NULL, &tiny));
+        jem_lab_fetch(&lab, &tiny, huge);
+        ck_assert_double_eq_tol(huge[4], 0.1, 1e-6);
+        jem_lab_close(&lab);
+    }
 }
 END_TEST
 
@@ -247,6 +284,7 @@ TCase *jem_backend_vectors_case(void)
     const jem_lab_row all[] = {
         {sum_of_squares_shows_what_is_not_finite, 0, 1},
         {sum_of_squares_is_exact_enough, 0, 1},
+        {multiply_add_by_hand, 0, 1},
         {updates_let_nan_through, 0, 1},
     };
     const jem_lab_row fast[] = {

@@ -533,6 +533,7 @@ Suite *jem_train_suite(void)
 
     jem_train_add_parts(suite);
     jem_train_add_steps(suite);
+    jem_train_add_sharpness(suite);
     jem_train_add_files(suite);
     jem_train_add_snapshots(suite);
     jem_train_add_telemetry(suite);

@@ -70,6 +70,7 @@ void train_check_same_file(const char *a, const char *b);
 TCase *train_case(Suite *suite, const char *name);
 void jem_train_add_parts(Suite *suite);
 void jem_train_add_steps(Suite *suite);
+void jem_train_add_sharpness(Suite *suite);
 void jem_train_add_snapshots(Suite *suite);
 void jem_train_add_telemetry(Suite *suite);
 void jem_train_add_guard(Suite *suite);

@@ -201,7 +201,8 @@ START_TEST(survives_no_memory)
 {
     char settings[128];
     snprintf(settings, sizeof settings,
-             "start.kind=gaussian train.ema=0.5 sgld.steps=1 pcd.capacity=4 train.batch=%d",
+             "start.kind=gaussian train.ema=0.5 train.sam=adaptive sgld.steps=1 pcd.capacity=4 "
+             "train.batch=%d",
              _i == 0 ? 4 : 4 * JEM__PART_IMAGES);
     const int64_t calls = jem_check_survives_no_memory(life, settings);
     ck_assert_int_gt(calls, 50);
@@ -314,6 +315,8 @@ START_TEST(bad_create)
     jem_check_fails(jem_trainer_create(w.model, w.data, NULL, &t), JEM_E_RANGE,
                     "train.crop_pad = 4, must be at most 3");
     check_create_fails(&w, w.data, "train.crop_pad=4", JEM_E_RANGE, "crop_pad");
+    check_create_fails(&w, w.data, "guard.chain_max=2", JEM_E_RANGE,
+                       "guard.chain_max = 2, must be 0 or at least sgld.steps = 3");
     check_create_fails(&w, w.data, "pcd.class_parts=1 pcd.capacity=2", JEM_E_RANGE,
                        "pcd.capacity = 2");
 

@@ -88,6 +88,7 @@ static const char *const resumed[] = {
     "train.weight_pxy=0.5 pcd.class_parts=1 train.weight_px_ramp=10",
     "train.batch_px=7 train.augment_px=0",
     "train.weight_px=0 train.schedule=cosine train.steps=20 train.warmup_steps=3",
+    "train.sam=adaptive train.sam_rho=0.1 train.grad_clip=0.5",
 };
 #define RESUMED ((int)(sizeof resumed / sizeof resumed[0]))
 #define HALF    7 /* steps: more than an epoch of 5 */

@@ -173,6 +173,101 @@ START_TEST(penalty_has_bounds)
 }
 END_TEST
 
+/* The bounds of these chains: 3 as "sgld.steps", 5. A chain that is begun anew is as old as it
+ * is long. */
+#define LONGER ACT "guard.chain_max=5 pcd.restart_prob=1 "
+
+static void step_to(struct world *w, int64_t step, double length)
+{
+    jem_check_ok(jem_trainer_step(w->t, step - w->t->step));
+    ck_assert_double_eq(train_metric(w->t, "chain_steps"), length);
+}
+
+START_TEST(chains_follow_the_area)
+{
+    struct world w = open_guarded(LONGER);
+    struct told told = {0};
+    w.t->guard.high = -1.0; /* always above */
+    step_to(&w, 24, 3);
+    jem_check_ok(jem_trainer_on_guard(w.t, hear, &told));
+    step_to(&w, 25, 4);
+    ck_assert_double_eq(train_metric(w.t, "sample_age"), 3.0); /* it counts from the next on */
+    ck_assert_int_eq(told.count, 1);
+    ck_assert_int_eq(told.step, 25);
+    ck_assert_str_eq(told.action, "chains longer");
+    ck_assert_ptr_nonnull(strstr(told.reason, "sgld.steps from 3 to 4"));
+    step_to(&w, 49, 4);
+    ck_assert_double_eq(train_metric(w.t, "sample_age"), 4.0);
+    step_to(&w, 50, 5);
+    step_to(&w, 104, 5); /* no more */
+    w.t->guard.high = 2.0;
+    step_to(&w, 114, 5);  /* in the band */
+    w.t->guard.low = 1.5; /* below */
+    jem_check_ok(jem_trainer_on_guard(w.t, NULL, NULL));
+    step_to(&w, 115, 4);
+    step_to(&w, 119, 4);
+    step_to(&w, 120, 3);
+    ck_assert_double_eq(train_metric(w.t, "sample_age"), 4.0);
+    step_to(&w, 140, 3); /* no less */
+    ck_assert_double_eq(train_metric(w.t, "sample_age"), 3.0);
+    train_close(&w);
+}
+END_TEST
+
+/* Above it, but not for long. */
+START_TEST(chains_wait_for_the_penalty)
+{
+    struct world w = open_guarded(LONGER);
+    for (int64_t step = 0; step < 120; step += 30) {
+        w.t->guard.high = -1.0;
+        step_to(&w, step + 20, 3);
+        w.t->guard.high = 2.0;
+        step_to(&w, step + 30, 3);
+    }
+    w.t->guard.high = -1.0;
+    step_to(&w, 144, 3);
+    step_to(&w, 145, 4);
+    train_close(&w);
+}
+END_TEST
+
+/* Not asked for, or not acting, they stay, to the bit. */
+START_TEST(chains_keep_their_length)
+{
+    static const char *const pairs[2][2] = {{ACT, ACT "guard.chain_max=3"},
+                                            {"", "guard.mode=report guard.chain_max=9"}};
+    float weights[2][MAX_WEIGHTS];
+    int64_t total = 0;
+    for (int i = 0; i < 2; i++) {
+        struct world w = open_guarded(pairs[_i][i]);
+        w.t->guard.high = -1.0;
+        step_to(&w, 60, 3);
+        total = train_weights(w.model, weights[i]);
+        train_close(&w);
+    }
+    jem_check_same(weights[1], weights[0], total);
+}
+END_TEST
+
+START_TEST(chains_after_a_rollback)
+{
+    struct world w = open_guarded(LONGER);
+    w.t->guard.high = -1.0;
+    step_to(&w, 25, 4);
+    w.t->guard.high = 2.0;
+    step_to(&w, 170, 4); /* with a state of step 100 on the way */
+    jem_check_ok(lose(w.t));
+    ck_assert_double_eq(train_metric(w.t, "rollbacks"), 1.0);
+    const int64_t back = w.t->step;
+    ck_assert_int_lt(back, 170);
+    ck_assert_double_eq(train_metric(w.t, "chain_steps"), 4.0);
+    w.t->guard.high = -1.0;
+    step_to(&w, back + 24, 4);
+    step_to(&w, back + 30, 5);
+    train_close(&w);
+}
+END_TEST
+
 START_TEST(aims_are_ends_of_one_scale)
 {
     static const struct {
@@ -228,6 +323,32 @@ START_TEST(resumed_like_undisturbed)
     guarded_run(0, 1, whole);
     guarded_run(cases[_i].at, cases[_i].threads, other);
     train_check_same_file(whole, other);
+}
+END_TEST
+
+/* Saved between two rises, with a chain that has grown. */
+START_TEST(longer_chains_are_resumed)
+{
+    char straight[JEM_TEST_PATH], half[JEM_TEST_PATH], again[JEM_TEST_PATH];
+    jem_test_path("straight.safetensors", straight);
+    jem_test_path("half.safetensors", half);
+    jem_test_path("again.safetensors", again);
+    struct world w = open_guarded(ACT "guard.chain_max=9");
+    w.t->guard.high = -1.0;
+    step_to(&w, 58, 5);
+    jem_check_ok(jem_trainer_save(w.t, half));
+    step_to(&w, 90, 6);
+    jem_check_ok(jem_trainer_save(w.t, straight));
+    jem_trainer_free(w.t);
+    jem_check_ok(jem_trainer_load(w.ctx, w.data, half, &w.t));
+    ck_assert_double_eq(train_metric(w.t, "chain_steps"), 5.0);
+    w.t->guard.low = w.t->guard.high = -1.0;
+    w.t->guard.lost = 3.0;
+    step_to(&w, 74, 5);
+    step_to(&w, 90, 6);
+    jem_check_ok(jem_trainer_save(w.t, again));
+    train_check_same_file(straight, again);
+    train_close(&w);
 }
 END_TEST
 
@@ -314,6 +435,29 @@ START_TEST(spoilt_files)
 }
 END_TEST
 
+/* Lengths that these settings cannot lead to. */
+START_TEST(lengths_are_checked)
+{
+    static const double lengths[] = {2, 6, 3.5, (double)NAN, -4}, from[] = {-1, (double)NAN};
+    struct world w = open_guarded(LONGER);
+    jem__guard_state d = w.t->guard.now;
+    for (int i = 0; i < 5; i++) {
+        d.steps = lengths[i];
+        ck_assert_int_eq(jem__guard_decide(w.t, &d), JEM_E_FORMAT);
+    }
+    d.steps = 5;
+    for (int i = 0; i < 2; i++) {
+        d.above_from = from[i];
+        ck_assert_int_eq(jem__guard_decide(w.t, &d), JEM_E_FORMAT);
+    }
+    ck_assert_double_eq(train_metric(w.t, "chain_steps"), 3.0);
+    d.above_from = 7;
+    jem_check_ok(jem__guard_decide(w.t, &d));
+    ck_assert_double_eq(train_metric(w.t, "chain_steps"), 5.0);
+    train_close(&w);
+}
+END_TEST
+
 /* Each allocation of a step fails once, and the step is made again. */
 START_TEST(guarded_and_no_memory)
 {
@@ -364,9 +508,15 @@ void jem_train_add_guard(Suite *suite)
     tcase_add_test(c, knobs_follow_the_area);
     tcase_add_test(c, held_weights_turn_no_knob);
     tcase_add_test(c, penalty_has_bounds);
+    tcase_add_test(c, chains_follow_the_area);
+    tcase_add_test(c, chains_wait_for_the_penalty);
+    tcase_add_loop_test(c, chains_keep_their_length, 0, 2);
+    tcase_add_test(c, chains_after_a_rollback);
     tcase_add_loop_test(c, aims_are_ends_of_one_scale, 0, 4);
     tcase_add_loop_test(c, resumed_like_undisturbed, 0, 5);
+    tcase_add_test(c, longer_chains_are_resumed);
     tcase_add_test(c, report_changes_nothing);
     tcase_add_loop_test(c, spoilt_files, 0, 6);
+    tcase_add_test(c, lengths_are_checked);
     tcase_add_test(c, guarded_and_no_memory);
 }

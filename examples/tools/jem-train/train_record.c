@@ -24,7 +24,7 @@ static const struct {
     {"log_px_data_std", 1}, {"log_px_sample_std", 1}, {"auc", 1},
     {"running_auc", 0},     {"energy_l2", 0},         {"step_size", 0},
     {"rollbacks", 0},       {"sample_saturation", 1}, {"sample_displacement", 1},
-    {"sample_age", 1},      {"weight_px", 0},
+    {"sample_age", 1},      {"chain_steps", 0},       {"weight_px", 0},
 };
 
 double train_metric(const struct run *r, const char *name)

@@ -71,7 +71,7 @@ struct run {
 };
 
 /* Sums of the metrics over the steps since the last line of the log. */
-#define TRAIN_METRICS 23
+#define TRAIN_METRICS 24
 struct means {
     double sum[TRAIN_METRICS];
     int64_t steps;

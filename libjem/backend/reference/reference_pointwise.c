@@ -220,6 +220,23 @@ jem_status jem__reference_lerp(jem__queue *queue, double t, const jem__tensor *t
     return JEM_OK;
 }
 
+/* y = t a x + b */
+jem_status jem__reference_multiply_add(jem__queue *queue, double t, const jem__tensor *a,
+                                       const jem__tensor *x, const jem__tensor *b,
+                                       const jem__tensor *y)
+{
+    const double *factor = a != NULL ? jem__reference_image(a, 0) : NULL;
+    const double *term = b != NULL ? jem__reference_image(b, 0) : NULL;
+    const double *from = jem__reference_image(x, 0);
+    double *to = jem__reference_image(y, 0);
+
+    (void)queue;
+    for (int64_t e = 0; e < jem__reference_count(y); e++)
+        to[e] =
+            t * (factor != NULL ? factor[e] : 1.0) * from[e] + (term != NULL ? term[e] : 0.0);
+    return JEM_OK;
+}
+
 /* out = sum x^2 */
 jem_status jem__reference_sum_squares(jem__queue *queue, const jem__tensor *x, double *out)
 {

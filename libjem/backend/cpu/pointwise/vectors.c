@@ -13,7 +13,9 @@
 
 typedef struct vector_job {
     int64_t count;
-    const float *a; /* gradient, source, target */
+    const float *a;             /* gradient, source, target */
+    const float *factor, *term; /* NULL: 1, 0 */
+    double t;
     float *x, *m, *v;
     float c0, c1, c2, c3, c4, c5, c6, c7, c8; /* constants, named where they are used */
     int32_t first;
@@ -115,6 +117,36 @@ jem_status jem__cpu_lerp(jem__queue *queue, double t, const jem__tensor *to,
 
     x->mem->packed.version++;
     run(queue, lerp_task, &job);
+    return JEM_OK;
+}
+
+static void multiply_add_task(void *arg, int64_t task, int32_t worker)
+{
+    const vector_job *job = arg;
+    const float *factor = job->factor, *term = job->term;
+    int64_t first, end;
+
+    (void)worker;
+    chunk(job, task, &first, &end);
+    for (int64_t i = first; i < end; i++) {
+        const double product = (factor != NULL ? (double)factor[i] : 1.0) * (double)job->a[i];
+        job->x[i] = (float)(job->t * product + (term != NULL ? (double)term[i] : 0.0));
+    }
+}
+
+jem_status jem__cpu_multiply_add(jem__queue *queue, double t, const jem__tensor *a,
+                                 const jem__tensor *x, const jem__tensor *b,
+                                 const jem__tensor *y)
+{
+    vector_job job = {.count = numbers(y),
+                      .a = jem__floats(x),
+                      .factor = a != NULL ? jem__floats(a) : NULL,
+                      .term = b != NULL ? jem__floats(b) : NULL,
+                      .t = t,
+                      .x = jem__floats(y)};
+
+    y->mem->packed.version++;
+    run(queue, multiply_add_task, &job);
     return JEM_OK;
 }
 
