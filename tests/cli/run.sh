@@ -13,7 +13,7 @@ trap 'rm -f "$all"' EXIT
 for script in tests/cli/*.sh; do
     name=$(basename "$script" .sh)
     case $name in run | common) continue ;; esac
-    timeout 300 bash "$script" >"$all.one" 2>&1 </dev/null || echo "FAIL $name: the script ended with an error or took over 300 s" >>"$all.one"
+    timeout 600 bash "$script" >"$all.one" 2>&1 </dev/null || echo "FAIL $name: the script ended with an error or took over 600 s" >>"$all.one"
     cat "$all.one"
     cat "$all.one" >>"$all"
     rm -f "$all.one"
