@@ -7,10 +7,10 @@
  * After every step the guard looks at the running AUC and holds it in a band. Above the band the
  * energy penalty rises and chains take larger steps and, with "guard.chain_max", one more from time
  * to time; below it the penalty falls back, chains become shorter again and, when samples score far
- * above the data, steps become smaller. Where the AUC runs away
- * all the same, or a step fails for its numbers, the training goes back to one of the last
- * healthy states, with other random numbers, a smaller learning rate and a stronger penalty.
- * After "guard.rollbacks" of these it ends in the last such state.
+ * above the data, steps become smaller. Where the AUC runs away all the same, or a step fails for
+ * its numbers, the training goes back to one of the last healthy states, with other random
+ * numbers, a smaller learning rate and a stronger penalty. After "guard.rollbacks" of these it
+ * ends in the last such state.
  *
  * What the guard decided, and the states it can go back to, belong to the training's state. */
 
