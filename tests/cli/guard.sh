@@ -40,6 +40,9 @@ expect "no such aim" 2 "must be generate or detect" train "${small[@]}" --aim hi
 expect "an aim" 0 "steps      1 of" train "${small[@]}" --aim detect --guard act --stop-after 1 --out "$tmp/f"
 verdict "the penalty of detection" "" test "$(json "$tmp/f/train.json" 'o["settings"]["guard.aim"]')" = detect
 
+expect "a training that diverges is timed, and then diverges" 1 "diverged after step 0" train "${small[@]}" --set train.schedule=cosine \
+    --set train.steps=100000 --set train.max_loss=1e-9 --time-budget 1 --out "$tmp/n"
+
 # What it does is in the log, and a resumed training does the same.
 band=(--guard act --set guard.auc=0.05 --steps 40 --validate-every 20)
 expect "interventions" 0 "penalty raised" train "${small[@]}" "${band[@]}" --out "$tmp/g"

@@ -152,7 +152,8 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Seconds of a training step, by steps of a training that is thrown away afterwards. */
+/* Seconds of a training step, by steps of a training that is thrown away afterwards. One that
+ * diverges is timed all the same: what is to be done about it decides the run. */
 static double time_step(struct run *r)
 {
     double took[TIMED_STEPS], all = 0;
@@ -161,7 +162,10 @@ static double time_step(struct run *r)
     for (; n < TIMED_STEPS && (n < 2 || all < TIMED_FOR); n++) {
         const double began = progress_clock();
 
-        must_jem(jem_trainer_step(r->trainer, 1));
+        const jem_status status = jem_trainer_step(r->trainer, 1);
+
+        if (status != JEM_E_NUMERIC)
+            must_jem(status);
         took[n] = progress_clock() - began;
         all += took[n];
     }
