@@ -30,6 +30,7 @@ assert o['steps_total'] <= 135 and o['settings']['train.steps'] == str(o['steps_
 assert o['exit_reason'] in ('finished', 'time'), o"
 expect "large colour images, a rare class" 0 "half the filters" train --data "npy:$tmp/c.npy,$tmp/cy.npy,test=0" --validation 1 --split-seed 2 \
     --time-budget 1 --threads 1 --out "$tmp/b"
+verdict "11 images are a batch, and 80 passes 80 steps" "$(cat "$tmp/err")" grep -q "train.steps=80 .*11 training images, 80 passes" "$tmp/err"
 verdict "colour is mirrored" "$(cat "$tmp/err")" grep -q "train.flip=1" "$tmp/err"
 expect "a preset is no choice" 0 "steps      1 of" train "${small[@]}" --stop-after 1 --out "$tmp/c"
 verdict "there the guard reports" "" test "$(json "$tmp/c/train.json" 'o["settings"]["guard.mode"]')" = report

@@ -20,6 +20,8 @@
 #define LEAST_STEPS 3000
 #define MOST_STEPS  12000
 
+#define BATCH 64 /* of the preset demo */
+
 #define LARGE_IMAGE (48 * 48) /* pixels; above, the network has half the filters */
 
 #define CHAINS           400 /* in the replay buffer, or as many for each class: */
@@ -82,7 +84,8 @@ static void choose_network(struct run *r, struct choices *c)
 
 static void choose_length(struct run *r, struct choices *c, int64_t n)
 {
-    const int64_t most = MOST_PASSES * n / 64, wanted = PASSES * n / 64;
+    const int64_t batch = n < BATCH ? n : BATCH; /* of fewer images each batch holds all */
+    const int64_t most = MOST_PASSES * n / batch, wanted = PASSES * n / batch;
     int64_t steps = wanted < LEAST_STEPS ? LEAST_STEPS : wanted;
 
     steps = steps < MOST_STEPS ? steps : MOST_STEPS;
@@ -90,7 +93,7 @@ static void choose_length(struct run *r, struct choices *c, int64_t n)
     steps = steps < 1 ? 1 : steps;
 
     choose(r, c, lab_text(r->lab, "train.steps=%" PRId64, steps),
-           "%" PRId64 " training images, %.3g passes", n, (double)steps * 64 / (double)n);
+           "%" PRId64 " training images, %.3g passes", n, (double)(steps * batch) / (double)n);
 }
 
 static void choose_chains(struct run *r, struct choices *c, int64_t n)
